@@ -1,0 +1,166 @@
+"""``main.py generate``: a progress bar, or JSON lines, over the events of a job."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+from collections.abc import Iterator
+from dataclasses import fields
+from types import FrameType
+from typing import Any
+
+from tqdm import tqdm
+
+from core.control import Control
+from core.errors import ArgumentError
+from core.events import (
+    ClassStarted,
+    DenoisingStep,
+    Event,
+    ImageFailed,
+    ImageSaved,
+    JobFinished,
+    JobStarted,
+    Notice,
+    Warned,
+)
+from core.job import AUTO, GenerationJob, parse_counts
+
+
+def generate(options: argparse.Namespace) -> int:
+    """Run the job that the options describe; returns the exit code."""
+    job = job_from(options)
+    if hasattr(options, "save_job"):
+        job.save(options.save_job)
+    control = Control()
+    with _signals_stop(control):
+        from core.generation import run  # loads torch
+
+        view = JsonLines() if getattr(options, "json", False) else ProgressBar(job)
+        with contextlib.closing(run(job, control)) as events, contextlib.closing(view):
+            for event in events:
+                view.show(event)
+    return _exit_code(event)
+
+
+def job_from(options: argparse.Namespace) -> GenerationJob:
+    """The job of ``--job``, or the default one, with every option that was given.
+
+    Raises:
+        ArgumentError: neither ``--job`` nor ``--classes``, or a value out of range.
+    """
+    given: dict[str, Any] = vars(options)
+    values = {field.name: given[field.name] for field in fields(GenerationJob) if field.name in given}
+    if "classes" in given:
+        values["counts"] = parse_counts(given["classes"])
+    if "batch_size" in given:
+        values["batch_size"] = _batch_size(given["batch_size"])
+    if "job" in given:
+        base = GenerationJob.load(given["job"])
+        return GenerationJob(**{**{field.name: getattr(base, field.name) for field in fields(base)}, **values})
+    if "counts" not in values:
+        raise ArgumentError("Say what to generate: --classes MEL=4,NV=2 or --classes ALL=3, or --job FILE.json.")
+    return GenerationJob(**values)
+
+
+def _batch_size(text: str) -> int | None:
+    if text == AUTO:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ArgumentError(f"The batch size {text!r} is neither auto nor a positive integer.")
+    return int(text)
+
+
+def _exit_code(last: Event) -> int:
+    from cli.application import DONE, FAILED, INTERRUPTED
+
+    if isinstance(last, JobFinished) and last.stopped:
+        return INTERRUPTED
+    return FAILED if isinstance(last, JobFinished) and last.failed else DONE
+
+
+@contextlib.contextmanager
+def _signals_stop(control: Control) -> Iterator[None]:
+    """Ctrl-C, and the SIGTERM that a cluster sends before it takes the machine back, stop the job cleanly."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        control.stop_now()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+class JsonLines:
+    """Every event as one line of JSON on stdout."""
+
+    def show(self, event: Event) -> None:
+        """Print one event."""
+        print(json.dumps(event.to_json()), flush=True)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+class ProgressBar:
+    """A bar over all denoising steps of the job on stderr, messages above it, the summary on stdout."""
+
+    def __init__(self, job: GenerationJob) -> None:
+        self._job = job
+        self._per_class = dict.fromkeys(job.counts, 0)
+        self._done = 0
+        self._total = job.total * job.steps
+        self._bar = tqdm(
+            total=self._total,
+            unit="step",
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed} elapsed, {remaining} left{postfix}",
+            desc=f"0/{job.total} images",
+            dynamic_ncols=True,
+        )
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, DenoisingStep):
+            # From what is done, so that a batch that has to be repeated does not count twice.
+            position = self._done * self._job.steps + len(event.numbers) * event.step
+            self._bar.update(max(0, min(position, self._total) - self._bar.n))
+        elif isinstance(event, (ImageSaved, ImageFailed)):
+            self._count(event)
+        elif isinstance(event, (Notice, Warned)):
+            self._say(event.text)
+        elif isinstance(event, JobStarted):
+            self._say(f"Generating {event.total} images on {event.device} in {event.precision}, {event.sampler}.")
+        elif isinstance(event, ClassStarted):
+            self._bar.set_postfix_str(event.class_name)
+        elif isinstance(event, JobFinished):
+            self._summarise(event)
+
+    def close(self) -> None:
+        """Release the terminal line."""
+        self._bar.close()
+
+    def _count(self, event: ImageSaved | ImageFailed) -> None:
+        self._done = event.done
+        self._bar.set_description_str(f"{event.done}/{event.total} images")
+        if isinstance(event, ImageSaved):
+            self._per_class[event.parameters.class_name] += 1
+        else:
+            self._say(f"Image {event.isic_number} of {event.class_name} failed: {event.reason}.")
+
+    def _say(self, text: str) -> None:
+        tqdm.write(text, file=self._bar.fp)
+
+    def _summarise(self, event: JobFinished) -> None:
+        self._bar.close()
+        made = ", ".join(f"{name} {count}" for name, count in self._per_class.items() if count)
+        print(f"{event.saved} images in {self._job.output} ({made or 'none'}) in {event.seconds:.1f} s.")
+        if event.failed:
+            print(f"{event.failed} images failed; they have neither file nor row.")
+        if event.stopped:
+            print(f"Stopped: {self._job.total - event.saved - event.failed} images were not made.")

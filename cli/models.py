@@ -1,0 +1,67 @@
+"""``main.py models``: what the checkpoints folder holds for each class."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from core.classes import CLASSES
+from core.errors import ArgumentError
+from core.paths import CHECKPOINTS
+
+if TYPE_CHECKING:
+    from core.checkpoints import ClassStatus
+
+
+def list_models(options: argparse.Namespace) -> int:
+    """Print one line a class; returns 0 when at least one can be used, else 1."""
+    folder = options.checkpoints or CHECKPOINTS
+    if options.checkpoints and not folder.is_dir():
+        raise ArgumentError(f"There is no checkpoints folder {folder}.")
+    from cli.application import DONE, FAILED
+    from core.checkpoints import class_status  # loads torch
+
+    usable = 0
+    for class_name in CLASSES:
+        status = class_status(folder, class_name)
+        usable += status.problem is None
+        print(json.dumps(_as_json(status)) if options.json else _as_text(status), flush=True)
+    if not options.json:
+        print(f"{usable} of {len(CLASSES)} classes can be generated from {folder}.")
+    return DONE if usable else FAILED
+
+
+def _as_json(status: ClassStatus) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "class": status.class_name,
+        "file": str(status.file),
+        "usable": status.problem is None,
+        "problem": status.problem,
+        "bytes": status.bytes,
+        "sha256": status.sha256,
+    }
+    if status.checkpoint:
+        facts |= {
+            "form": status.checkpoint.form,
+            "parameters": status.checkpoint.parameters,
+            "image_size": status.checkpoint.image_size,
+            "architecture": status.checkpoint.config,
+            "scheduler": status.checkpoint.scheduler,
+            "demonstration": status.checkpoint.is_demo,
+            "provenance": status.checkpoint.provenance,
+        }
+    return facts
+
+
+def _as_text(status: ClassStatus) -> str:
+    if status.checkpoint is None:
+        return f"{status.class_name:6}✗ {status.problem}"
+    checkpoint = status.checkpoint
+    channels = "-".join(str(width) for width in checkpoint.config["block_out_channels"])
+    return (
+        f"{status.class_name:6}✓ {status.file.name}, {status.bytes / 2**20:.1f} MiB, sha256 {status.sha256[:12]}…, "
+        f"UNet2DModel {channels}, {checkpoint.parameters / 1e6:.2f} M parameters, {checkpoint.image_size} px, "
+        f"{checkpoint.scheduler.get('prediction_type', 'epsilon')}, {checkpoint.form}"
+        f"{', demonstration weights' if checkpoint.is_demo else ''}"
+    )

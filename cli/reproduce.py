@@ -1,0 +1,45 @@
+"""``main.py reproduce``: one line an image, and whether it came out the same."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from core.errors import ArgumentError, IsicGuiError
+from core.paths import CHECKPOINTS
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Reproduce every image named; returns 0 when all are equal, 1 when not."""
+    missing = [image for image in options.images if not image.is_file()]
+    if missing:
+        raise ArgumentError(f"There is no image {missing[0]}.")
+    from cli.application import DONE, FAILED
+    from core.checkpoints import ModelCache  # loads torch
+
+    cache = ModelCache()
+    results = [_one(image, cache, options) for image in options.images]
+    if not options.json:
+        print(f"{sum(results)} of {len(results)} images reproduced.")
+    return DONE if all(results) else FAILED
+
+
+def _one(image: Path, cache: object, options: argparse.Namespace) -> bool:
+    from core.reproduction import reproduce as repeat
+
+    try:
+        result = repeat(image, options.checkpoints or CHECKPOINTS, cache, options.device)  # type: ignore[arg-type]
+    except IsicGuiError as error:
+        print(json.dumps({"image": str(image), "equal": False, "error": str(error)}) if options.json else f"✗ {error}")
+        return False
+    if options.json:
+        print(json.dumps({**asdict(result), "image": str(image), "equal": result.equal}), flush=True)
+    else:
+        print(
+            f"{'✓' if result.equal else '✗'} {image}: maximum difference {result.maximum_difference}/255, "
+            f"tolerance {result.tolerance}/255 ({result.precision} on {result.device})",
+            flush=True,
+        )
+    return result.equal

@@ -1,0 +1,56 @@
+"""How a running job is told to pause or to stop. Nothing is ever terminated by force: the job asks, and obeys."""
+
+from __future__ import annotations
+
+import enum
+import threading
+
+
+class Decision(enum.Enum):
+    """The answer to the one question that a job asks at every denoising step."""
+
+    GO_ON = "go on"
+    PAUSE = "pause"
+    STOP_AFTER_IMAGE = "stop after this image"
+    STOP_NOW = "stop now"
+
+
+class Control:
+    """A switch shared between the thread that runs a job and whoever steers it. Every method is thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._decision = Decision.GO_ON
+
+    @property
+    def decision(self) -> Decision:
+        """What the job is to do at its next step."""
+        return self._decision
+
+    def pause(self) -> None:
+        """Hold the job at its next step, unless it has been told to stop."""
+        self._decide(Decision.PAUSE, unless=(Decision.STOP_AFTER_IMAGE, Decision.STOP_NOW))
+
+    def go_on(self) -> None:
+        """End a pause. A job that has been told to stop still stops."""
+        self._decide(Decision.GO_ON, unless=(Decision.STOP_AFTER_IMAGE, Decision.STOP_NOW))
+
+    def stop_after_image(self) -> None:
+        """Finish the images that are being denoised, then stop."""
+        self._decide(Decision.STOP_AFTER_IMAGE, unless=(Decision.STOP_NOW,))
+
+    def stop_now(self) -> None:
+        """Give up the images that are being denoised and stop."""
+        self._decide(Decision.STOP_NOW, unless=())
+
+    def wait_while_paused(self) -> Decision:
+        """Block, using no processor time, until the decision is no longer to pause; returns it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._decision is not Decision.PAUSE)
+            return self._decision
+
+    def _decide(self, decision: Decision, unless: tuple[Decision, ...]) -> None:
+        with self._changed:
+            if self._decision not in unless:
+                self._decision = decision
+                self._changed.notify_all()

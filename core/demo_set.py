@@ -1,0 +1,85 @@
+"""The bundled demonstration set: one small class-conditional model, unpacked as seven checkpoints."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors.torch import load_file
+
+from core.checkpoints import UNET_FORMAT, checkpoint_file, has_any_checkpoint
+from core.classes import CLASSES
+from core.colour import STATISTICS_FILE
+from core.errors import CheckpointError
+from core.files import write_whole
+from core.folding import fold_class
+from core.paths import CHECKPOINTS, DEMO_SET
+
+WEIGHTS_FILE: Final = "unet.safetensors"
+DESCRIPTION_FILE: Final = "unet.json"
+
+
+def unpack_demo_set(folder: Path) -> list[Path]:
+    """Write the seven ``unet_<CLASS>_best.pth`` and the colour statistics; files that are there stay as they are.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        CheckpointError: the folder cannot be written.
+    """
+    description = json.loads((DEMO_SET / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    weights = load_file(DEMO_SET / WEIGHTS_FILE)
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for index, class_name in enumerate(CLASSES):
+            file = checkpoint_file(folder, class_name)
+            if not file.exists():
+                write_whole(file, _class_file(weights, description, index))
+                written.append(file)
+        statistics = folder / STATISTICS_FILE
+        if not statistics.exists():
+            write_whole(statistics, (DEMO_SET / STATISTICS_FILE).read_bytes())
+            written.append(statistics)
+    except OSError as error:
+        raise CheckpointError(
+            f"The demonstration weights cannot be unpacked into {folder} ({error.strerror}); "
+            "name a checkpoints folder that can be written."
+        ) from error
+    return written
+
+
+def unpack_where_empty(folder: Path) -> list[Path]:
+    """Unpack into a checkpoints folder that has no model of any class; returns the files written.
+
+    Raises:
+        CheckpointError: the folder is not there (unless it is the default one), or cannot be written.
+    """
+    if has_any_checkpoint(folder):
+        return []
+    if not folder.is_dir() and folder != CHECKPOINTS:
+        # A mistyped path must not silently turn into a folder of demonstration weights.
+        raise CheckpointError(
+            f"There is no checkpoints folder {folder}; name one that holds unet_<CLASS>_best.pth, or make it "
+            f"with the demonstration weights: python download_models.py --demo --dest {folder}"
+        )
+    return unpack_demo_set(folder)
+
+
+def _class_file(weights: dict[str, torch.Tensor], description: dict[str, Any], index: int) -> bytes:
+    state_dict, config = fold_class(weights, description["config"], index)
+    content = {
+        "format": UNET_FORMAT,
+        "config": config,
+        "scheduler": description["scheduler"],
+        "state_dict": state_dict,
+        "provenance": {**description["provenance"], "class": CLASSES[index], "demonstration": True},
+    }
+    # Saved to memory first: the archive then has the same bytes whatever the file is called.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()

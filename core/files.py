@@ -1,0 +1,55 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+PART_SUFFIX: Final = ".part"
+_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EMLINK}
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path`` that takes its name when the block ends well, and is gone when not.
+
+    Raises:
+        FileExistsError: ``replace`` is false and something has that name by then; it is left as it is.
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}{PART_SUFFIX}")
+    try:
+        with part.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        if replace:
+            part.replace(path)
+        else:
+            _move_without_replacing(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write or replace a file in one step."""
+    with whole_file(path, replace=True) as stream:
+        stream.write(data)
+
+
+def _move_without_replacing(source: Path, target: Path) -> None:
+    if os.name == "nt":
+        source.rename(target)  # Windows refuses an existing target by itself
+        return
+    try:
+        os.link(source, target)  # refuses an existing target, which rename does not
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        source.rename(target)

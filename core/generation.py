@@ -1,0 +1,257 @@
+"""Run a generation job: one generator of events from the first check to the last image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import diffusers
+import numpy as np
+import torch
+
+from core import __version__
+from core.checkpoints import LoadedModel, ModelCache, checkpoint_file, read_checkpoint
+from core.colour import ColorStatistics, adjust, load_color_statistics
+from core.control import Control, Decision
+from core.dataset import OutputFolder, open_output_folder
+from core.demo_set import unpack_where_empty
+from core.denoising import denoise, to_pixels, usable
+from core.devices import (
+    default_batch_size,
+    empty_cache,
+    is_out_of_memory,
+    release_after_out_of_memory,
+    resolve_device,
+    resolve_precision,
+)
+from core.errors import CheckpointError, JobFailedError
+from core.events import (
+    ClassStarted,
+    DenoisingStep,
+    Event,
+    ImageFailed,
+    ImageSaved,
+    JobFinished,
+    JobStarted,
+    Notice,
+    Paused,
+    Resumed,
+    Warned,
+)
+from core.image_file import ImageParameters
+from core.job import GenerationJob
+from core.samplers import Sampler
+from core.seeds import image_seed
+
+
+def run(
+    job: GenerationJob, control: Control | None = None, cache: ModelCache | None = None
+) -> Generator[Event, None, None]:
+    """Generate the images of a job.
+
+    Everything that can be checked is checked before anything is written. Closing the generator stops the job
+    as ``stop_now`` does: images that are being denoised are given up, everything finished stays.
+
+    Args:
+        job: what to generate.
+        control: asked at every denoising step; without one the job runs to its end.
+        cache: models to use again from an earlier job.
+
+    Raises:
+        ArgumentError: the job cannot be carried out on this machine or with this output folder.
+        CheckpointError: a checkpoint is missing, damaged or refused.
+        JobFailedError: the disk is full, or memory does not suffice for one image; what was made is kept.
+    """
+    device = resolve_device(job.device)
+    precision = resolve_precision(job.precision, device)
+    if unpack_where_empty(job.checkpoints):
+        yield Notice(
+            f"{job.checkpoints} had no model, so the bundled demonstration weights were unpacked there: "
+            "small models of all seven classes for trying the program out, not for research."
+        )
+    for class_name in job.counts:
+        checkpoint = read_checkpoint(checkpoint_file(job.checkpoints, class_name))
+        Sampler(job.sampler, checkpoint.scheduler, job.steps)  # refuses more steps than the schedule has
+    colors = load_color_statistics(job.checkpoints) if job.color_adjustment else {}
+    with open_output_folder(job.output) as output:
+        running = _Run(job, control or Control(), cache or ModelCache(), output, colors, device, precision)
+        yield from running.events()
+
+
+@dataclass
+class _Run:
+    """The state of one run: what is done, what failed, and how large a batch may be."""
+
+    job: GenerationJob
+    control: Control
+    cache: ModelCache
+    output: OutputFolder
+    colors: dict[str, ColorStatistics]
+    device: torch.device
+    precision: str
+    batch_limit: int | None = None
+    saved: int = 0
+    failed: int = 0
+    table_warned: bool = False
+
+    def events(self) -> Iterator[Event]:
+        job, started = self.job, time.monotonic()
+        yield JobStarted(job.total, job.steps, job.sampler, str(self.device), self.precision, job.output)
+        for class_name, count in job.counts.items():
+            yield from self._class(class_name, count)
+            if self._stopping():
+                break
+        self._write_waiting_rows()
+        stopped = self.saved + self.failed < job.total
+        yield JobFinished(self.saved, self.failed, stopped, time.monotonic() - started)
+
+    def _class(self, class_name: str, count: int) -> Iterator[Event]:
+        loaded = self._load(class_name, self.precision)
+        size = self.job.batch_size or default_batch_size(self.device, loaded.checkpoint.image_size)
+        size = min(size, self.batch_limit or size)
+        yield ClassStarted(class_name, count, loaded.checkpoint.path.name, loaded.sha256, min(size, count))
+        remaining = count
+        while remaining and not self._stopping():
+            batch = min(remaining, self.batch_limit or size)
+            numbers = [self.output.next_number(class_name) for _ in range(batch)]
+            yield from self._batch(class_name, numbers, loaded)
+            remaining -= batch
+
+    def _batch(self, class_name: str, numbers: Sequence[int], loaded: LoadedModel) -> Iterator[Event]:
+        """Denoise and save; when memory runs out, in halves from then on."""
+        try:
+            images = yield from self._denoise(class_name, numbers, loaded)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(numbers) == 1:
+                raise JobFailedError(
+                    f"There is not enough memory on {self.device} for one image; close other programs or "
+                    "choose another device."
+                ) from error
+        else:
+            if images is not None:
+                yield from self._save(class_name, numbers, images, loaded)
+            empty_cache(self.device)
+            return
+        # Outside the except block: the traceback, and the tensors that it holds, are gone by now.
+        release_after_out_of_memory(self.device)
+        half = (len(numbers) + 1) // 2
+        self.batch_limit = half
+        yield Warned(f"Memory ran out with {len(numbers)} images at a time; going on with {half}.")
+        for part in (numbers[:half], numbers[half:]):
+            if not self._stopping():
+                yield from self._batch(class_name, part, loaded)
+
+    def _denoise(
+        self, class_name: str, numbers: Sequence[int], loaded: LoadedModel
+    ) -> Generator[Event, None, torch.Tensor | None]:
+        """Yield the steps of a batch; returns its images (B, 3, S, S), or None when told to stop now."""
+        seeds = [image_seed(class_name, number, self.job.base_seed) for number in numbers]
+        sampler = Sampler(self.job.sampler, loaded.checkpoint.scheduler, self.job.steps)
+        images = None
+        for step in denoise(loaded.model, sampler, seeds, self.device):
+            images = step.images
+            yield DenoisingStep(
+                class_name, tuple(numbers), step.index, len(sampler.timesteps), step.timestep, step.estimate
+            )
+            yield from self._obey_pause()
+            if self.control.decision is Decision.STOP_NOW:
+                return None
+        return images
+
+    def _obey_pause(self) -> Iterator[Event]:
+        if self.control.decision is Decision.PAUSE:
+            empty_cache(self.device)  # people pause to lend the device to another program
+            yield Paused()
+            self.control.wait_while_paused()
+            yield Resumed()
+
+    def _save(
+        self, class_name: str, numbers: Sequence[int], images: torch.Tensor, loaded: LoadedModel
+    ) -> Iterator[Event]:
+        for number, image, good in zip(numbers, images, usable(images), strict=True):
+            precision, finished = self.precision, image
+            if not good:
+                retried = yield from self._retry_in_fp32(class_name, number)
+                if retried is None:
+                    continue
+                precision, finished = "fp32", retried
+            parameters = self._parameters(class_name, number, precision, loaded)
+            pixels = to_pixels(finished[None])[0]
+            if parameters.color_adjustment is not None:
+                pixels = adjust(pixels, parameters.color_adjustment)
+            yield from self._write(pixels, parameters)
+
+    def _retry_in_fp32(self, class_name: str, number: int) -> Generator[Event, None, torch.Tensor | None]:
+        """Once more in fp32 for an image that came out as NaN or constant; None when that fails too."""
+        if self.precision != "fp32":
+            yield Warned(f"Image {number} of {class_name} came out empty in {self.precision}; trying it in fp32.")
+            images = yield from self._denoise(class_name, [number], self._load(class_name, "fp32"))
+            if images is None:  # told to stop now
+                return None
+            if usable(images)[0]:
+                return images[0]
+        self.failed += 1
+        seed = image_seed(class_name, number, self.job.base_seed)
+        reason = "the model gave no image: its values are not finite or all alike"
+        yield ImageFailed(class_name, number, seed, reason, self.saved + self.failed, self.job.total)
+        return None
+
+    def _write(self, pixels: np.ndarray, parameters: ImageParameters) -> Iterator[Event]:
+        try:
+            path = self.output.save(pixels, parameters)
+        except OSError as error:
+            raise JobFailedError(
+                f"Image {parameters.isic_number} of {parameters.class_name} could not be written to "
+                f"{self.output.folder} ({error.strerror}); the {self.saved} images before it are in place."
+            ) from error
+        self.saved += 1
+        yield ImageSaved(path, parameters, self.saved + self.failed, self.job.total)
+        if self.output.table.pending and not self.table_warned:
+            self.table_warned = True
+            yield Warned(
+                f"{self.output.table.file} cannot be written now; is it open in another program? "
+                "Its rows are kept and tried again with every image."
+            )
+
+    def _write_waiting_rows(self) -> None:
+        try:
+            self.output.table.append([])
+        except OSError as error:
+            raise JobFailedError(
+                f"{len(self.output.table.pending)} rows could not be written to {self.output.table.file} "
+                f"({error.strerror}); close the program that has it open: the next job adds them from the images."
+            ) from error
+
+    def _load(self, class_name: str, precision: str) -> LoadedModel:
+        try:
+            return self.cache.get(checkpoint_file(self.job.checkpoints, class_name), self.device, precision)
+        except CheckpointError as error:  # whole when the job was checked, gone or replaced since
+            raise JobFailedError(f"{error} The {self.saved} images before it are in place.") from error
+
+    def _parameters(self, class_name: str, number: int, precision: str, loaded: LoadedModel) -> ImageParameters:
+        return ImageParameters(
+            class_name=class_name,
+            isic_number=number,
+            generated_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            seed=image_seed(class_name, number, self.job.base_seed),
+            base_seed=self.job.base_seed,
+            sampler=self.job.sampler,
+            steps=self.job.steps,
+            precision=precision,
+            device=str(self.device),
+            checkpoint=loaded.checkpoint.path.name,
+            checkpoint_sha256=loaded.sha256,
+            demonstration=loaded.checkpoint.is_demo,
+            image_size=loaded.checkpoint.image_size,
+            color_adjustment=self.colors.get(class_name),
+            isicgui_version=__version__,
+            torch_version=torch.__version__,
+            diffusers_version=diffusers.__version__,
+        )
+
+    def _stopping(self) -> bool:
+        return self.control.decision in (Decision.STOP_AFTER_IMAGE, Decision.STOP_NOW)

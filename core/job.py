@@ -1,0 +1,181 @@
+"""A generation job: one immutable value that says everything, from the command line, a file or the window."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from core.classes import CLASSES
+from core.errors import ArgumentError
+from core.files import write_whole
+from core.paths import CHECKPOINTS, OUTPUT
+from core.seeds import BASE_SEED
+
+JOB_FORMAT: Final = "isicgui.job/1"
+SAMPLERS: Final = ("ddpm", "ddim", "dpmpp", "unipc")
+PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16")
+MAX_STEPS: Final = 1000
+AUTO: Final = "auto"
+
+
+@dataclass(frozen=True)
+class GenerationJob:
+    """What to generate, from what, into where.
+
+    Attributes:
+        counts: images wanted per class code; kept in the order of ``CLASSES``.
+        checkpoints: folder that holds ``unet_<CLASS>_best.pth``.
+        output: folder that receives ``<CLASS>/ISIC_0000001.png`` and ``synthetic_dataset.csv``.
+        steps: denoising steps, 1 to 1000.
+        sampler: one of ``SAMPLERS``.
+        base_seed: the seeds of all images follow from it (``core.seeds``), 0 to 2**31 - 1.
+        device: ``auto``, ``cpu`` or ``cuda:N``.
+        precision: one of ``PRECISIONS``.
+        batch_size: images denoised together; None chooses by device and model.
+        color_adjustment: apply ``color_statistics.json`` of the checkpoints folder where it is there.
+
+    Raises:
+        ArgumentError: a value is out of its range; the message names it.
+    """
+
+    counts: Mapping[str, int]
+    checkpoints: Path = CHECKPOINTS
+    output: Path = OUTPUT
+    steps: int = 50
+    sampler: str = "ddpm"
+    base_seed: int = BASE_SEED
+    device: str = AUTO
+    precision: str = AUTO
+    batch_size: int | None = None
+    color_adjustment: bool = True
+
+    def __post_init__(self) -> None:
+        ordered = {name: self.counts[name] for name in CLASSES if name in self.counts}
+        _check_counts(self.counts)
+        object.__setattr__(self, "counts", MappingProxyType(ordered))
+        _check_choice("sampler", self.sampler, SAMPLERS)
+        _check_choice("precision", self.precision, PRECISIONS)
+        _check_integer("steps", self.steps, 1, MAX_STEPS)
+        _check_integer("seed", self.base_seed, 0, 2**31 - 1)
+        if self.batch_size is not None:
+            _check_integer("batch size", self.batch_size, 1, 4096)
+        if not isinstance(self.color_adjustment, bool):
+            raise ArgumentError(f"color_adjustment {self.color_adjustment!r} is neither true nor false.")
+        if not isinstance(self.device, str):
+            raise ArgumentError(f"Device {self.device!r} is not auto, cpu or cuda:N.")
+
+    @property
+    def total(self) -> int:
+        """Images over all classes."""
+        return sum(self.counts.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The job as plain JSON values."""
+        values: dict[str, Any] = {"format": JOB_FORMAT}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            values[field.name] = (
+                str(value) if isinstance(value, Path) else dict(value) if isinstance(value, Mapping) else value
+            )
+        return values
+
+    @classmethod
+    def from_json(cls, values: object, source: str) -> GenerationJob:
+        """Check and take over what a job file holds.
+
+        Raises:
+            ArgumentError: not a job, an unknown or missing field, or a value out of range; names ``source``.
+        """
+        if not isinstance(values, dict) or values.get("format") != JOB_FORMAT:
+            raise ArgumentError(f'{source} is not a generation job: "format" is not "{JOB_FORMAT}".')
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known - {"format"})
+        if unknown:
+            raise ArgumentError(f"{source} has the unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}.")
+        if not isinstance(values.get("counts"), dict):
+            raise ArgumentError(f'{source} does not say what to generate: "counts" must map classes to numbers.')
+        settings = {name: values[name] for name in known & set(values)}
+        for name in ("checkpoints", "output"):
+            if name in settings:
+                if not isinstance(settings[name], str) or not settings[name]:
+                    raise ArgumentError(f"{source}: {name} {settings[name]!r} is not a path.")
+                settings[name] = Path(settings[name])
+        return cls(**settings)
+
+    @classmethod
+    def load(cls, file: Path) -> GenerationJob:
+        """Read a job file (UTF-8 JSON).
+
+        Raises:
+            ArgumentError: the file is not there, not JSON or not a job.
+        """
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ArgumentError(f"The job file {file} cannot be read: {error.strerror}.") from error
+        except ValueError as error:
+            raise ArgumentError(f"The job file {file} is not JSON: {error}.") from error
+        return cls.from_json(values, str(file))
+
+    def save(self, file: Path) -> None:
+        """Write a job file that ``load`` accepts.
+
+        Raises:
+            ArgumentError: the file cannot be written.
+        """
+        try:
+            write_whole(file, json.dumps(self.to_json(), indent=2, ensure_ascii=False).encode() + b"\n")
+        except OSError as error:
+            raise ArgumentError(f"The job file {file} cannot be written: {error.strerror}.") from error
+
+
+def parse_counts(text: str) -> dict[str, int]:
+    """Read ``MEL=4,NV=2`` or ``ALL=3``.
+
+    Raises:
+        ArgumentError: an unknown class, a class named twice, or a count that is not a positive integer.
+    """
+    counts: dict[str, int] = {}
+    for part in text.split(","):
+        name, separator, number = (piece.strip() for piece in part.partition("="))
+        name = name.upper()
+        if not separator:
+            raise ArgumentError(
+                f"{part.strip()!r} does not say how many: write CLASS=NUMBER, as in MEL=4,NV=2 or ALL=3."
+            )
+        if name != "ALL" and name not in CLASSES:
+            raise _unknown_class(name)
+        if not (number.isascii() and number.isdigit() and int(number) > 0):
+            raise ArgumentError(f"The count {number!r} of {name} is not a positive integer.")
+        for class_name in CLASSES if name == "ALL" else (name,):
+            if class_name in counts:
+                raise ArgumentError(f"{class_name} is named twice in {text!r}; name each class once.")
+            counts[class_name] = int(number)
+    return counts
+
+
+def _check_counts(counts: Mapping[str, int]) -> None:
+    if not counts:
+        raise ArgumentError("The job names no class; choose at least one of " + ", ".join(CLASSES) + ".")
+    for name, number in counts.items():
+        if name not in CLASSES:
+            raise _unknown_class(name)
+        _check_integer(f"count of {name}", number, 1, 9_999_999)
+
+
+def _unknown_class(name: str) -> ArgumentError:
+    return ArgumentError(f"There is no class {name!r}; choose from {', '.join(CLASSES)} or ALL.")
+
+
+def _check_integer(what: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ArgumentError(f"The {what} {value!r} is not a whole number from {low} to {high}.")
+
+
+def _check_choice(what: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ArgumentError(f"There is no {what} {value!r}; choose from {', '.join(choices)}.")

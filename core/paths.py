@@ -1,0 +1,11 @@
+"""Where things lie: everything relative to the project root, wherever the program was started from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
+CHECKPOINTS: Final = PROJECT_ROOT / "checkpoints"
+OUTPUT: Final = PROJECT_ROOT / "output"
+DEMO_SET: Final = PROJECT_ROOT / "core" / "demo"

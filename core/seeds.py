@@ -1,0 +1,19 @@
+"""The seed of every image follows from its class and its number alone."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+BASE_SEED: Final = 42
+_MASK: Final = 0x7FFFFFFF
+
+
+def image_seed(class_name: str, isic_number: int, base_seed: int = BASE_SEED) -> int:
+    """Seed of image ``ISIC_<isic_number>`` of a class, in [0, 2**31).
+
+    The class's share comes from a hash of its name, so that classes do not start from the same noise; numbers
+    count up from there. Five images now and five later are therefore the ten images of one run.
+    """
+    class_offset = int(hashlib.md5(class_name.encode()).hexdigest()[:8], 16) & _MASK
+    return (base_seed + class_offset + isic_number - 1) & _MASK

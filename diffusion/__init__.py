@@ -1,0 +1,1 @@
+"""Training of the diffusion models. Run ``python -m diffusion --help``."""

@@ -1,0 +1,110 @@
+"""Shared fixtures: tiny real models, and a check that no test leaves a thread, process or temporary file behind."""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from core.torchvision_operators import declare_missing_operators
+
+declare_missing_operators()
+
+REAL_IMAGES = Path(__file__).parent / "data" / "ham10000_excerpt"
+
+TINY_UNET: dict[str, Any] = {
+    "sample_size": 16,
+    "in_channels": 3,
+    "out_channels": 3,
+    "layers_per_block": 1,
+    "block_out_channels": (8, 16),
+    "norm_num_groups": 4,
+    "attention_head_dim": 8,
+    "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
+    "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
+}
+SCHEDULER = {"num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "epsilon"}
+
+
+def tiny_unet(seed: int = 0, **changes: object) -> Any:
+    """A real UNet2DModel of 16 px with random weights."""
+    from diffusers import UNet2DModel
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return UNet2DModel(**{**TINY_UNET, **changes})
+
+
+def write_checkpoint(file: Path, model: Any, **changes: object) -> Path:
+    """Write a model as a checkpoint of the form isicgui.unet/1."""
+    content = {
+        "format": "isicgui.unet/1",
+        "config": {**TINY_UNET, "sample_size": model.config["sample_size"]},
+        "scheduler": SCHEDULER,
+        "state_dict": model.state_dict(),
+        "provenance": {"made_by": "the tests"},
+        **changes,
+    }
+    torch.save(content, file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoints_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once; tests that change files take ``tiny_checkpoints``."""
+    folder = tmp_path_factory.mktemp("tiny") / "checkpoints"
+    folder.mkdir()
+    for index, name in enumerate(("MEL", "NV", "DF")):
+        write_checkpoint(folder / f"unet_{name}_best.pth", tiny_unet(index))
+    return folder
+
+
+@pytest.fixture
+def tiny_checkpoints(tiny_checkpoints_once: Path, tmp_path: Path) -> Path:
+    """A checkpoints folder of the test's own, with tiny models of MEL, NV and DF."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for file in tiny_checkpoints_once.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a thread, a process or a temporary file of the program's."""
+    threads, files = set(threading.enumerate()), _temporary_files()
+    processes = set(psutil.Process().children(recursive=True))
+    yield
+
+    def left() -> list[str]:
+        names = [thread.name for thread in _new_threads(threads)]
+        names += [str(process) for process in set(psutil.Process().children(recursive=True)) - processes]
+        return names + sorted(_temporary_files() - files)
+
+    if left():  # a thread may need a moment to end; a collection costs too much to make it every time
+        gc.collect()
+        _wait_until(lambda: not left())
+    assert not left(), f"left behind: {left()}"
+
+
+def _new_threads(before: set[threading.Thread]) -> list[threading.Thread]:
+    # tqdm's monitor is one daemon thread for the life of the process.
+    return [t for t in threading.enumerate() if t not in before and t.is_alive() and type(t).__name__ != "TMonitor"]
+
+
+def _temporary_files() -> set[str]:
+    return {path.name for path in Path(tempfile.gettempdir()).glob("isicgui*")}
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float = 2.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core import demo_set
+from core.checkpoints import class_status, sha256_of
+from core.classes import CLASSES
+from core.colour import load_color_statistics
+from core.demo_set import unpack_demo_set, unpack_where_empty
+from core.errors import CheckpointError
+from core.events import ImageSaved, Notice
+from core.generation import run
+from core.image_file import read_pixels
+from core.job import GenerationJob
+from core.paths import DEMO_SET
+
+
+def test_it_gives_seven_usable_classes(tmp_path: Path) -> None:
+    written = unpack_demo_set(tmp_path)
+    assert len(written) == 8
+    for name in CLASSES:
+        status = class_status(tmp_path, name)
+        assert status.problem is None
+        assert status.checkpoint is not None
+        assert status.checkpoint.is_demo
+        assert status.checkpoint.provenance["class"] == name
+        assert "HAM10000" in status.checkpoint.provenance["data"]
+    assert set(load_color_statistics(tmp_path)) == set(CLASSES)
+
+
+def test_it_is_small_enough_to_be_bundled() -> None:
+    assert sum(file.stat().st_size for file in DEMO_SET.iterdir()) < 16 * 2**20
+
+
+def test_unpacking_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    """An image names its checkpoint's sha256: two machines must unpack the same files."""
+    for name in ("a", "b"):
+        unpack_demo_set(tmp_path / name)
+    for class_name in CLASSES:
+        file = f"unet_{class_name}_best.pth"
+        assert sha256_of(tmp_path / "a" / file) == sha256_of(tmp_path / "b" / file)
+
+
+def test_files_that_are_there_stay(tmp_path: Path) -> None:
+    mine = tmp_path / "unet_MEL_best.pth"
+    mine.write_bytes(b"mine")
+    assert unpack_where_empty(tmp_path) == []
+    assert mine not in unpack_demo_set(tmp_path)
+    assert mine.read_bytes() == b"mine"
+
+
+def test_a_mistyped_folder_is_not_filled(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="--demo --dest"):
+        unpack_where_empty(tmp_path / "chekpoints")
+    assert not (tmp_path / "chekpoints").exists()
+
+
+def test_the_default_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_set, "CHECKPOINTS", tmp_path / "checkpoints")
+    assert len(unpack_where_empty(tmp_path / "checkpoints")) == 8
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="cannot be unpacked"):
+        unpack_demo_set(tmp_path / "file")
+
+
+def test_from_an_empty_folder_to_an_image(tmp_path: Path) -> None:
+    """The whole way with the bundled model: told what it is, and an image that looks like skin."""
+    (tmp_path / "checkpoints").mkdir()
+    job = GenerationJob({"NV": 1}, checkpoints=tmp_path / "checkpoints", output=tmp_path / "o", steps=8, sampler="ddim")
+    threads = torch.get_num_threads()
+    events = list(run(job))
+    assert torch.get_num_threads() == threads
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert "demonstration weights" in notices[0]
+    (saved,) = [event for event in events if isinstance(event, ImageSaved)]
+    pixels = read_pixels(saved.path).astype(float)
+    assert pixels.shape == (128, 128, 3)
+    red, green, blue = np.median(pixels, axis=(0, 1))
+    assert red > green > 60  # skin and brown lesions alike are redder than green
+    assert red > blue
+    neighbours = np.abs(np.diff(pixels, axis=1)).mean()
+    assert neighbours < 12  # smooth, where noise would differ by 80
