@@ -35,6 +35,7 @@ class Stage:
     steps: int
     learning_rate: float
     final_learning_rate: float
+    guidance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,9 @@ class Trainer:
         forward = torch.compile(self.model, dynamic=False) if self.config.compile else self.model
         self.model.train()
         total, since, started = 0.0, self.step, time.monotonic()
-        bar = tqdm(range(self.step, last), initial=self.step - first, total=stage.steps, desc=f"{stage.size} px")
+        bar = tqdm(
+            range(self.step, last), initial=self.step - first, total=stage.steps, desc=f"{stage.size} px", mininterval=2
+        )
         for step in bar:
             loss = self._train_step(forward, batches, stage, step, step - first)
             self.step = step + 1
@@ -126,7 +129,7 @@ class Trainer:
         timesteps = torch.randint(0, 1000, size, generator=generator)
         noise = torch.randn(images.shape, generator=generator).to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bf16"):
-            loss = denoising_loss(forward, self.scheduler, images, labels, timesteps, noise)
+            loss = denoising_loss(forward, self.scheduler, images, labels, timesteps, noise, stage.guidance)
         if not math.isfinite(loss.item()):
             raise FloatingPointError(f"the loss of step {step} is {loss.item()}; the last saved state is good")
         loss.backward()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,5 +32,5 @@ def test_next_number_has_next_seed(class_name: str, number: int, base: int) -> N
 @given(base_seeds)
 def test_classes_start_far_apart(base: int) -> None:
     seeds = sorted(image_seed(name, 1, base) for name in CLASSES)
-    gaps = [b - a for a, b in zip(seeds, seeds[1:], strict=False)] + [seeds[0] + 2**31 - seeds[-1]]
+    gaps = [after - before for before, after in pairwise(seeds)] + [seeds[0] + 2**31 - seeds[-1]]
     assert min(gaps) > 10_000_000

@@ -1,0 +1,1 @@
+"""What is measured, side by side in one run, with the spread. Run ``python -m benchmarks.generation --help``."""
