@@ -1,0 +1,119 @@
+"""Zip archives from strangers: looked through before a byte is unpacked, and unpacked by name into one folder."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Final
+
+from core.download.events import Meter
+from core.download.http import SpoiledError, is_web_page, refuse_web_page
+from core.errors import DownloadError
+from core.events import Event
+
+_BLOCK_BYTES: Final = 1 << 20
+_PACKINGS: Final = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_ENCRYPTED: Final = 0x1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may claim before it is taken for a bomb. Weights hardly shrink; text does by ten at most."""
+
+    members: int = 2000
+    total_bytes: int = 32 << 30
+    ratio: float = 100.0
+    ratio_from_bytes: int = 1 << 20
+
+
+def plain_name(member: zipfile.ZipInfo) -> str:
+    """The last part of a member's path: everything is put into one folder."""
+    return PurePosixPath(member.filename.replace("\\", "/")).name
+
+
+def list_members(path: Path, limits: Limits | None = None) -> list[zipfile.ZipInfo]:
+    """The files in an archive, after the archive has been found harmless. Folders and macOS's notes are left out.
+
+    Raises:
+        SpoiledError: not a zip archive, or a damaged one.
+        DownloadError: a web page instead of an archive, or an archive that is refused: paths that leave the
+            folder, links, encryption, or a size out of all proportion.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except zipfile.BadZipFile as error:
+        raise _no_zip(path) from error
+    if min((member.header_offset for member in members), default=0) > 0:
+        # zipfile reads an archive with something before it. A checkpoint is a zip too: of an outer archive that
+        # broke off just behind one, it would show us the inside of that checkpoint.
+        raise SpoiledError("it is not a whole zip archive")
+    for member in members:
+        _refuse_unsafe(member)
+    _refuse_bomb(members, limits or Limits())
+    files = [member for member in members if not member.is_dir() and not _is_note(member)]
+    names = [plain_name(member).lower() for member in files]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DownloadError(f"The archive is refused: it has two files of the name {twice}.")
+    return files
+
+
+def _no_zip(path: Path) -> Exception:
+    with path.open("rb") as stream:
+        first = stream.read(4096)
+    if is_web_page(first):
+        return refuse_web_page(first.decode("utf-8", errors="replace"), "the source")
+    return SpoiledError(f"it is not a zip archive, or not a whole one (it begins with {first[:8]!r})")
+
+
+def _refuse_unsafe(member: zipfile.ZipInfo) -> None:
+    name = member.filename.replace("\\", "/")
+    if name.startswith("/") or PureWindowsPath(name).drive or ".." in PurePosixPath(name).parts:
+        raise DownloadError(f"The archive is refused: {member.filename!r} would be written outside the folder.")
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+        raise DownloadError(f"The archive is refused: {member.filename!r} is a link or a device, not a file.")
+    if member.flag_bits & _ENCRYPTED or member.compress_type not in _PACKINGS:
+        raise DownloadError(f"The archive is refused: {member.filename!r} is encrypted or packed in an unusual way.")
+
+
+def _refuse_bomb(members: list[zipfile.ZipInfo], limits: Limits) -> None:
+    total = sum(member.file_size for member in members)
+    if len(members) > limits.members or total > limits.total_bytes:
+        raise DownloadError(
+            f"The archive is refused: it claims {len(members)} files of {total / 1e9:,.1f} GB together; "
+            f"at most {limits.members} files of {limits.total_bytes / 1e9:,.0f} GB are unpacked."
+        )
+    for member in members:
+        big = member.file_size >= limits.ratio_from_bytes
+        if big and member.file_size > limits.ratio * max(member.compress_size, 1):
+            raise DownloadError(
+                f"The archive is refused: {member.filename!r} would grow from {member.compress_size} "
+                f"to {member.file_size} bytes, as no model does."
+            )
+
+
+def _is_note(member: zipfile.ZipInfo) -> bool:
+    return "__MACOSX" in member.filename or plain_name(member).startswith(".")
+
+
+def unpack(path: Path, member: zipfile.ZipInfo, target: Path) -> Iterator[Event]:
+    """Write one member to ``target``; never more bytes than the archive claimed when it was looked through.
+
+    Raises:
+        SpoiledError: the member is damaged.
+        OSError: the disk is full or cannot be written.
+    """
+    meter, done = Meter(target.name, "unpack", member.file_size), 0
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as source, target.open("wb") as file:
+            while block := source.read(_BLOCK_BYTES):  # zipfile stops at file_size, and checks the CRC there
+                file.write(block)
+                done += len(block)
+                yield meter.progress(done)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise SpoiledError(f"{member.filename} is damaged in the archive ({error})") from error

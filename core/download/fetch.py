@@ -1,0 +1,201 @@
+"""One file over a bad line: resumed, retried, and only given its name when everything known of it holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import requests
+
+from core.download.drive import DRIVE_URL
+from core.download.events import DownloadResumed, Meter
+from core.download.http import (
+    CHUNK_BYTES,
+    OTHER_WAYS,
+    HitchError,
+    SpoiledError,
+    answer,
+    host_of,
+    is_web_page,
+    refuse_web_page,
+)
+from core.download.part import Part, Validators
+from core.download.patience import Patience, Tries, wait
+from core.download.space import require_space
+from core.errors import DownloadError
+from core.events import Event
+from core.files import sha256_of
+
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_PATIENCE: Final = Patience()
+
+
+@dataclass(frozen=True)
+class Network:
+    """How the network is reached; the addresses can be others in tests and behind mirrors."""
+
+    session: requests.Session
+    patience: Patience = _PATIENCE
+    drive_url: str = DRIVE_URL
+    hub_url: str | None = None
+
+
+def _anything_goes(_: Path) -> None:
+    """The check of a file of which nothing is known."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One file to be fetched, and what is known of it beforehand.
+
+    Attributes:
+        name: for messages and events.
+        identity: stays the same from run to run, other than an address with tokens in it.
+        locate: gives the address, anew for each attempt because addresses expire.
+        check: raises SpoiledError for content that is not what it says.
+    """
+
+    name: str
+    identity: str
+    locate: Callable[[requests.Session], str]
+    bytes: int | None = None
+    sha256: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    check: Callable[[Path], None] = _anything_goes
+
+
+def fetch(wanted: Wanted, target: Path, network: Network) -> Iterator[Event]:
+    """Bring a file to ``target``, going on from what an earlier run left. Closing the iterator keeps the bytes.
+
+    Raises:
+        DownloadError: the server's answer will not change, patience is used up, or what comes is never right.
+        OSError: the disk is full or cannot be written.
+    """
+    part, tries = Part(target), Tries(network.patience)
+    if _arrived_before(wanted, target):
+        return
+    while True:
+        try:
+            yield from _attempt(wanted, part, network.session)
+            _accept(wanted, part.path)
+            break
+        except HitchError as hitch:
+            if isinstance(hitch, SpoiledError):
+                part.discard()
+            wait_s, reason = tries.wait_after(hitch, part.size, wanted.name), str(hitch)
+        yield from wait(wanted.name, reason, wait_s)
+    part.finish(target)
+
+
+def _attempt(wanted: Wanted, part: Part, session: requests.Session) -> Iterator[Event]:
+    headers = part.range_headers(wanted.identity, trusting=wanted.sha256 is not None)
+    if headers and part.size == part.validators.total:
+        return  # the last run died between the last byte and the name
+    url = wanted.locate(session)
+    with answer(session, url, {**wanted.headers, **headers}) as response:
+        chunks: Iterator[bytes] = response.iter_content(CHUNK_BYTES)
+        if response.status_code == 200:
+            chunks = _begin(wanted, part, response, chunks)
+        else:
+            _go_on(wanted, part, response)
+            yield DownloadResumed(wanted.name, part.size)
+        yield from _receive(wanted, part, chunks)
+
+
+def _begin(wanted: Wanted, part: Part, response: requests.Response, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Look at the first bytes, and only then give up the old ones for them."""
+    first = next(chunks, b"")
+    if is_web_page(first) or response.headers.get("Content-Type", "").startswith("text/html"):
+        raise refuse_web_page(first[:4096].decode("utf-8", errors="replace"), response.url)
+    length = response.headers.get("Content-Length", "")
+    total = int(length) if length.isdecimal() else None
+    _refuse_encoded(response)
+    if wanted.bytes is not None and total is not None and total != wanted.bytes:
+        raise SpoiledError(f"{host_of(response.url)} has {total} bytes where {wanted.bytes} were announced")
+    part.begin(_validators(wanted, response, total if total is not None else wanted.bytes))
+    return chain((first,), chunks)
+
+
+def _go_on(wanted: Wanted, part: Part, response: requests.Response) -> None:
+    """Check that the answer is the rest of the very bytes on disk.
+
+    Raises:
+        SpoiledError: the file changed, or the server answers something else than was asked.
+    """
+    known, found = part.validators, _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if response.status_code != 206 or not found or int(found[1]) != part.size:
+        raise SpoiledError(f"{host_of(response.url)} did not go on where it was asked to", resumed=True)
+    _refuse_encoded(response)
+    total = int(found[3]) if found[3].isdecimal() else known.total
+    now = _validators(wanted, response, total)
+    if (known.total is not None and now.total != known.total) or _contradicts(known, now):
+        raise SpoiledError("the file changed on the server; starting again", resumed=True)
+    if wanted.sha256 is None and not (now.etag == known.etag != "" or now.last_modified == known.last_modified != ""):
+        raise SpoiledError("the server does not say whether the file is still the same; starting again", resumed=True)
+
+
+def _contradicts(known: Validators, now: Validators) -> bool:
+    return any(a and b and a != b for a, b in ((known.etag, now.etag), (known.last_modified, now.last_modified)))
+
+
+def _validators(wanted: Wanted, response: requests.Response, total: int | None) -> Validators:
+    headers = response.headers
+    return Validators(wanted.identity, headers.get("ETag", ""), headers.get("Last-Modified", ""), total)
+
+
+def _refuse_encoded(response: requests.Response) -> None:
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in {"", "identity"}:  # lengths and ranges would count other bytes than those that we write
+        raise DownloadError(
+            f"{host_of(response.url)} sends the file {encoding}-encoded against our wish; {OTHER_WAYS}."
+        )
+
+
+def _receive(wanted: Wanted, part: Part, chunks: Iterator[bytes]) -> Iterator[Event]:
+    done, total = part.size, part.validators.total
+    require_space(part.path.parent, (total or done) - done)
+    meter = Meter(wanted.name, "download", total)
+    with part.append() as file:
+        for chunk in chunks:
+            file.write(chunk)
+            done += len(chunk)
+            if total is not None and done > total:
+                raise SpoiledError("more bytes came than were announced")
+            yield meter.progress(done)
+    if total is not None and done < total:
+        raise HitchError(f"the connection closed after {done} of {total} bytes")
+
+
+def _accept(wanted: Wanted, path: Path) -> None:
+    """Hold what arrived against everything known of it.
+
+    Raises:
+        SpoiledError: something does not fit.
+        DownloadError: it is refused for good; it is dropped, so that a mended source can be tried again.
+    """
+    size = path.stat().st_size
+    if wanted.bytes is not None and size != wanted.bytes:
+        raise SpoiledError(f"{size} bytes arrived where {wanted.bytes} were announced")
+    if wanted.sha256 is not None and sha256_of(path) != wanted.sha256:
+        raise SpoiledError("its SHA-256 is not the announced one")
+    try:
+        wanted.check(path)
+    except DownloadError:
+        path.unlink()
+        raise
+
+
+def _arrived_before(wanted: Wanted, target: Path) -> bool:
+    """Whether an earlier run fetched the file and died before it could put it in place."""
+    if not target.is_file():
+        return False
+    try:
+        _accept(wanted, target)
+    except SpoiledError:
+        target.unlink()
+        return False
+    return True

@@ -1,0 +1,109 @@
+"""Sources on this computer: a folder or a zip archive."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+from core.download.archive import list_members, plain_name, unpack
+from core.download.events import Meter
+from core.download.fetch import Network
+from core.download.http import SpoiledError
+from core.download.items import Item
+from core.download.manifest import MANIFEST, is_plain_name, parse_entries, read_manifest
+from core.errors import DownloadError
+from core.events import Event
+
+_BLOCK_BYTES: Final = 1 << 20
+_LARGEST_MANIFEST: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """A folder that someone has copied, a memory stick, a network share."""
+
+    path: Path
+
+    @property
+    def label(self) -> str:
+        """The folder's path."""
+        return str(self.path)
+
+    def offer(self, staging: Path, network: Network) -> Generator[Event, None, list[Item]]:  # noqa: ARG002
+        """List the files of the folder; a ``manifest.json`` among them says what they must be."""
+        yield from ()
+        known = read_manifest(self.path).files
+        items = []
+        for file in sorted(self.path.iterdir()):
+            if file.is_file() and is_plain_name(file.name) and file.name != MANIFEST:
+                entry = known.get(file.name)
+                size = file.stat().st_size
+                items.append(Item(file.name, size, entry.sha256 if entry else None, _copier(file, size)))
+        return items
+
+
+@dataclass(frozen=True)
+class ZipSource:
+    """A zip archive that was fetched by other means."""
+
+    path: Path
+
+    @property
+    def label(self) -> str:
+        """The archive's path."""
+        return str(self.path)
+
+    def offer(self, staging: Path, network: Network) -> Generator[Event, None, list[Item]]:  # noqa: ARG002
+        """Look through the archive and list its files."""
+        yield from ()
+        try:
+            return items_of_zip(self.path)
+        except SpoiledError as error:
+            raise DownloadError(f"{self.path} cannot be unpacked: {error}.") from error
+
+
+def items_of_zip(path: Path) -> list[Item]:
+    """The files of an archive; a ``manifest.json`` in it says what they must be.
+
+    Raises:
+        SpoiledError: not a zip archive, or a damaged one.
+        DownloadError: the archive is refused.
+    """
+    members = {plain_name(member): member for member in list_members(path)}
+    notes = members.pop(MANIFEST, None)
+    known = parse_entries(_read_json(path, notes), f"{MANIFEST} in the archive") if notes else {}
+    return [
+        Item(name, member.file_size, known[name].sha256 if name in known else None, _unpacker(path, member))
+        for name, member in sorted(members.items())
+        if is_plain_name(name)
+    ]
+
+
+def _read_json(path: Path, member: ZipInfo) -> object:
+    if member.file_size > _LARGEST_MANIFEST:
+        raise DownloadError(f"The archive is refused: its {MANIFEST} has {member.file_size} bytes.")
+    try:
+        with ZipFile(path) as archive:
+            return json.loads(archive.read(member))
+    except (BadZipFile, ValueError) as error:
+        raise SpoiledError(f"{MANIFEST} is damaged in the archive") from error
+
+
+def _copier(file: Path, size: int) -> Callable[[Path], Iterator[Event]]:
+    def deliver(target: Path) -> Iterator[Event]:
+        meter, done = Meter(file.name, "copy", size), 0
+        with file.open("rb") as source, target.open("wb") as copy:
+            while block := source.read(_BLOCK_BYTES):
+                copy.write(block)
+                done += len(block)
+                yield meter.progress(done)
+
+    return deliver
+
+
+def _unpacker(path: Path, member: ZipInfo) -> Callable[[Path], Iterator[Event]]:
+    return lambda target: unpack(path, member, target)

@@ -1,0 +1,60 @@
+"""The state of a checkpoints folder: what is there, and whether it is what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from core.classes import CLASSES
+from core.download.content import check_content
+from core.download.events import FileStatus
+from core.download.manifest import Entry, read_manifest
+from core.errors import CheckpointError
+from core.files import sha256_of
+
+
+def file_status(folder: Path, name: str, entry: Entry | None, *, thorough: bool = True) -> FileStatus:
+    """Hold one file against what was recorded of it.
+
+    Args:
+        thorough: compute its SHA-256; without, only its size is looked at.
+    """
+    path = folder / name
+    source = entry.source if entry else ""
+    if not path.is_file():
+        return FileStatus(name, "missing", 0, source, "there is no such file")
+    size = path.stat().st_size
+    if entry is None or (entry.bytes is None and entry.sha256 is None):
+        return FileStatus(name, "unrecorded", size, source)
+    if entry.bytes is not None and size != entry.bytes:
+        return FileStatus(name, "damaged", size, source, f"{size} bytes, not the recorded {entry.bytes}")
+    if thorough and entry.sha256 is not None and sha256_of(path) != entry.sha256:
+        return FileStatus(name, "damaged", size, source, "its SHA-256 is not the recorded one")
+    return FileStatus(name, "whole", size, source)
+
+
+def folder_status(
+    folder: Path, classes: Sequence[str] = CLASSES, *, thorough: bool
+) -> Generator[FileStatus, None, None]:
+    """The state of the checkpoints of ``classes`` and of every other recorded file; nothing is written or fetched.
+
+    Args:
+        thorough: compute checksums and open each file, as ``--verify`` does; without, names and sizes only.
+    """
+    recorded = read_manifest(folder).files
+    names = [f"unet_{name}_best.pth" for name in classes]
+    others = sorted(name for name in recorded if not name.startswith("unet_"))
+    for name in names + others:
+        status = file_status(folder, name, recorded.get(name), thorough=thorough)
+        yield _opened(folder, status) if thorough else status
+
+
+def _opened(folder: Path, status: FileStatus) -> FileStatus:
+    """A file without a record, or a recorded one that was never right, still has to open."""
+    if status.state in {"missing", "damaged"}:
+        return status
+    try:
+        check_content(folder / status.name, status.name)
+    except CheckpointError as error:
+        return FileStatus(status.name, "damaged", status.bytes, status.source, str(error))
+    return status

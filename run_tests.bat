@@ -1,0 +1,10 @@
+@echo off
+rem Runs the tests with the same arguments as pytest; the environment is made on first use.
+setlocal
+cd /d "%~dp0"
+set "python=python"
+where /q py && set "python=py -3"
+%python% "%~dp0launch.py" --with dev -m pytest %*
+set "code=%errorlevel%"
+if not "%code%"=="0" if "%~1"=="" pause
+exit /b %code%
