@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from cli.application import main
+
+def main() -> int:
+    """Open the window, or run one command; returns the exit code."""
+    arguments = sys.argv[1:]
+    if not arguments:
+        from gui.main import run_window
+
+        return run_window(arguments)
+    from cli.application import main as run_command
+
+    return run_command(arguments)
+
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

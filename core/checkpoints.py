@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from core.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET
 from core.classes import CLASSES
 from core.devices import DTYPES, free_memory
 from core.errors import CheckpointError
+from core.files import sha256_of
 from core.state_dicts import find_weights, normalise_names
 from core.torchvision_operators import declare_missing_operators
 
@@ -175,15 +175,6 @@ def _check_weights(path: Path, config: Mapping[str, Any], state_dict: Mapping[st
         raise CheckpointError(
             f"{path} is not a UNet of the expected architecture: it has the foreign weight {extra[0]}."
         )
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,13 @@ from pathlib import Path
 from core.torchvision_operators import declare_missing_operators
 
 PRESETS = {
-    # (size, batch, steps, first and last learning rate)
-    "demo": ((32, 64, 1500, 5e-4, 5e-4), (64, 32, 2000, 4e-4, 4e-4), (128, 16, 1600, 3e-4, 2e-5)),
+    # (size, batch, steps, first and last learning rate, guidance)
+    "demo": (
+        (32, 64, 1500, 5e-4, 5e-4, 0.0),
+        (64, 32, 2000, 4e-4, 4e-4, 0.0),
+        (128, 16, 400, 3e-4, 3e-4, 0.0),
+        (128, 16, 500, 3e-4, 2e-5, 0.4),
+    ),
 }
 
 

@@ -52,11 +52,14 @@ def denoising_loss(
 
 
 def min_snr_weights(scheduler: DDPMScheduler, timesteps: torch.Tensor) -> torch.Tensor:
-    """Weight per image: ``min(SNR, 5)`` in units of the x0 error, restated for what is predicted.
+    """Weight per image: min-SNR in units of the x0 error, restated for what is predicted.
 
-    The x0 error is the epsilon error divided by SNR, and the v error divided by SNR + 1.
+    The x0 error is the epsilon error divided by SNR, and the v error divided by SNR + 1. For epsilon the weight
+    of the x0 error is ``min(SNR, 5)``; for v it is ``min(SNR, 5) + 1``, so that the noisiest timesteps keep the
+    weight of one that the v objective gives them. They decide where the lesion lies: without the one, they count
+    for nothing, and images of several scattered spots come out.
     """
     signal = scheduler.alphas_cumprod[timesteps]
     snr = signal / (1 - signal)
-    divisor = snr + 1 if scheduler.config.prediction_type == "v_prediction" else snr
-    return snr.clamp(max=MIN_SNR_GAMMA) / divisor
+    floor = 1.0 if scheduler.config.prediction_type == "v_prediction" else 0.0
+    return (snr.clamp(max=MIN_SNR_GAMMA) + floor) / (snr + floor)

@@ -77,6 +77,17 @@ def tiny_checkpoints(tiny_checkpoints_once: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True, scope="session")
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder for temporary files of this run alone, so that nothing of another run is taken for a leak."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = str(tmp_path_factory.mktemp("temporary"))
+        patch.setattr(tempfile, "tempdir", folder)
+        patch.setenv("TMPDIR", folder)  # for the processes that tests start
+        gc.freeze()  # what the imports made lives to the end: collections need not look at it again
+        yield
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fail a test that leaves a thread, a process or a temporary file of the program's."""
@@ -101,7 +112,7 @@ def _new_threads(before: set[threading.Thread]) -> list[threading.Thread]:
 
 
 def _temporary_files() -> set[str]:
-    return {path.name for path in Path(tempfile.gettempdir()).glob("isicgui*")}
+    return {path.name for path in Path(tempfile.gettempdir()).glob("*")}
 
 
 def _wait_until(condition: Callable[[], bool], seconds: float = 2.0) -> None:

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from core.architectures import DEFAULT_UNET
-from core.checkpoints import ModelCache, class_status, read_checkpoint, sha256_of
+from core.checkpoints import ModelCache, class_status, read_checkpoint
 from core.classes import CLASSES
 from core.errors import CheckpointError
+from core.files import sha256_of
 from tests.conftest import SCHEDULER, TINY_UNET, tiny_unet, write_checkpoint
 
 CPU = torch.device("cpu")

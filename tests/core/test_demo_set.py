@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from core import demo_set
-from core.checkpoints import class_status, sha256_of
+from core.checkpoints import class_status
 from core.classes import CLASSES
 from core.colour import load_color_statistics
 from core.demo_set import unpack_demo_set, unpack_where_empty
 from core.errors import CheckpointError
 from core.events import ImageSaved, Notice
+from core.files import sha256_of
 from core.generation import run
 from core.image_file import read_pixels
 from core.job import GenerationJob

@@ -31,12 +31,13 @@ class Answers(torch.nn.Module):
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
 def test_weights_are_min_snr_in_units_of_the_x0_error(prediction_type: str) -> None:
-    """An x0 error of one costs min(SNR, 5), whichever way the network states its prediction."""
+    """An x0 error of one costs min(SNR, 5), and one more for v, so that pure noise counts too."""
     schedule = scheduler(prediction_type)
     signal = schedule.alphas_cumprod[TIMESTEPS]
     snr = signal / (1 - signal)
     per_x0 = {"epsilon": snr, "v_prediction": 1 / (1 - signal)}[prediction_type]  # squared error of the prediction
-    assert torch.allclose(min_snr_weights(schedule, TIMESTEPS) * per_x0, snr.clamp(max=5), rtol=1e-4)
+    expected = snr.clamp(max=5) + (prediction_type == "v_prediction")
+    assert torch.allclose(min_snr_weights(schedule, TIMESTEPS) * per_x0, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
