@@ -61,7 +61,7 @@ def unpack_where_empty(folder: Path) -> list[Path]:
     """
     if has_any_checkpoint(folder):
         return []
-    if not folder.is_dir() and folder != CHECKPOINTS:
+    if not folder.is_dir() and folder.resolve() != CHECKPOINTS:
         # A mistyped path must not silently turn into a folder of demonstration weights.
         raise CheckpointError(
             f"There is no checkpoints folder {folder}; name one that holds unet_<CLASS>_best.pth, or make it "

@@ -13,6 +13,7 @@ import torch
 
 from core import __version__
 from core.checkpoints import LoadedModel, ModelCache, checkpoint_file, read_checkpoint
+from core.classes import CLASSES
 from core.colour import ColorStatistics, adjust, load_color_statistics
 from core.control import Control, Decision
 from core.dataset import OutputFolder, open_output_folder
@@ -71,13 +72,25 @@ def run(
             f"{job.checkpoints} had no model, so the bundled demonstration weights were unpacked there: "
             "small models of all seven classes for trying the program out, not for research."
         )
-    for class_name in job.counts:
-        checkpoint = read_checkpoint(checkpoint_file(job.checkpoints, class_name))
-        Sampler(job.sampler, checkpoint.scheduler, job.steps)  # refuses more steps than the schedule has
+    _check_models(job)
     colors = load_color_statistics(job.checkpoints) if job.color_adjustment else {}
     with open_output_folder(job.output) as output:
         running = _Run(job, control or Control(), cache or ModelCache(), output, colors, device, precision)
         yield from running.events()
+
+
+def _check_models(job: GenerationJob) -> None:
+    """Read every checkpoint of the job and try its schedule, so that nothing is written when one is wanting."""
+    missing = [name for name in job.counts if not checkpoint_file(job.checkpoints, name).is_file()]
+    if missing:
+        there = [name for name in CLASSES if checkpoint_file(job.checkpoints, name).is_file()]
+        raise CheckpointError(
+            f"{job.checkpoints} has no {checkpoint_file(job.checkpoints, missing[0]).name}, so {missing[0]} cannot be "
+            f"generated; the classes there are {', '.join(there)}."
+        )
+    for name in job.counts:
+        checkpoint = read_checkpoint(checkpoint_file(job.checkpoints, name))
+        Sampler(job.sampler, checkpoint.scheduler, job.steps)  # refuses more steps than the schedule has
 
 
 @dataclass

@@ -18,7 +18,7 @@ from core.image_file import ImageParameters, read_parameters, read_pixels
 from core.samplers import Sampler
 
 EXACT: Final = 1  # grey levels of 255: fp32 sums in another order may round one value the other way
-REDUCED: Final = 12  # bf16 and fp16 keep 8 and 11 bits, and another batch size adds them up in another order
+REDUCED: Final = 8  # bf16 and fp32 images of the demonstration set differ by 2; other kernels may round otherwise
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from core.classes import CLASSES
 from core.colour import measure
@@ -30,7 +30,7 @@ def export_demo_set(state_file: Path, folder: Path) -> None:
         raise ValueError(f"{state_file} is not a training state ({STATE_FORMAT}).")
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.half().contiguous() for name, tensor in state["average"]["shadow"].items()}
-    save_file(weights, folder / WEIGHTS_FILE)
+    (folder / WEIGHTS_FILE).write_bytes(save(weights))
     description = {
         "config": state["config"],
         "scheduler": state["scheduler"],

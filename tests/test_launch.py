@@ -279,12 +279,12 @@ def silent_server() -> Iterator[socket.socket]:
         yield server
 
 
-def test_interrupted_set_up_goes_on_next_time(ready, silent_server) -> None:
+def test_interrupted_set_up_goes_on_next_time(ready, silent_server, tmp_path) -> None:
     ready.require("tiny==1.0")
     slow = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": f"http://127.0.0.1:{silent_server.getsockname()[1]}/simple"}
     with subprocess.Popen(
         [ready.folder / "run_isicgui.sh", "x"],
-        env={**ready.environment, **slow, "PIP_FIND_LINKS": ""},
+        env={**ready.environment, **slow, "PIP_FIND_LINKS": "", "TMPDIR": str(tmp_path)},  # pip leaves its folder there
         stderr=subprocess.PIPE,
         encoding="utf-8",
     ) as process:
@@ -296,6 +296,13 @@ def test_interrupted_set_up_goes_on_next_time(ready, silent_server) -> None:
     assert errors.endswith("The set-up was interrupted; the next start goes on with it.\n")
     ready.require("# back to what it was")
     assert "Set-up is done." in ready.start("x").stderr
+
+
+def test_training_brings_its_packages_on_first_use() -> None:
+    assert launch.parse(["-m", "diffusion", "train"]).files == ["requirements.txt", "requirements-train.txt"]
+    assert launch.parse(["-m", "benchmarks.generation"]).files == ["requirements.txt", "requirements-train.txt"]
+    assert launch.parse(["-m", "pytest"]).files == ["requirements.txt"]
+    assert launch.parse(["generate", "-m", "diffusion"]).files == ["requirements.txt"]
 
 
 def test_second_set_up_waits_for_the_first(ready) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +94,14 @@ def test_images_are_turned_in_all_eight_ways() -> None:
     batches = BalancedBatches(pixels, [0], 400, seed=0)
     images, _, _ = batches.batch(0)
     assert len({tuple(image.flatten().tolist()) for image in images}) == 8
+
+
+@pytest.mark.full_data
+def test_the_whole_data_is_read_and_split_by_lesion() -> None:
+    images = read_ham10000(Path(os.environ["ISICGUI_DATA"]) / "ham10000_256")
+    counts = Counter(image.class_name for image in images)
+    assert counts == {"NV": 5364, "MEL": 890, "BKL": 879, "BCC": 411, "AKIEC": 261, "VASC": 113, "DF": 92}
+    training, held_out = split_by_lesion(images)
+    assert len({image.lesion_id for image in images}) == 6288
+    assert not {image.lesion_id for image in training} & {image.lesion_id for image in held_out}
+    assert {image.class_name for image in held_out} == set(CLASSES)
