@@ -14,8 +14,7 @@ PRESETS = {
     "demo": (
         (32, 64, 1500, 5e-4, 5e-4, 0.0),
         (64, 32, 2000, 4e-4, 4e-4, 0.0),
-        (128, 16, 400, 3e-4, 3e-4, 0.0),
-        (128, 16, 500, 3e-4, 2e-5, 0.4),
+        (128, 8, 1500, 3e-4, 2e-5, 0.6),
     ),
 }
 
@@ -29,6 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--output", type=Path, default=Path("runs/demo"), help="where state and curves are kept")
     train.add_argument("--preset", choices=PRESETS, default="demo")
     train.add_argument("--resume", action="store_true", help="go on from the state in the output folder")
+    train.add_argument("--from", type=Path, dest="start", help="begin with the weights of this demonstration set")
     train.add_argument("--compile", action="store_true", help="torch.compile (needs a C++ compiler)")
     train.add_argument("--prediction", choices=["epsilon", "v_prediction"], default="v_prediction")
     train.add_argument("--until", type=int, help="stop after this step")
@@ -69,6 +69,8 @@ def _train(options: argparse.Namespace) -> None:
         compile=options.compile,
     )
     trainer = Trainer(config, options.data, options.output)
+    if options.start:
+        trainer.start_from(options.start)
     if options.resume:
         trainer.resume(trainer.state_file)
     trainer.run(options.until)

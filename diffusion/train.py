@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 import time
@@ -12,11 +13,13 @@ from typing import Any
 
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
+from safetensors.torch import load_file
 from torch import nn
 from tqdm import tqdm
 
 from core.architectures import DEFAULT_SCHEDULER, DEMO_UNET, UNCONDITIONAL
 from core.classes import CLASSES
+from core.demo_set import DESCRIPTION_FILE, WEIGHTS_FILE
 from diffusion.data import BalancedBatches, LabelledImage, load_pixels, read_ham10000, split_by_lesion
 from diffusion.ema import ExponentialMovingAverage
 from diffusion.objective import denoising_loss
@@ -191,6 +194,18 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+    def start_from(self, folder: Path) -> None:
+        """Begin with the weights of an exported demonstration set: step 0, fresh optimiser and average.
+
+        Raises:
+            ValueError: the set has another architecture.
+        """
+        config = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))["config"]
+        if config != json.loads(json.dumps(DEMO_UNET)):
+            raise ValueError(f"{folder} holds a model of another architecture.")
+        self.model.load_state_dict({name: w.float() for name, w in load_file(folder / WEIGHTS_FILE).items()})
+        self.average = ExponentialMovingAverage(self.model, self.config.ema_decay)
 
 
 def learning_rate(stage: Stage, step: int, warm_up: int) -> float:

@@ -118,6 +118,12 @@ def test_a_trained_state_becomes_a_demonstration_set(tmp_path: Path, monkeypatch
     checkpoint = read_checkpoint(tmp_path / "checkpoints" / "unet_VASC_best.pth")
     assert checkpoint.scheduler["prediction_type"] == "v_prediction"
     assert checkpoint.provenance["step"] == 2
+    another = Trainer(config(Stage(16, 4, 2, 1e-3, 1e-3), seed=5), REAL_IMAGES, tmp_path / "another")
+    another.start_from(demo)
+    assert another.step == 0
+    half = trainer.average.shadow["conv_in.weight"].half().float()
+    assert torch.equal(another.model.state_dict()["conv_in.weight"], half)
+    assert torch.equal(another.average.shadow["conv_in.weight"], half)
     shadow = trainer.average.shadow
     folded = shadow["time_embedding.linear_2.bias"] + shadow["class_embedding.weight"][CLASSES.index("VASC")]
     assert torch.allclose(checkpoint.state_dict["time_embedding.linear_2.bias"], folded, atol=1e-3)
