@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ INTERRUPTED: Final = 130
 
 def main(arguments: Sequence[str]) -> int:
     """Run the program; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console without a letter of a path must not end the job
     options = build_parser().parse_args(arguments)
     try:
         return _run(options)

@@ -152,6 +152,14 @@ def test_an_interrupt_leaves_only_whole_images(arguments: list[str], tmp_path: P
     assert len(files) == rest[-1]["saved"]
 
 
+def test_a_console_without_the_letters_of_a_path_does_no_harm(arguments: list[str], tmp_path: Path) -> None:
+    arguments[arguments.index(str(tmp_path / "o"))] = str(tmp_path / "выход")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(program(*arguments, "--classes", "MEL=1"), env=environment, capture_output=True, check=True)
+    assert b"1 images in" in done.stdout
+    assert (tmp_path / "выход" / "MEL" / "ISIC_0000001.png").is_file()
+
+
 def test_help_loads_neither_torch_nor_qt() -> None:
     code = (
         "import sys\nfrom cli.application import main\n"
