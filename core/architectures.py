@@ -27,14 +27,14 @@ DEMO_UNET: Final[dict[str, Any]] = {
     "in_channels": 3,
     "out_channels": 3,
     "layers_per_block": 1,
-    "block_out_channels": (32, 64, 96, 128, 192),
+    "block_out_channels": (32, 32, 64, 96, 128, 192),
     "norm_num_groups": 16,
     "attention_head_dim": 64,
-    "down_block_types": ("DownBlock2D", "DownBlock2D", "DownBlock2D", "AttnDownBlock2D", "DownBlock2D"),
-    "up_block_types": ("UpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D", "UpBlock2D"),
+    "down_block_types": (*("DownBlock2D",) * 4, "AttnDownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "AttnUpBlock2D", *("UpBlock2D",) * 4),
     "num_class_embeds": len(CLASSES) + 1,
 }
-"""The bundled class-conditional model: 7.75 million parameters, 10.6 GFLOP a forward pass at 128 px."""
+"""The bundled class-conditional model: 7.86 million parameters, 5.6 GFLOP a forward pass at 128 px."""
 
 DEFAULT_SCHEDULER: Final[dict[str, Any]] = {
     "num_train_timesteps": 1000,

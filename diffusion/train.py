@@ -22,6 +22,7 @@ from core.classes import CLASSES
 from core.demo_set import DESCRIPTION_FILE, WEIGHTS_FILE
 from diffusion.data import BalancedBatches, LabelledImage, load_pixels, read_ham10000, split_by_lesion
 from diffusion.ema import ExponentialMovingAverage
+from diffusion.growing import grow, inner_config
 from diffusion.objective import denoising_loss
 
 STATE_FORMAT = "isicgui.training/1"
@@ -70,13 +71,25 @@ class Trainer:
         output.mkdir(parents=True, exist_ok=True)
         self.training, self.held_out = split_by_lesion(read_ham10000(data))
         torch.manual_seed(config.seed)
-        self.model: Any = UNet2DModel(**DEMO_UNET).to(memory_format=torch.channels_last)
         self.scheduler = DDPMScheduler(**{**DEFAULT_SCHEDULER, "prediction_type": config.prediction_type})
-        self.average = ExponentialMovingAverage(self.model, config.ema_decay)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=1.0, weight_decay=config.weight_decay, betas=(0.9, 0.99), foreach=True
-        )
         self.step = 0
+        self._begin_with(unet_for(config.stages[0].size))
+
+    def _begin_with(self, unet: dict[str, Any]) -> None:
+        """A fresh model of this configuration, with its average and optimiser."""
+        self.unet = unet
+        self.model: Any = UNet2DModel(**unet).to(memory_format=torch.channels_last)
+        self.average = ExponentialMovingAverage(self.model, self.config.ema_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=1.0, weight_decay=self.config.weight_decay, betas=(0.9, 0.99), foreach=True
+        )
+
+    def _grow(self, unet: dict[str, Any]) -> None:
+        """Go on with the larger network around the averaged weights of the present one."""
+        grown = grow(self.average.shadow, unet)
+        self._begin_with(unet)
+        self.model.load_state_dict(grown)
+        self.average = ExponentialMovingAverage(self.model, self.config.ema_decay)
 
     @property
     def state_file(self) -> Path:
@@ -89,6 +102,8 @@ class Trainer:
         try:
             while self.step < last:
                 first, stage = self._stage()
+                if self.unet != unet_for(stage.size):
+                    self._grow(unet_for(stage.size))
                 self._run_stage(first, stage, min(last, first + stage.steps))
         finally:
             self.save()
@@ -176,7 +191,7 @@ class Trainer:
             "format": STATE_FORMAT,
             "step": self.step,
             "training_config": asdict(self.config),
-            "config": DEMO_UNET,
+            "config": self.unet,
             "scheduler": {**DEFAULT_SCHEDULER, "prediction_type": self.config.prediction_type},
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -191,6 +206,7 @@ class Trainer:
         if state.get("format") != STATE_FORMAT:
             raise ValueError(f"{file} is not a training state ({STATE_FORMAT}).")
         self.step = state["step"]
+        self._begin_with(state["config"])
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -202,10 +218,15 @@ class Trainer:
             ValueError: the set has another architecture.
         """
         config = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))["config"]
-        if config != json.loads(json.dumps(DEMO_UNET)):
+        if config != json.loads(json.dumps(self.unet)):
             raise ValueError(f"{folder} holds a model of another architecture.")
         self.model.load_state_dict({name: w.float() for name, w in load_file(folder / WEIGHTS_FILE).items()})
         self.average = ExponentialMovingAverage(self.model, self.config.ema_decay)
+
+
+def unet_for(size: int) -> dict[str, Any]:
+    """The configuration that a stage of this image size trains: the whole network, or its inner part."""
+    return DEMO_UNET if size >= DEMO_UNET["sample_size"] else inner_config(DEMO_UNET)
 
 
 def learning_rate(stage: Stage, step: int, warm_up: int) -> float:
