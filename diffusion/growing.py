@@ -7,11 +7,13 @@ inner part at the scale that it knows (as in Karras et al. 2018, arXiv 1710.1019
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
-from diffusers import UNet2DModel
+from diffusers import DDPMScheduler, UNet2DModel
 from torch import nn
 
 
@@ -33,22 +35,56 @@ def inner_config(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def grow(inner: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def grow(
+    inner: Mapping[str, torch.Tensor], config: Mapping[str, Any], scheduler: DDPMScheduler
+) -> dict[str, torch.Tensor]:
     """Weights of the larger network whose inner part is the smaller one.
 
     The new level begins as neutral as it can be: it averages 2x2 pixels on the way in, repeats them on the way
-    out, and its residual branches are zero. So the grown network starts with what the smaller one knows.
+    out, and its residual branches are zero. Averaging halves the noise, so the inner part meets at timestep t the
+    noise that it knows from an earlier one; the time embedding is fitted anew to tell it so.
 
     Args:
         inner: state_dict of ``UNet2DModel(**inner_config(config))``.
         config: of the larger network.
+        scheduler: the training schedule of both.
     """
     model = UNet2DModel(**config)
     _make_neutral(model)
     weights = model.state_dict()
     for name, tensor in inner.items():
         weights[_grown_name(name)] = tensor.clone()
-    return weights
+    model.load_state_dict(weights)
+    _shift_time(model, equally_noisy_timesteps(scheduler))
+    return model.state_dict()
+
+
+def equally_noisy_timesteps(scheduler: DDPMScheduler) -> torch.Tensor:
+    """For each timestep, the one (not whole) at which an image of half the size is as noisy as this one's average.
+
+    The mean of 2x2 pixels has a quarter of the noise's variance, so four times the signal-to-noise ratio.
+    """
+    signal = scheduler.alphas_cumprod.double()
+    log_snr = (signal / (1 - signal)).log()  # falls with the timestep
+    timesteps = np.interp(-(log_snr + math.log(4)), -log_snr, np.arange(len(log_snr)))
+    return torch.from_numpy(timesteps).float()
+
+
+def _shift_time(model: Any, known: torch.Tensor, iterations: int = 1500) -> None:
+    """Fit the time embedding so that timestep t gives what ``known[t]`` gave before."""
+    embedding = model.time_embedding
+    with torch.no_grad():
+        target = embedding(model.time_proj(known))
+        places = model.time_proj(torch.arange(len(known)))
+    optimizer = torch.optim.Adam(embedding.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, iterations)
+    for _ in range(iterations):
+        loss = nn.functional.mse_loss(embedding(places), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    optimizer.zero_grad()
 
 
 def _grown_name(name: str) -> str:

@@ -86,7 +86,7 @@ class Trainer:
 
     def _grow(self, unet: dict[str, Any]) -> None:
         """Go on with the larger network around the averaged weights of the present one."""
-        grown = grow(self.average.shadow, unet)
+        grown = grow(self.average.shadow, unet, self.scheduler)
         self._begin_with(unet)
         self.model.load_state_dict(grown)
         self.average = ExponentialMovingAverage(self.model, self.config.ema_decay)
