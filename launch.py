@@ -489,7 +489,7 @@ def missing_libraries() -> List[str]:
 
 def missing_test_tools() -> List[str]:
     """The packages that the tests of the window use and that are not there: a screen, a mouse, letters."""
-    tools = {"Xvfb": "xvfb", "xdotool": "xdotool"}
+    tools = {"Xvfb": "xvfb", "xauth": "xauth", "xdotool": "xdotool"}
     packages = [package for tool, package in tools.items() if not shutil.which(tool)]
     fonts = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
     return packages + ([] if fonts.is_file() else ["fonts-dejavu-core"])

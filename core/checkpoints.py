@@ -16,6 +16,7 @@ from core.classes import CLASSES
 from core.devices import DTYPES, free_memory
 from core.errors import CheckpointError
 from core.files import sha256_of
+from core.paths import checkpoint_file
 from core.state_dicts import find_weights, normalise_names
 from core.torchvision_operators import declare_missing_operators
 
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
 
 UNET_FORMAT: Final = "isicgui.unet/1"
 _LARGEST_IMAGE: Final = 1024
-
-
-def checkpoint_file(folder: Path, class_name: str) -> Path:
-    """Where the checkpoint of a class lies."""
-    return folder / f"unet_{class_name}_best.pth"
 
 
 @dataclass(frozen=True)

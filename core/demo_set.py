@@ -10,13 +10,13 @@ from typing import Any, Final
 import torch
 from safetensors.torch import load_file
 
-from core.checkpoints import UNET_FORMAT, checkpoint_file, has_any_checkpoint
+from core.checkpoints import UNET_FORMAT, has_any_checkpoint
 from core.classes import CLASSES
 from core.colour import STATISTICS_FILE
 from core.errors import CheckpointError
 from core.files import write_whole
 from core.folding import fold_class
-from core.paths import CHECKPOINTS, DEMO_SET
+from core.paths import CHECKPOINTS, DEMO_SET, checkpoint_file
 
 WEIGHTS_FILE: Final = "unet.safetensors"
 DESCRIPTION_FILE: Final = "unet.json"

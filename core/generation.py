@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from core import __version__
-from core.checkpoints import LoadedModel, ModelCache, checkpoint_file, read_checkpoint
+from core.checkpoints import LoadedModel, ModelCache, read_checkpoint
 from core.classes import CLASSES
 from core.colour import ColorStatistics, adjust, load_color_statistics
 from core.control import Control, Decision
@@ -43,6 +43,7 @@ from core.events import (
 )
 from core.image_file import ImageParameters
 from core.job import GenerationJob
+from core.paths import checkpoint_file
 from core.samplers import Sampler
 from core.seeds import image_seed
 

@@ -9,3 +9,8 @@ PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 CHECKPOINTS: Final = PROJECT_ROOT / "checkpoints"
 OUTPUT: Final = PROJECT_ROOT / "output"
 DEMO_SET: Final = PROJECT_ROOT / "core" / "demo"
+
+
+def checkpoint_file(folder: Path, class_name: str) -> Path:
+    """Where the checkpoint of a class lies in a checkpoints folder."""
+    return folder / f"unet_{class_name}_best.pth"

@@ -9,12 +9,13 @@ from typing import Final
 import numpy as np
 import torch
 
-from core.checkpoints import LoadedModel, ModelCache, checkpoint_file
+from core.checkpoints import LoadedModel, ModelCache
 from core.colour import adjust
 from core.denoising import denoise, to_pixels
 from core.devices import resolve_device, resolve_precision
 from core.errors import CheckpointError, DeviceError, IsicGuiError
 from core.image_file import ImageParameters, read_parameters, read_pixels
+from core.paths import checkpoint_file
 from core.samplers import Sampler
 
 EXACT: Final = 1  # grey levels of 255: fp32 sums in another order may round one value the other way

@@ -1,0 +1,127 @@
+"""Make the pictures of the window that README and docs show: ``python docs/make_screenshots.py``.
+
+Runs a real job with the demonstration weights (or the models that ``--checkpoints`` names) in a temporary folder,
+and takes the window's picture in both themes: while it generates, and after. Without a display:
+``QT_QPA_PLATFORM=offscreen``, or under ``xvfb-run``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from PIL import Image
+from PyQt5.QtCore import QSettings, Qt
+from PyQt5.QtWidgets import QApplication
+
+from core.paths import CHECKPOINTS
+from gui.main_window import MainWindow
+from gui.settings import Settings, save_settings
+
+PICTURES: Final = Path(__file__).resolve().parent / "pictures"
+_LONGEST_S: Final = 900
+_LARGEST_BYTES: Final = 300_000
+
+
+def main() -> int:
+    """Take the pictures."""
+    options = _parser().parse_args()
+    QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
+    QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
+    application = QApplication(["isicgui"])
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="isicgui-pictures-") as folder:
+        window = _window(options, Path(folder))
+        for theme in ("light", "dark"):
+            window.choose_theme(theme)
+            window.jobs.start()
+            _wait(application, lambda: _half_way(window))
+            _take(window, options.folder / f"window_{theme}_running.png", keep=options.all)
+            _wait(application, lambda: not window.controller.active)
+            _choose_last_image(application, window)
+            _take(window, options.folder / f"window_{theme}.png", keep=True)
+        window.close()
+        _wait(application, lambda: not window.isVisible())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Make the pictures of the window for README and docs.")
+    parser.add_argument("--folder", type=Path, default=PICTURES, help="where the pictures go (default: docs/pictures)")
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="models folder")
+    parser.add_argument("--steps", type=int, default=20, help="denoising steps (default: 20)")
+    parser.add_argument("--size", default="1280x720", help="size of the window (default: 1280x720)")
+    parser.add_argument("--all", action="store_true", help="also keep the pictures taken while generating")
+    return parser
+
+
+def _window(options: argparse.Namespace, folder: Path) -> MainWindow:
+    store = QSettings(str(folder / "settings.ini"), QSettings.IniFormat)
+    settings = replace(
+        Settings(),
+        checkpoints=str(options.checkpoints),
+        output=str(folder / "dataset"),
+        quantities={"MEL": 4, "NV": 3, "BCC": 3, "AKIEC": 5, "BKL": 5, "DF": 4, "VASC": 2},
+        chosen=["MEL", "NV", "BCC"],
+        steps=options.steps,
+        sampler="dpmpp",
+        theme="light",
+    )
+    save_settings(store, settings)
+    window = MainWindow(store)
+    width, height = (int(number) for number in options.size.split("x"))
+    window.resize(width, height)
+    window.show()
+    return window
+
+
+def _half_way(window: MainWindow) -> bool:
+    progress = window.controller.progress
+    return progress is not None and progress.position > 0.55 * progress.total
+
+
+def _choose_last_image(application: QApplication, window: MainWindow) -> None:
+    browser = window.parts.browser
+    _wait(application, lambda: browser.model.rowCount() > 0 and not window.keeper.busy)
+    browser.images.setCurrentIndex(browser.model.index(browser.model.rowCount() - 1))
+    _wait(application, lambda: not window.keeper.busy)
+    _wait(application, _pause(0.3))
+
+
+def _pause(seconds: float) -> Callable[[], bool]:
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() >= end
+
+
+def _wait(application: QApplication, until: Callable[[], bool]) -> None:
+    end = time.monotonic() + _LONGEST_S
+    while not until():
+        if time.monotonic() > end:
+            raise TimeoutError("The window did not get so far within 15 minutes.")
+        application.processEvents()
+        time.sleep(0.005)
+
+
+def _take(window: MainWindow, file: Path, *, keep: bool) -> None:
+    """Save the window's picture, in 256 colours where it would be large for a README otherwise."""
+    if not keep:
+        return
+    if not window.grab().save(str(file)):
+        raise OSError(f"{file} cannot be written.")
+    with Image.open(file) as picture:
+        small = picture.convert("RGB")
+    small.save(file, optimize=True)
+    if file.stat().st_size > _LARGEST_BYTES:
+        small.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

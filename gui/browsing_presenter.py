@@ -1,0 +1,101 @@
+"""Browsing: keeps the listing current, shows the chosen image, and carries out what is wanted of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PyQt5.QtCore import QObject, pyqtSignal
+
+from core.paths import PROJECT_ROOT
+from gui.desktop import open_path, show_in_file_manager
+from gui.output_listing import XAI_FOLDER, OutputListing
+from gui.tasks.browsing import ImageFacts, ImageTask, ListingTask
+from gui.tasks.task import TaskKeeper
+from gui.widgets.browser import Browser
+
+RESULTS = PROJECT_ROOT / XAI_FOLDER
+
+
+class BrowsingPresenter(QObject):
+    """Follows one output folder.
+
+    Signals:
+        shown: ``ImageFacts`` of the image that was chosen.
+        reproduce, explain, use_settings: the user wants that of an image.
+        failed: a sentence for an error box.
+        free_changed: bytes free where the output goes, or None.
+    """
+
+    shown = pyqtSignal(object)
+    reproduce = pyqtSignal(object)
+    explain = pyqtSignal(object)
+    use_settings = pyqtSignal(object)
+    failed = pyqtSignal(str)
+    free_changed = pyqtSignal(object)
+
+    def __init__(self, browser: Browser, keeper: TaskKeeper) -> None:
+        super().__init__(browser)
+        self._browser, self._keeper = browser, keeper
+        self._output = Path()
+        self._listing = self._again = False
+        self._reading: Path | None = None
+        browser.refresh.connect(self.refresh)
+        browser.chosen.connect(self.show_image)
+        browser.wanted.connect(self._on_wanted)
+
+    def follow(self, output: Path) -> None:
+        """Browse another output folder."""
+        self._output = output
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the folders again; while they are being read, once more after that."""
+        if self._listing:
+            self._again = True
+            return
+        self._listing, self._again = True, False
+        task = ListingTask(self._output, RESULTS)
+        task.listed.connect(self._on_listed)
+        task.finished.connect(self._on_listing_ended)
+        self._keeper.start(task)
+
+    def show_image(self, path: Path) -> None:
+        """Read an image, then show it; of several clicks in a row the last one counts."""
+        if path == self._reading:
+            return
+        self._reading = path
+        task = ImageTask(path)
+        task.read.connect(self._on_read)
+        self._keeper.start(task)
+
+    def _on_listed(self, listing: OutputListing) -> None:
+        if listing.output == self._output:
+            self._browser.show_listing(listing, RESULTS)
+            self.free_changed.emit(listing.free)
+
+    def _on_listing_ended(self) -> None:
+        self._listing = False
+        if self._again:
+            self.refresh()
+
+    def _on_read(self, facts: ImageFacts) -> None:
+        if facts.path == self._reading:
+            self._reading = None
+            self._browser.details.show_facts(facts)
+            self.shown.emit(facts)
+
+    def _on_wanted(self, action: str, path: Path) -> None:
+        if not path.exists():
+            self.failed.emit(f"{path} is not there any more; press Ctrl+Shift+R to read the folders again.")
+            self.refresh()
+        elif action == "open":
+            self.open(path)
+        elif action == "show_file":
+            show_in_file_manager(path)
+        else:
+            {"reproduce": self.reproduce, "explain": self.explain, "use_settings": self.use_settings}[action].emit(path)
+
+    def open(self, path: Path) -> None:
+        """Open a file or folder in the system's program for it."""
+        if not open_path(path):
+            self.failed.emit(f"The system has no program to open {path}; install an image viewer, or open it by hand.")

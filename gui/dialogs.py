@@ -1,0 +1,82 @@
+"""Every question and every message box of the window. Messages open without stopping the event loop."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+
+from PyQt5.QtCore import Qt
+from PyQt5.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from core import __version__
+
+RESEARCH_USE: str = "For research use only. Not a medical device."
+
+
+class CloseChoice(enum.Enum):
+    """What to do with the running job when the window is to be closed."""
+
+    STOP_NOW = "stop now"
+    AFTER_IMAGE = "after this image"
+    STAY = "stay"
+
+
+def show_error(parent: QWidget, text: str) -> None:
+    """Say what happened and what to do. An error that is on the screen already is not shown again."""
+    for box in parent.findChildren(QMessageBox):
+        if box.isVisible() and box.text() == text:
+            return
+    _open(_box(parent, QMessageBox.Warning, "ISICGUI could not do that", text))
+
+
+def show_information(parent: QWidget, title: str, text: str) -> None:
+    """Tell the result of something that the user asked for."""
+    _open(_box(parent, QMessageBox.Information, title, text))
+
+
+def ask_close(parent: QWidget, done: int, total: int) -> CloseChoice:
+    """Ask what to do with the running job on closing."""
+    box = _box(parent, QMessageBox.Question, "A job is running", f"{done} of {total} images are done. Stop the job?")
+    box.setInformativeText("Finished images are kept, and the rest is offered again at the next start.")
+    stop = box.addButton("Stop now and close", QMessageBox.DestructiveRole)
+    after = box.addButton("Close after this image", QMessageBox.AcceptRole)
+    stay = box.addButton("Go on generating", QMessageBox.RejectRole)
+    for button in box.buttons():  # the style would give all of them the width of a short word
+        button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 40)
+    box.setDefaultButton(stay)
+    box.setEscapeButton(stay)
+    box.exec_()
+    if box.clickedButton() is stop:
+        return CloseChoice.STOP_NOW
+    return CloseChoice.AFTER_IMAGE if box.clickedButton() is after else CloseChoice.STAY
+
+
+def choose_folder(parent: QWidget, title: str, start: str) -> Path | None:
+    """Let the user choose a folder; None when they cancel."""
+    chosen = QFileDialog.getExistingDirectory(parent, title, start)
+    return Path(chosen) if chosen else None
+
+
+def show_about(parent: QWidget) -> None:
+    """Say what this program is."""
+    text = (
+        f"<h3>ISIC Synthetic Data Generator {__version__}</h3>"
+        "<p>Generates labelled, reproducible synthetic dermoscopic images with diffusion models.</p>"
+        f"<p><b>{RESEARCH_USE}</b> Nothing it shows is a diagnosis.</p>"
+    )
+    box = _box(parent, QMessageBox.NoIcon, "About ISICGUI", text)
+    box.setTextFormat(Qt.RichText)
+    _open(box)
+
+
+def _box(parent: QWidget, icon: QMessageBox.Icon, title: str, text: str) -> QMessageBox:
+    box = QMessageBox(icon, title, text, QMessageBox.NoButton, parent)
+    box.setTextFormat(Qt.PlainText)  # a path must not be read as HTML
+    box.setTextInteractionFlags(Qt.TextSelectableByMouse | Qt.TextSelectableByKeyboard)
+    return box
+
+
+def _open(box: QMessageBox) -> None:
+    box.addButton(QMessageBox.Ok)
+    box.setAttribute(Qt.WA_DeleteOnClose)
+    box.open()  # window-modal, and returns at once: the job's events go on being shown

@@ -1,0 +1,57 @@
+"""What a job will take before it starts: seconds from measured speeds, bytes from the image size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from core.job import AUTO, GenerationJob
+from gui.checkpoint_folder import Availability
+
+_BYTES_A_PIXEL: Final = 1.8  # a PNG of skin: 3 channels, compressed to about 60 %
+
+
+class Forecast:
+    """Estimates for jobs on this machine. Speeds are kept by device, precision, image size and model size."""
+
+    def __init__(self, speeds: Mapping[str, float]) -> None:
+        self.speeds = dict(speeds)
+        self.classes: Mapping[str, Availability] = {}
+        self.auto_device: str | None = None
+        self.auto_precisions: Mapping[str, str] = {}
+
+    def note(self, class_name: str, device: str, precision: str, seconds: float) -> None:
+        """Remember the measured seconds per image and step of a class's model."""
+        key = self._key(class_name, device, precision)
+        if key is not None:
+            self.speeds[key] = round(seconds, 6)
+
+    def seconds(self, job: GenerationJob) -> float | None:
+        """How long the job takes; None where no job with such a model was measured yet."""
+        device = self.auto_device if job.device == AUTO else job.device
+        precision = self.auto_precisions.get(device or "") if job.precision == AUTO else job.precision
+        if device is None or precision is None:
+            return None
+        total = 0.0
+        for name, count in job.counts.items():
+            speed = self.speeds.get(self._key(name, device, precision) or "")
+            if speed is None:
+                return None
+            total += count * job.steps * speed
+        return total
+
+    def size(self, job: GenerationJob) -> float | None:
+        """Bytes that the images take; None until the checkpoints have been read."""
+        total = 0.0
+        for name, count in job.counts.items():
+            size = self.classes[name].image_size if name in self.classes else None
+            if size is None:
+                return None
+            total += count * size * size * _BYTES_A_PIXEL
+        return total
+
+    def _key(self, class_name: str, device: str, precision: str) -> str | None:
+        known = self.classes.get(class_name)
+        if known is None or known.image_size is None:
+            return None
+        return f"{device}/{precision}/{known.image_size} px/{known.parameters} weights"

@@ -1,0 +1,83 @@
+"""What can be done with a finished image: show it large, make it again, take over its settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt5.QtCore import QObject, pyqtSignal
+
+from core.image_file import ImageFileError, read_parameters
+from gui.dialogs import show_information
+from gui.tasks.browsing import ImageFacts
+from gui.tasks.engine import SharedModels
+from gui.tasks.reproduction import ReproductionTask
+
+if TYPE_CHECKING:
+    from gui.job_controller import JobController
+    from gui.main_window import MainWindow
+    from gui.tasks.task import TaskKeeper
+
+
+class ImageActions(QObject):
+    """Carries out what the browser's context menu offers.
+
+    Signals:
+        failed: a sentence for an error box.
+        logged: level and text for the log.
+    """
+
+    failed = pyqtSignal(str)
+    logged = pyqtSignal(str, str)
+
+    def __init__(self, window: MainWindow, keeper: TaskKeeper, shared: SharedModels, controller: JobController) -> None:
+        super().__init__(window)
+        self._window, self._keeper, self._shared, self._controller = window, keeper, shared, controller
+
+    def show(self, facts: ImageFacts) -> None:
+        """Show the chosen image large, unless a job has the preview."""
+        if self._controller.active or facts.picture.isNull():
+            return
+        centre = self._window.parts.centre
+        centre.preview.show_picture(facts.picture, facts.path)
+        centre.progress.caption.setText(f"{facts.path.parent.name}/{facts.path.name}")
+
+    def reproduce(self, image: Path) -> None:
+        """Make an image again and compare. A job and this share the models in memory: one at a time."""
+        if self._controller.active:
+            self.failed.emit("Something is being generated at the moment; reproduce the image when it is done.")
+            return
+        self._controller.reserve()
+        task = ReproductionTask(image, self._window.models.folder, self._shared)
+        task.compared.connect(self._on_compared)
+        task.failed.connect(self._on_failed)
+        task.finished.connect(self._controller.release)
+        self.logged.emit("info", f"Making {image.parent.name}/{image.name} again…")
+        self._keeper.start(task)
+
+    def use_settings(self, image: Path) -> None:
+        """Set the window to what made an image: class, steps, sampler, base seed, precision, colours."""
+        try:
+            made = read_parameters(image)
+        except ImageFileError as error:
+            self.failed.emit(str(error))
+            return
+        parts = self._window.parts
+        parts.options.steps.setValue(made.steps)
+        parts.options.seed.setValue(made.base_seed)
+        parts.options.choose(parts.options.sampler, made.sampler)
+        parts.options.choose(parts.options.precision, made.precision)
+        parts.options.color.setChecked(made.color_adjustment is not None)
+        parts.top.choose_device(made.device)
+        parts.classes.tick([made.class_name])
+        parts.top.options_button.setChecked(True)
+        self.logged.emit("info", f"The settings of {made.class_name}/{made.filename} are set.")
+
+    def _on_compared(self, equal: bool, text: str) -> None:
+        self.logged.emit("info" if equal else "warning", text)
+        show_information(self._window, "Reproduced" if equal else "Not reproduced", text)
+
+    def _on_failed(self, text: str, details: str) -> None:
+        if details:
+            self.logged.emit("error", details)
+        self.failed.emit(text)

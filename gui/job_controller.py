@@ -1,0 +1,160 @@
+"""One job at a time: starts it, steers it, and says where it stands, always from the job's own reports."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+
+from PyQt5.QtCore import QObject, pyqtSignal
+
+from core.control import Control, Decision
+from core.events import JobFinished, Paused, Resumed
+from core.job import GenerationJob
+from gui.job_progress import JobProgress
+from gui.journal import Journal, UnfinishedJob
+from gui.tasks.engine import SharedModels
+from gui.tasks.generation import GenerationTask
+from gui.tasks.task import TaskKeeper
+
+
+class JobState(enum.Enum):
+    """What the job does at the moment."""
+
+    IDLE = "ready"
+    RUNNING = "running"
+    PAUSING = "pausing after this step"
+    PAUSED = "paused"
+    STOPPING_AFTER_IMAGE = "stopping after this image"
+    STOPPING_NOW = "stopping"
+    REPRODUCING = "reproducing an image"
+
+
+class JobController(QObject):
+    """The window's side of ``core.generation``.
+
+    Signals:
+        changed: the new ``JobState``.
+        reported: every report of the running job; ``progress`` has taken it in already.
+        failed: the job broke off; the sentence for the user, then details for the log.
+        ended: the job's thread has ended, whatever the reason.
+    """
+
+    changed = pyqtSignal(object)
+    reported = pyqtSignal(object)
+    failed = pyqtSignal(str, str)
+    ended = pyqtSignal()
+
+    def __init__(self, keeper: TaskKeeper, models: SharedModels, journal: Journal, parent: QObject) -> None:
+        super().__init__(parent)
+        self._keeper, self._models, self._journal = keeper, models, journal
+        self.state = JobState.IDLE
+        self.progress: JobProgress | None = None
+        self._control: Control | None = None
+        self._task: GenerationTask | None = None
+        self.live_preview = True
+
+    @property
+    def active(self) -> bool:
+        """Whether the models are in use: by a job under way, paused or stopping, or by a reproduction."""
+        return self.state is not JobState.IDLE
+
+    @property
+    def generating(self) -> bool:
+        """Whether a job is under way, paused or stopping."""
+        return self._task is not None
+
+    @property
+    def unfinished(self) -> UnfinishedJob | None:
+        """The job that was left with images to be made last, from this session or an earlier one."""
+        latest = None if self.active else self._journal.latest()
+        return latest[1] if latest else None
+
+    def continue_unfinished(self) -> None:
+        """Make the rest of the unfinished job, if there is one."""
+        latest = None if self.active else self._journal.latest()
+        if latest is not None:
+            self.start(latest[1].remainder(), latest[0])
+
+    def forget_unfinished(self) -> None:
+        """The user does not want the rest of the unfinished job."""
+        latest = self._journal.latest()
+        if latest is not None:
+            latest[0].unlink(missing_ok=True)
+
+    def reserve(self) -> None:
+        """Keep jobs away from the models while an image is reproduced."""
+        self._change(JobState.REPRODUCING)
+
+    def release(self) -> None:
+        """The reproduction has ended."""
+        self._change(JobState.IDLE)
+
+    def start(self, job: GenerationJob, rest_of: Path | None = None) -> None:
+        """Start a job; there must be none. One that is the rest of another takes its journal file's place."""
+        if self.active:
+            raise RuntimeError("a job is under way")
+        self._control = Control()
+        self.progress = JobProgress(job)
+        self._task = GenerationTask(job, self._control, self._models, self._journal, rest_of)
+        self._task.live_preview = self.live_preview
+        self._task.reported.connect(self._on_report)
+        self._task.failed.connect(self.failed)
+        self._task.finished.connect(self._on_finished)
+        self._keeper.start(self._task)
+        self._change(JobState.RUNNING)
+
+    def show_preview(self, wanted: bool) -> None:
+        """Switch the live preview; holds for the running job too."""
+        self.live_preview = wanted
+        if self._task is not None:
+            self._task.live_preview = wanted
+
+    def pause(self) -> None:
+        """Hold the job at its next step."""
+        if self._control and self.state is JobState.RUNNING:
+            self._change(JobState.PAUSING)
+            self._control.pause()
+
+    def go_on(self) -> None:
+        """End a pause, or one that has not begun yet."""
+        if self._control and self.state in (JobState.PAUSED, JobState.PAUSING):
+            self._control.go_on()
+            self._change(JobState.RUNNING)
+
+    def stop_after_image(self) -> None:
+        """Finish the images being denoised, then stop."""
+        if self._control and self.state is not JobState.STOPPING_NOW:
+            self._control.stop_after_image()
+            self._change(JobState.STOPPING_AFTER_IMAGE)
+
+    def stop_now(self) -> None:
+        """Give up the images being denoised and stop at the next step."""
+        if self._control:
+            self._control.stop_now()
+            self._change(JobState.STOPPING_NOW)
+
+    def _on_report(self, report: object, at: float) -> None:
+        if self.progress is None:
+            return
+        self.progress.note(report, at)
+        if isinstance(report, (Paused, Resumed)):
+            self._note_pause(paused=isinstance(report, Paused))
+        elif isinstance(report, JobFinished):
+            self._control = None  # too late to steer
+        self.reported.emit(report)
+
+    def _note_pause(self, *, paused: bool) -> None:
+        """What a report says was true when it was sent; what was decided since then goes on top of it."""
+        wanted = self._control is not None and self._control.decision is Decision.PAUSE
+        if self.state in (JobState.RUNNING, JobState.PAUSING, JobState.PAUSED):
+            self._change((JobState.PAUSED if paused else JobState.PAUSING) if wanted else JobState.RUNNING)
+
+    def _on_finished(self) -> None:
+        self._task = self._control = None
+        self._change(JobState.IDLE)
+        self.ended.emit()
+
+    def _change(self, state: JobState) -> None:
+        if state is not self.state:
+            self.state = state
+            self.changed.emit(state)

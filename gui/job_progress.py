@@ -1,0 +1,66 @@
+"""Where a job stands, from its reports: position over all denoising steps, and the time left. Free of widgets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.events import ClassStarted, ImageFailed, JobStarted, Paused, Resumed
+from core.job import GenerationJob
+from gui.remaining_time import RemainingTime
+from gui.tasks.generation import ImageReport, StepReport
+
+STEP: Final = "step"
+EXPLANATION: Final = "explanation"
+
+
+class JobProgress:
+    """Follows one job. Units are denoising steps of single images, as the command line counts them."""
+
+    def __init__(self, job: GenerationJob) -> None:
+        self.job = job
+        self.total = job.total * job.steps
+        self.position = 0
+        self.done = 0
+        self.class_name = ""
+        self.device = self.precision = ""
+        self.remaining = RemainingTime()
+        self.remaining.expect(STEP, self.total)
+        self._measured_from: float | None = None
+
+    def note(self, report: object, at: float) -> None:
+        """Take in a report of a ``GenerationTask``."""
+        if isinstance(report, StepReport):
+            self._move(self.done * self.job.steps + len(report.numbers) * report.step, at)
+        elif isinstance(report, (ImageReport, ImageFailed)):
+            self.done = report.saved.done if isinstance(report, ImageReport) else report.done
+            self._move(self.done * self.job.steps, None)
+        elif isinstance(report, JobStarted):
+            self.device, self.precision = report.device, report.precision
+        elif isinstance(report, ClassStarted):
+            self.class_name = report.class_name
+            self._measured_from = at  # loading the model is over: what comes now tells the speed
+        elif isinstance(report, Paused):
+            self._measured_from = None
+        elif isinstance(report, Resumed):
+            self._measured_from = at
+
+    def _move(self, position: int, at: float | None) -> None:
+        """Go to a position. Without a time the speed is not measured: saving counts into the next step's time."""
+        gained = min(position, self.total) - self.position
+        if gained <= 0:
+            return
+        self.position += gained
+        seconds = at - self._measured_from if at is not None and self._measured_from is not None else None
+        self.remaining.advance(STEP, gained, seconds)
+        if at is not None:
+            self._measured_from = at
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the end of everything, explanations included; None while it cannot be known."""
+        return self.remaining.seconds_left()
+
+    @property
+    def seconds_a_step(self) -> float | None:
+        """Measured seconds per image and step; None until enough was measured."""
+        return self.remaining.speed(STEP)

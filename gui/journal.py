@@ -1,0 +1,96 @@
+"""The journal of jobs: one that did not come to its end can be offered again."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from core.errors import ArgumentError
+from core.files import write_whole
+from core.job import GenerationJob
+
+_FORMAT: Final = "isicgui.unfinished/1"
+JOURNAL_FOLDER: Final = "unfinished_jobs"
+
+
+@dataclass(frozen=True)
+class UnfinishedJob:
+    """A job with images still to be made: the job as it was started, and what was attempted of each class."""
+
+    job: GenerationJob
+    attempted: dict[str, int]
+
+    @property
+    def left(self) -> int:
+        """Images that were not attempted."""
+        return self.job.total - sum(self.attempted.values())
+
+    def remainder(self) -> GenerationJob:
+        """The job of what is left. Numbers continue in the output folder, so it makes the very images left out."""
+        counts = {name: count - self.attempted.get(name, 0) for name, count in self.job.counts.items()}
+        return replace(self.job, counts={name: count for name, count in counts.items() if count > 0})
+
+    def __str__(self) -> str:
+        return f"{self.left} of {self.job.total} images left"
+
+
+class Journal:
+    """One small file a job, rewritten whole with every image. Failing to write it never hinders the job."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def new_file(self) -> Path:
+        """Where a new job is noted; later ones sort behind earlier ones."""
+        return self.folder / f"{time.time_ns():020d}.json"
+
+    def write(self, file: Path, unfinished: UnfinishedJob) -> None:
+        """Note how far a job is.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        content: dict[str, Any] = {
+            "format": _FORMAT,
+            "job": unfinished.job.to_json(),
+            "attempted": unfinished.attempted,
+            "process": [os.getpid(), psutil.Process().create_time()],
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(file, json.dumps(content, indent=1).encode())
+
+    def latest(self) -> tuple[Path, UnfinishedJob] | None:
+        """The unfinished job that was begun last, with its file; None when there is none."""
+        for file in sorted(self.folder.glob("*.json"), reverse=True):
+            if (found := _read(file)) is not None:
+                return file, found
+        return None
+
+
+def _read(file: Path) -> UnfinishedJob | None:
+    """What a file offers: nothing, when it is damaged or when a process that is alive works on the job."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["format"] != _FORMAT or _runs_elsewhere(content["process"]):
+            return None
+        attempted = {str(name): int(number) for name, number in content["attempted"].items()}
+        found = UnfinishedJob(GenerationJob.from_json(content["job"], str(file)), attempted)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArgumentError):
+        return None  # the images that it counted are all there
+    return found if found.left > 0 else None
+
+
+def _runs_elsewhere(process: list[float]) -> bool:
+    number, started = int(process[0]), float(process[1])
+    if number == os.getpid():
+        return False
+    try:
+        return abs(psutil.Process(number).create_time() - started) < 1.0
+    except psutil.Error:
+        return False

@@ -1,0 +1,126 @@
+"""Where the parts of the window lie, and what the widgets hold as settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PyQt5.QtCore import Qt
+from PyQt5.QtWidgets import QMainWindow, QSplitter, QVBoxLayout, QWidget
+
+from gui.settings import Settings
+from gui.tasks.browsing import Thumbnails
+from gui.widgets.browser import Browser
+from gui.widgets.class_panel import ClassPanel
+from gui.widgets.explanation_panel import ExplanationPanel
+from gui.widgets.job_buttons import JobButtons
+from gui.widgets.log_panel import LogPanel
+from gui.widgets.notice_bar import NoticeBar
+from gui.widgets.options_row import OptionsRow
+from gui.widgets.preview_panel import PreviewPanel
+from gui.widgets.status_labels import StatusLabels
+from gui.widgets.top_bar import TopBar
+
+_MARGIN = 10
+
+
+class Layout:
+    """All parts of the window, laid out in it."""
+
+    def __init__(self, window: QMainWindow, thumbnails: Thumbnails) -> None:
+        self.top, self.options = TopBar(), OptionsRow()
+        self.models_notice = NoticeBar("modelsNoticeLabel", "mdi6.flask-outline")
+        self.unfinished_notice = NoticeBar("unfinishedNoticeLabel", "mdi6.progress-clock")
+        self.closing_notice = NoticeBar("closingNoticeLabel", "mdi6.timer-sand")
+        self.classes, self.buttons = ClassPanel(), JobButtons()
+        self.centre, self.queue = PreviewPanel(), ExplanationPanel()
+        self.browser = Browser(thumbnails)
+        self.log = LogPanel()
+        self.status = StatusLabels()
+        self.columns, self.rows = self._splitters()
+        self.splitters = (self.columns, self.rows, self.browser.splitter)
+        window.setStatusBar(self.status)
+        window.setCentralWidget(self._central())
+
+    def _splitters(self) -> tuple[QSplitter, QSplitter]:
+        left, centre = QWidget(), QWidget()
+        column = _column(left)
+        column.addWidget(self.classes)
+        column.addStretch(1)
+        column.addWidget(self.buttons)
+        column = _column(centre)
+        column.addWidget(self.centre, 1)
+        column.addWidget(self.queue)
+        columns = _splitter("columnsSplitter", Qt.Horizontal, ((left, 0), (centre, 3), (self.browser, 1)))
+        columns.setSizes([345, 480, 415])
+        rows = _splitter("rowsSplitter", Qt.Vertical, ((columns, 1), (self.log, 0)))
+        rows.setSizes([490, 120])
+        return columns, rows
+
+    def _central(self) -> QWidget:
+        central = QWidget()
+        layout = QVBoxLayout(central)
+        layout.setContentsMargins(_MARGIN, 6, _MARGIN, 4)
+        layout.setSpacing(6)
+        for part in (self.top, self.options, self.closing_notice, self.models_notice, self.unfinished_notice):
+            layout.addWidget(part)
+        layout.addWidget(self.rows, 1)
+        return central
+
+    def fill(self, settings: Settings) -> None:
+        """Show settings in the widgets."""
+        options, top = self.options, self.top
+        self.classes.fill(settings.quantities, settings.chosen)
+        options.steps.setValue(settings.steps)
+        options.seed.setValue(settings.base_seed)
+        options.batch.setValue(settings.batch_size)
+        options.cadence.setValue(settings.xai_cadence)
+        options.color.setChecked(settings.color_adjustment)
+        options.choose(options.sampler, settings.sampler)
+        options.choose(options.precision, settings.precision)
+        top.choose_device(settings.device)
+        top.xai_button.setChecked(settings.xai_mode)
+        top.xai_steps.setValue(settings.xai_stride)
+        top.options_button.setChecked(settings.show_options)
+        options.setVisible(settings.show_options)
+        self.centre.live_check.setChecked(settings.live_preview)
+        self.centre.opacity.setValue(settings.overlay_opacity)
+        self.centre.show_overlay_controls(settings.xai_mode)
+
+    def collect(self, settings: Settings) -> Settings:
+        """The settings with everything that the widgets hold."""
+        options, top = self.options, self.top
+        return replace(
+            settings,
+            quantities=self.classes.quantities,
+            chosen=self.classes.chosen,
+            steps=options.steps.value(),
+            sampler=str(options.sampler.currentData()),
+            base_seed=options.seed.value(),
+            precision=str(options.precision.currentData()),
+            batch_size=options.batch.value(),
+            color_adjustment=options.color.isChecked(),
+            device=top.device_name,
+            xai_mode=top.xai_button.isChecked(),
+            xai_stride=top.xai_steps.value(),
+            xai_cadence=options.cadence.value(),
+            overlay_opacity=self.centre.opacity.value(),
+            live_preview=self.centre.live_check.isChecked(),
+            show_options=top.options_button.isChecked(),
+        )
+
+
+def _column(place: QWidget) -> QVBoxLayout:
+    layout = QVBoxLayout(place)
+    layout.setContentsMargins(0, 0, 0, 0)
+    return layout
+
+
+def _splitter(object_name: str, orientation: Qt.Orientation, parts: tuple[tuple[QWidget, int], ...]) -> QSplitter:
+    splitter = QSplitter(orientation)
+    splitter.setObjectName(object_name)
+    splitter.setChildrenCollapsible(False)
+    splitter.setHandleWidth(12)
+    for index, (part, stretch) in enumerate(parts):
+        splitter.addWidget(part)
+        splitter.setStretchFactor(index, stretch)
+    return splitter

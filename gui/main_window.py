@@ -1,0 +1,283 @@
+"""The window: puts the parts together and connects what the user wants with what does it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from PyQt5.QtCore import QSettings, QTimer
+from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
+from PyQt5.QtWidgets import QMainWindow
+
+from core.events import Notice
+from core.job import AUTO
+from gui.browsing_presenter import RESULTS, BrowsingPresenter
+from gui.closing import Closing
+from gui.dialogs import RESEARCH_USE, choose_folder, show_error
+from gui.downloads import Downloads
+from gui.explaining import Explaining
+from gui.explanations import Explanations
+from gui.forecast import Forecast
+from gui.image_actions import ImageActions
+from gui.job_actions import JobActions
+from gui.job_controller import JobController
+from gui.job_presenter import JobPresenter
+from gui.journal import JOURNAL_FOLDER, Journal
+from gui.layout import Layout
+from gui.menus import Menus
+from gui.models_presenter import ModelsPresenter
+from gui.settings import Settings, load_settings, save_settings
+from gui.tasks.browsing import Thumbnails
+from gui.tasks.engine import EngineFacts, LoadEngine, SharedModels
+from gui.tasks.generation import ImageReport
+from gui.tasks.task import TaskKeeper
+from gui.theme import apply_theme
+from gui.widgets.image_list_model import THUMBNAIL
+
+_SIZE = (1280, 720)
+
+
+class MainWindow(QMainWindow):
+    """The desktop application.
+
+    Args:
+        store: where settings, geometry and (beside its file) the journal of the running job are kept; by default
+            the user's own.
+    """
+
+    def __init__(self, store: QSettings | None = None) -> None:
+        super().__init__()
+        self._store = store or QSettings(QSettings.IniFormat, QSettings.UserScope, "ISICGUI", "ISICGUI")
+        self.settings = load_settings(self._store)
+        apply_theme(self.settings.theme)
+        self.setWindowTitle(f"ISIC Synthetic Data Generator. {RESEARCH_USE}")
+        self.setAcceptDrops(True)
+        self.keeper = TaskKeeper(self)
+        self.parts = Layout(self, Thumbnails(self.keeper, THUMBNAIL * 2, self))
+        self._make_services()
+        self._connect_parts()
+        self._connect_services()
+        self.menus = Menus(self)
+        self._engine_requested = False
+        self._restore()
+
+    def _make_services(self) -> None:
+        parts, shared = self.parts, SharedModels()
+        journal = Journal(Path(self._store.fileName()).with_name(JOURNAL_FOLDER))
+        self.controller = JobController(self.keeper, shared, journal, self)
+        self.models = ModelsPresenter(self.keeper, self)
+        self.browsing = BrowsingPresenter(parts.browser, self.keeper)
+        self.explanations = Explanations(self)
+        self.forecast = Forecast(self.settings.speeds)
+        self.downloads = Downloads(self, self.keeper)
+        self.jobs = JobActions(self.controller, parts, self.forecast, self.collect, self.settings.last_job)
+        self.images = ImageActions(self, self.keeper, shared, self.controller)
+        self._presenter = JobPresenter(self.controller, parts.centre, parts.log)
+        self._explaining = Explaining(self.explanations, self.controller, parts, self.collect, RESULTS)
+        self._closing = Closing(self, self.controller, self.explanations, self.keeper)
+
+    def _connect_parts(self) -> None:
+        parts = self.parts
+        parts.top.select_models.connect(self.select_models)
+        parts.top.select_output.connect(self.select_output)
+        parts.top.options_toggled.connect(parts.options.setVisible)
+        parts.top.xai_button.toggled.connect(parts.centre.show_overlay_controls)
+        for part in (parts.top, parts.options, parts.classes):
+            part.changed.connect(self.jobs.show_forecast)
+        parts.top.changed.connect(self._show_device)
+        parts.centre.live_changed.connect(self.controller.show_preview)
+        parts.centre.preview.clicked.connect(self.browsing.open)
+        parts.models_notice.add_button(
+            "downloadModelsButton", "Download models…", "Fetch trained models (Ctrl+D).", self.download_models
+        )
+
+    def _connect_services(self) -> None:
+        log = self.parts.log
+        for source in (self.models, self.explanations, self._explaining, self.jobs, self.downloads, self.images):
+            source.logged.connect(log.add)
+        for refusing in (self.browsing, self.images):
+            refusing.failed.connect(self.show_error)
+        self.jobs.refused.connect(self.show_error)
+        self.jobs.begun.connect(self._explaining.begin)
+        self.jobs.begun.connect(lambda _: save_settings(self._store, self.collect()))  # a crash must not lose them
+        self.controller.failed.connect(self._on_failed)
+        self.controller.reported.connect(self._on_report)
+        self.controller.ended.connect(self._on_ended)
+        self.models.changed.connect(self._show_models)
+        self.models.noticed.connect(self._notice_models)
+        self.browsing.shown.connect(self.images.show)
+        self.browsing.reproduce.connect(self.images.reproduce)
+        self.browsing.use_settings.connect(self.images.use_settings)
+        self.browsing.explain.connect(self._explaining.explain)
+        self.browsing.free_changed.connect(self._on_free)
+        self.downloads.installed.connect(self.use_models)
+        self._closing.waiting.connect(self._show_closing)
+
+    def _restore(self) -> None:
+        """Show what was stored, before the first event: the window is usable at once."""
+        self.models.look_at(Path(self.settings.checkpoints))
+        self.parts.fill(self.settings)
+        self.resize(*_SIZE)
+        if geometry := self._store.value("window/geometry"):
+            self.restoreGeometry(geometry)
+        for splitter in self.parts.splitters:
+            if state := self._store.value(f"window/{splitter.objectName()}"):
+                splitter.restoreState(state)
+        self.browsing.follow(Path(self.settings.output))
+        self.jobs.show_forecast()
+        self.jobs.offer_unfinished()
+        self._show_device()
+        self._show_output()
+
+    def collect(self) -> Settings:
+        """Everything that the window holds at the moment."""
+        return self.jobs.remembered(self.parts.collect(self.settings))
+
+    def choose_theme(self, name: str) -> None:
+        """Switch to another theme."""
+        self.settings = replace(self.settings, theme=name)
+        apply_theme(name)
+        self.parts.log.show_again()
+        self.browsing.refresh()  # draws the icons of the tree and the folders anew
+        self._show_models()
+
+    def select_models(self) -> None:
+        """Ask for a models folder."""
+        if chosen := choose_folder(self, "Select the models folder", self.settings.checkpoints):
+            self.use_models(chosen)
+
+    def use_models(self, chosen: Path) -> None:
+        """Take a models folder, or say why it is none."""
+        if not self.models.choose(chosen):
+            self.show_error(
+                f"{chosen} has no models: choose a folder with files such as unet_MEL_best.pth, "
+                "or one that contains a folder named checkpoints."
+            )
+            return
+        self.settings = replace(self.settings, checkpoints=str(self.models.folder))
+        self.models.scan()
+
+    def download_models(self) -> None:
+        """Open the download dialog for the present models folder."""
+        self.downloads.show(self.models.folder)
+
+    def select_output(self) -> None:
+        """Ask for an output folder."""
+        if chosen := choose_folder(self, "Select the output folder", self.settings.output):
+            self.use_output(chosen)
+
+    def use_output(self, folder: Path) -> None:
+        """Generate into a folder, and browse it."""
+        self.settings = replace(self.settings, output=str(folder))
+        self.parts.log.add("info", f"Output folder {folder}.")
+        self.browsing.follow(folder)
+        self._show_output()
+
+    def open_output(self) -> None:
+        """Show the output folder in the file manager."""
+        folder = Path(self.settings.output)
+        if folder.is_dir():
+            self.browsing.open(folder)
+        else:
+            self.show_error(f"{folder} is not there yet; it is made with the first image.")
+
+    def show_error(self, text: str) -> None:
+        """Say once what happened and what to do; the log has it as well."""
+        self.parts.log.add("error", text)
+        show_error(self, text)
+
+    def _on_failed(self, text: str, details: str) -> None:
+        if details:
+            self.parts.log.add("error", details)
+        self.show_error(text)
+
+    def _on_report(self, report: object) -> None:
+        if isinstance(report, ImageReport):
+            self.parts.browser.add_image(report.saved.path)
+        elif isinstance(report, Notice):  # the demonstration weights have been unpacked
+            self.models.look_at(self.models.folder)
+            self.models.scan()
+
+    def _on_ended(self) -> None:
+        self.browsing.refresh()
+
+    def _on_free(self, free: int | None) -> None:
+        self.jobs.free_bytes = free
+        self.jobs.show_forecast()
+
+    def _show_models(self) -> None:
+        models, parts = self.models, self.parts
+        self.forecast.classes = models.classes
+        parts.classes.show_availability(models.classes)
+        parts.status.show_models(models.folder, models.count_text, models.color_text)
+        parts.browser.tree.show_checkpoints(models.folder, models.classes)
+
+    def _notice_models(self, text: str) -> None:
+        if text:
+            self.parts.models_notice.say(text)
+        else:
+            self.parts.models_notice.hide()
+
+    def _show_device(self) -> None:
+        top = self.parts.top
+        resolved = self.forecast.auto_device if top.device_name == AUTO else top.device_name
+        self.parts.status.show_device(resolved or "", top.device.currentText())
+
+    def _show_output(self) -> None:
+        self.parts.top.output_button.setToolTip(f"Choose the folder that images go to (Ctrl+O): {self.settings.output}")
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
+        """Load torch, once the window is on the screen."""
+        super().showEvent(event)
+        if not self._engine_requested:
+            self._engine_requested = True
+            self.parts.status.status.setText("Loading PyTorch in the background…")
+            QTimer.singleShot(100, self._load_engine)
+
+    def _load_engine(self) -> None:
+        task = LoadEngine()
+        task.loaded.connect(self._on_engine)
+        task.failed.connect(self._on_engine_failed)
+        self.keeper.start(task)
+
+    def _on_engine_failed(self, text: str, details: str) -> None:
+        self.parts.status.status.setText("PyTorch could not be loaded")
+        self._on_failed(text, details)
+
+    def _on_engine(self, facts: EngineFacts) -> None:
+        self.forecast.auto_device, self.forecast.auto_precisions = facts.auto_device, facts.auto_precisions
+        self.parts.top.show_devices(facts)
+        self.parts.status.status.setText(f"Ready, PyTorch {facts.torch_version}")
+        self.models.scan()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
+        """Folders and images can be dropped."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
+        """A folder is a models folder, a file is an image to look at."""
+        path = next(Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile())
+        event.acceptProposedAction()
+        if path.is_dir():
+            self.use_models(path)
+        else:
+            self.browsing.show_image(path)
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """Close now, or as soon as everything has ended."""
+        if not self._closing.may_close():
+            event.ignore()
+            return
+        save_settings(self._store, self.collect())
+        self._store.setValue("window/geometry", self.saveGeometry())
+        for splitter in self.parts.splitters:
+            self._store.setValue(f"window/{splitter.objectName()}", splitter.saveState())
+        self._store.sync()
+        event.accept()
+
+    def _show_closing(self) -> None:
+        self.parts.status.status.setText("Closing: waiting for what is still at work…")
+        self.parts.closing_notice.say("Closing as soon as what is still at work has come to its end…")
+        self.centralWidget().setEnabled(False)
+        self.menuBar().setEnabled(False)

@@ -1,0 +1,64 @@
+"""What an output folder, the explanations and a models folder hold, as the browser shows it. Free of widgets."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from core.classes import CLASSES
+
+XAI_FOLDER: Final = "xai_results"
+_IMAGE_NAME: Final = re.compile(r"ISIC_\d{7,}\.png")
+_MOST_RESULTS: Final = 500
+
+
+@dataclass(frozen=True)
+class OutputListing:
+    """One look at the disk.
+
+    Attributes:
+        output: the folder looked at; may not be there.
+        images: sorted file names per class; classes without a folder are left out.
+        results: entries of the explanations folder, the newest first.
+        free: bytes free where the output goes; None when that cannot be known.
+    """
+
+    output: Path
+    images: dict[str, list[str]] = field(default_factory=dict)
+    results: tuple[Path, ...] = ()
+    free: int | None = None
+
+
+def list_output(output: Path, results: Path) -> OutputListing:
+    """Look. A folder that is not there, or vanishes meanwhile, counts as empty."""
+    images = {name: names for name in CLASSES if (names := _images_in(output / name)) is not None}
+    return OutputListing(output, images, _results_in(results), _free(output))
+
+
+def _images_in(folder: Path) -> list[str] | None:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if _IMAGE_NAME.fullmatch(entry.name))
+    except OSError:
+        return None
+
+
+def _results_in(folder: Path) -> tuple[Path, ...]:
+    try:
+        found = [(entry.stat().st_mtime, Path(entry.path)) for entry in os.scandir(folder)]
+    except OSError:
+        return ()
+    return tuple(path for _, path in sorted(found, reverse=True)[:_MOST_RESULTS])
+
+
+def _free(folder: Path) -> int | None:
+    for place in (folder, *folder.parents):
+        try:
+            return shutil.disk_usage(place).free
+        except OSError:
+            continue
+    return None

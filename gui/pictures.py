@@ -1,0 +1,31 @@
+"""Pixels as Qt pictures. QImage, unlike QPixmap, may be made on any thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt5.QtCore import QSize, Qt
+from PyQt5.QtGui import QImage, QImageReader
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def from_pixels(pixels: np.ndarray) -> QImage:
+    """A picture of uint8 (H, W, 3) RGB that owns its memory."""
+    height, width, _ = pixels.shape
+    data = pixels.tobytes()
+    return QImage(data, width, height, 3 * width, QImage.Format_RGB888).copy()
+
+
+def read_picture(path: Path, largest: int | None = None) -> QImage:
+    """Read an image file, scaled down into a square of ``largest`` pixels; a null picture when it cannot be read."""
+    reader = QImageReader(str(path))
+    reader.setDecideFormatFromContent(True)
+    if largest is not None:
+        # Scaled while being read where the format can do that, which matters for photographs beside the PNGs.
+        size = reader.size()
+        if size.isValid() and max(size.width(), size.height()) > largest:
+            reader.setScaledSize(size.scaled(QSize(largest, largest), Qt.KeepAspectRatio))
+    return reader.read()

@@ -1,0 +1,96 @@
+"""Everything the window remembers, as one immutable value: it fills the widgets, and is stored between sessions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from PyQt5.QtCore import QSettings
+
+from core.classes import CLASSES
+from core.job import AUTO, GenerationJob
+from core.paths import CHECKPOINTS, OUTPUT
+from core.seeds import BASE_SEED
+
+THEMES: Final = ("system", "light", "dark")
+_GROUP: Final = "settings/"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user has set.
+
+    Attributes:
+        checkpoints: the models folder.
+        output: the folder that images go to.
+        quantities: images wanted per class, also of classes that are not chosen at the moment.
+        chosen: the classes that are ticked.
+        batch_size: 0 leaves it to the core.
+        xai_stride: timestep stride for saving steps in the full analysis (``XAI_SAVE_EVERY_N``).
+        xai_cadence: every how many images of a class one is explained.
+        speeds: measured seconds per image and step, by what they depend on (see ``gui.forecast``).
+        last_job: the job that Regenerate repeats, as JSON; None before the first.
+    """
+
+    checkpoints: str = str(CHECKPOINTS)
+    output: str = str(OUTPUT)
+    quantities: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLASSES, 5))
+    chosen: list[str] = field(default_factory=lambda: ["MEL"])
+    steps: int = 50
+    sampler: str = "ddpm"
+    base_seed: int = BASE_SEED
+    precision: str = AUTO
+    batch_size: int = 0
+    color_adjustment: bool = True
+    device: str = AUTO
+    xai_mode: bool = False
+    xai_stride: int = 50
+    xai_cadence: int = 10
+    overlay_opacity: int = 60
+    live_preview: bool = True
+    show_options: bool = True
+    theme: str = "system"
+    speeds: dict[str, float] = field(default_factory=dict)
+    last_job: dict[str, Any] = field(default_factory=dict)
+
+    def job(self) -> GenerationJob:
+        """The job that these settings describe.
+
+        Raises:
+            ArgumentError: no class is chosen, or a value is out of its range.
+        """
+        return GenerationJob(
+            counts={name: self.quantities.get(name, 0) for name in self.chosen},
+            checkpoints=Path(self.checkpoints),
+            output=Path(self.output),
+            steps=self.steps,
+            sampler=self.sampler,
+            base_seed=self.base_seed,
+            device=self.device,
+            precision=self.precision,
+            batch_size=self.batch_size or None,
+            color_adjustment=self.color_adjustment,
+        )
+
+
+def load_settings(store: QSettings) -> Settings:
+    """Read what was stored; a value that is missing, damaged or of another type has its default."""
+    defaults = Settings()
+    values: dict[str, Any] = {}
+    for entry in fields(Settings):
+        try:
+            value = json.loads(str(store.value(_GROUP + entry.name, "")))
+        except ValueError:
+            continue
+        if type(value) is type(getattr(defaults, entry.name)):
+            values[entry.name] = value
+    return Settings(**values)
+
+
+def save_settings(store: QSettings, settings: Settings) -> None:
+    """Store every value as JSON: an INI file by itself does not tell a number from a text."""
+    for entry in fields(Settings):
+        store.setValue(_GROUP + entry.name, json.dumps(getattr(settings, entry.name)))
+    store.sync()

@@ -1,0 +1,126 @@
+"""Looking at folders and images beside the window: listings, thumbnails, and what an image says of itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PyQt5.QtCore import QObject, pyqtSignal
+from PyQt5.QtGui import QImage
+
+from core.image_file import ImageFileError, ImageParameters, read_parameters
+from gui.output_listing import list_output
+from gui.pictures import read_picture
+from gui.tasks.task import Task, TaskKeeper
+
+
+class ListingTask(Task):
+    """List folders.
+
+    Signals:
+        listed: an ``OutputListing``.
+    """
+
+    listed = pyqtSignal(object)
+
+    def __init__(self, output: Path, results: Path) -> None:
+        super().__init__()
+        self._output, self._results = output, results
+
+    def work(self) -> None:
+        """List."""
+        self.listed.emit(list_output(self._output, self._results))
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """An image file: its picture, and how it was made, or why that is not known."""
+
+    path: Path
+    picture: QImage
+    parameters: ImageParameters | None
+    problem: str = ""
+
+
+class ImageTask(Task):
+    """Read one image.
+
+    Signals:
+        read: ``ImageFacts``.
+    """
+
+    read = pyqtSignal(object)
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def work(self) -> None:
+        """Read the picture and its parameters."""
+        picture = read_picture(self._path)
+        try:
+            self.read.emit(ImageFacts(self._path, picture, read_parameters(self._path)))
+        except ImageFileError as error:
+            self.read.emit(ImageFacts(self._path, picture, None, str(error)))
+
+
+class _ThumbnailTask(Task):
+    made = pyqtSignal(str, QImage)
+
+    def __init__(self, take: Callable[[], str | None], size: int) -> None:
+        super().__init__()
+        self._take, self._size = take, size
+
+    def work(self) -> None:
+        while not self.isInterruptionRequested() and (path := self._take()) is not None:
+            self.made.emit(path, read_picture(Path(path), self._size))
+
+
+class Thumbnails(QObject):
+    """Makes thumbnails on request, the latest request first: that is what the user looks at now.
+
+    Signals:
+        made: the path, and its thumbnail; a null picture when it cannot be read.
+    """
+
+    made = pyqtSignal(str, QImage)
+
+    def __init__(self, keeper: TaskKeeper, size: int, parent: QObject) -> None:
+        super().__init__(parent)
+        self._keeper, self._size = keeper, size
+        self._lock = threading.Lock()
+        self._wanted: dict[str, None] = {}
+        self._working = False
+
+    def request(self, path: str) -> None:
+        """Ask for a thumbnail."""
+        with self._lock:
+            self._wanted.pop(path, None)
+            self._wanted[path] = None
+        self._work()
+
+    def forget(self) -> None:
+        """Drop every request that is waiting: another folder is shown now."""
+        with self._lock:
+            self._wanted.clear()
+
+    def _take(self) -> str | None:
+        with self._lock:
+            return self._wanted.popitem()[0] if self._wanted else None
+
+    def _work(self) -> None:
+        if not self._working:
+            self._working = True
+            task = _ThumbnailTask(self._take, self._size)
+            task.made.connect(self.made)
+            task.finished.connect(self._on_finished)
+            self._keeper.start(task)
+
+    def _on_finished(self) -> None:
+        self._working = False
+        with self._lock:
+            more = bool(self._wanted)
+        if more:  # a request came just as the task had found nothing left
+            self._work()

@@ -1,0 +1,45 @@
+"""Making one image again beside the window, and comparing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt5.QtCore import pyqtSignal
+
+from gui.tasks.engine import SharedModels
+from gui.tasks.quiet_import import load_core
+from gui.tasks.task import Task
+
+if TYPE_CHECKING:
+    from core.reproduction import Reproduction
+
+
+class ReproductionTask(Task):
+    """Reproduce an image.
+
+    Signals:
+        compared: whether it is equal, then the result as a sentence.
+    """
+
+    compared = pyqtSignal(bool, str)
+
+    def __init__(self, image: Path, checkpoints: Path, models: SharedModels) -> None:
+        super().__init__()
+        self._image, self._checkpoints, self._models = image, checkpoints, models
+
+    def work(self) -> None:
+        """Generate the image again and compare it with the file."""
+        load_core()
+        from core.reproduction import reproduce  # noqa: PLC0415 - loads torch
+
+        result = reproduce(self._image, self._checkpoints, self._models.cache())
+        self.compared.emit(result.equal, _in_words(result))
+
+
+def _in_words(result: Reproduction) -> str:
+    name = f"{result.image.parent.name}/{result.image.name}"
+    difference = f"the largest difference is {result.maximum_difference} of 255 grey levels"
+    if result.equal:
+        return f"{name} was made again on {result.device}: it is the same image ({difference})."
+    return f"{name} came out otherwise on {result.device}: {difference}, and {result.tolerance} are expected."

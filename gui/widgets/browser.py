@@ -1,0 +1,177 @@
+"""Right: the tree, the class folders, the images with thumbnails, and the chosen image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PyQt5.QtCore import QPoint, QSize, Qt, pyqtSignal
+from PyQt5.QtWidgets import (
+    QHBoxLayout,
+    QListView,
+    QListWidget,
+    QListWidgetItem,
+    QMenu,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.classes import CLASSES
+from gui.explanation_job import NOT_HERE, explanations_available
+from gui.output_listing import OutputListing
+from gui.tasks.browsing import Thumbnails
+from gui.theme import themed_icon
+from gui.widgets.controls import label, named, tool_button
+from gui.widgets.image_details import ImageDetails
+from gui.widgets.image_list_model import THUMBNAIL, ImageListModel
+from gui.widgets.project_tree import ProjectTree
+
+_ACTIONS = (
+    ("open", "Open in the system's viewer", "mdi6.open-in-new"),
+    ("reproduce", "Reproduce this image", "mdi6.content-duplicate"),
+    ("explain", "Explain this image", "mdi6.eye-outline"),
+    ("use_settings", "Use its settings", "mdi6.tune-variant"),
+    ("show_file", "Show in file manager", "mdi6.folder-open-outline"),
+)
+
+
+class Browser(QWidget):
+    """Browse the output folder.
+
+    Signals:
+        chosen: an image was clicked.
+        wanted: what to do with an image (``open``, ``reproduce``, ``explain``, ``use_settings``, ``show_file``).
+        refresh: the user wants the folders to be read again.
+    """
+
+    chosen = pyqtSignal(object)
+    wanted = pyqtSignal(str, object)
+    refresh = pyqtSignal()
+
+    def __init__(self, thumbnails: Thumbnails) -> None:
+        super().__init__()
+        self.tree = ProjectTree()
+        self.folders = named(QListWidget(), "classFolderList", "Class folders of the output folder.", "Class folders")
+        self.images = named(QListView(), "imageFileList", "Images of the class. Right-click for more.", "Images")
+        self.details = ImageDetails()
+        self.model = ImageListModel(thumbnails, self)
+        self._refresh = tool_button("refreshButton", "mdi6.refresh", "Read the folders again (Ctrl+Shift+R).")
+        self._listing = OutputListing(Path())
+        self._class_name = ""
+        self._folder_items: dict[str, QListWidgetItem] = {}
+        self._set_up_images()
+        self._lay_out()
+        self._connect()
+
+    def _set_up_images(self) -> None:
+        view = self.images
+        view.setModel(self.model)
+        view.setViewMode(QListView.IconMode)
+        view.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
+        view.setGridSize(QSize(THUMBNAIL + 14, THUMBNAIL + 26))
+        view.setResizeMode(QListView.Adjust)
+        view.setMovement(QListView.Static)
+        view.setUniformItemSizes(True)  # without it, every one of 10,000 rows is measured
+        view.setContextMenuPolicy(Qt.CustomContextMenu)
+        view.setTextElideMode(Qt.ElideMiddle)
+
+    def _lay_out(self) -> None:
+        places = QSplitter(Qt.Horizontal)
+        places.addWidget(self.tree)
+        places.addWidget(self.folders)
+        places.setSizes([250, 140])
+        self.splitter = QSplitter(Qt.Vertical)
+        self.splitter.setObjectName("browserSplitter")
+        for widget, stretch in ((places, 2), (self.images, 4), (self.details, 2)):
+            self.splitter.addWidget(widget)
+            self.splitter.setStretchFactor(self.splitter.count() - 1, stretch)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.setHandleWidth(10)
+        self.splitter.setSizes([110, 190, 150])
+        line = QHBoxLayout()
+        line.addWidget(label("Browse", "heading"), 1)
+        line.addWidget(self._refresh)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(line)
+        layout.addWidget(self.splitter, 1)
+
+    def _connect(self) -> None:
+        self._refresh.clicked.connect(self.refresh)
+        self.tree.class_chosen.connect(self.show_class)
+        self.tree.opened.connect(lambda path: self.wanted.emit("open", path))
+        self.folders.currentItemChanged.connect(self._on_folder)
+        self.images.selectionModel().currentChanged.connect(self._on_image)
+        self.images.clicked.connect(lambda index: self.chosen.emit(self.model.path(index)))
+        self.images.activated.connect(lambda index: self.wanted.emit("open", self.model.path(index)))
+        self.images.customContextMenuRequested.connect(self._show_menu)
+
+    def show_listing(self, listing: OutputListing, results: Path) -> None:
+        """Show what the folders hold now; the chosen class stays chosen."""
+        self._listing = listing
+        self.tree.show_listing(listing, results)
+        self.folders.blockSignals(True)
+        self.folders.clear()
+        self._folder_items.clear()
+        for name in (name for name in CLASSES if name in listing.images):
+            self._add_folder(name)
+        self.folders.blockSignals(False)
+        self.show_class(self._class_name if self._class_name in listing.images else next(iter(listing.images), ""))
+
+    def _add_folder(self, class_name: str) -> None:
+        item = QListWidgetItem(themed_icon("mdi6.folder-outline"), "")
+        item.setData(Qt.UserRole, class_name)
+        item.setText(f"{class_name} ({len(self._listing.images[class_name]):,})")
+        self.folders.addItem(item)
+        self._folder_items[class_name] = item
+
+    def add_image(self, path: Path) -> None:
+        """A new image was saved: count it, and show it where its class is shown."""
+        names = self._listing.images.get(path.parent.name)
+        if names is None or path.parent.parent != self._listing.output:
+            self.refresh.emit()  # the first image of a class: its folder is new
+            return
+        names.append(path.name)
+        self.model.append(path)
+        self.tree.show_count(path.parent.name, len(names))
+        if (item := self._folder_items.get(path.parent.name)) is not None:
+            item.setText(f"{path.parent.name} ({len(names):,})")
+
+    def show_class(self, class_name: str) -> None:
+        """Show the images of a class."""
+        self._class_name = class_name
+        names = self._listing.images.get(class_name, [])
+        self.model.show_folder(self._listing.output / class_name, names)
+        if (item := self._folder_items.get(class_name)) is not None:
+            self.folders.blockSignals(True)
+            self.folders.setCurrentItem(item)
+            self.folders.blockSignals(False)
+
+    def _on_folder(self, item: QListWidgetItem | None) -> None:
+        if item is not None:
+            self.show_class(str(item.data(Qt.UserRole)))
+
+    def _on_image(self) -> None:
+        index = self.images.currentIndex()
+        if index.isValid():
+            self.chosen.emit(self.model.path(index))
+
+    def _show_menu(self, place: QPoint) -> None:
+        index = self.images.indexAt(place)
+        if index.isValid():
+            menu = self.menu_for(self.model.path(index))
+            menu.popup(self.images.viewport().mapToGlobal(place))
+
+    def menu_for(self, path: Path) -> QMenu:
+        """The actions of an image."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WA_DeleteOnClose)
+        menu.setToolTipsVisible(True)
+        for name, text, icon in _ACTIONS:
+            action = menu.addAction(themed_icon(icon), text)
+            action.setObjectName(f"{name}Action")
+            action.triggered.connect(lambda _, name=name: self.wanted.emit(name, path))
+            if name == "explain" and not explanations_available():
+                action.setEnabled(False)
+                action.setToolTip(NOT_HERE)
+        return menu

@@ -1,0 +1,99 @@
+"""Left: which classes, how many of each, and what that will take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from core.classes import CLASSES
+from gui.checkpoint_folder import Availability
+from gui.remaining_time import in_words, size_in_words
+from gui.widgets.class_row import ClassRow
+from gui.widgets.controls import label, named, tool_button
+
+
+class ClassPanel(QWidget):
+    """The class configuration.
+
+    Signals:
+        changed: another class or quantity.
+    """
+
+    changed = pyqtSignal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = {name: ClassRow(name, self) for name in CLASSES}
+        self.total_label = named(label("", "heading"), "totalLabel", "Images that the next Start makes.")
+        self.estimate_label = named(label("", "quiet"), "estimateLabel", "What the next Start takes.")
+        self.estimate_label.setWordWrap(True)
+        self._lay_out()
+        for row in self.rows.values():
+            row.changed.connect(self.changed)
+
+    def _lay_out(self) -> None:
+        grid = QGridLayout()
+        grid.setColumnStretch(1, 1)
+        grid.setVerticalSpacing(4)
+        for index, row in enumerate(self.rows.values()):
+            row.add_to(grid, index)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(self._heading())
+        layout.addLayout(grid)
+        layout.addWidget(self.total_label)
+        layout.addWidget(self.estimate_label)
+
+    def _heading(self) -> QHBoxLayout:
+        everything = tool_button("allClassesButton", "mdi6.check-all", "Tick every class that can be generated.")
+        nothing = tool_button("noClassesButton", "mdi6.checkbox-blank-off-outline", "Untick every class.")
+        everything.clicked.connect(lambda: self.tick(CLASSES))
+        nothing.clicked.connect(lambda: self.tick(()))
+        line = QHBoxLayout()
+        line.addWidget(label("Classes and quantities", "heading"), 1)
+        line.addWidget(everything)
+        line.addWidget(nothing)
+        return line
+
+    def tick(self, classes: tuple[str, ...] | list[str]) -> None:
+        """Choose exactly these classes, as far as they can be generated."""
+        for name, row in self.rows.items():
+            row.check.setChecked(name in classes and row.check.isEnabled())
+
+    def fill(self, quantities: Mapping[str, int], chosen: list[str]) -> None:
+        """Show what was set earlier, whether or not it can be generated now."""
+        for name, row in self.rows.items():
+            row.quantity.setValue(quantities.get(name, row.quantity.value()))
+            row.check.setChecked(name in chosen)
+
+    def show_availability(self, classes: Mapping[str, Availability]) -> None:
+        """Enable what can be generated."""
+        for name, row in self.rows.items():
+            row.show_availability(classes[name])
+
+    @property
+    def quantities(self) -> dict[str, int]:
+        """Every quantity, also of classes that are not ticked."""
+        return {name: row.quantity.value() for name, row in self.rows.items()}
+
+    @property
+    def chosen(self) -> list[str]:
+        """The classes that the next Start makes."""
+        return [name for name, row in self.rows.items() if row.wanted]
+
+    def show_forecast(self, seconds: float | None, size: float | None) -> None:
+        """Say what the choice takes; nothing where it cannot be known."""
+        total = sum(row.wanted for row in self.rows.values())
+        classes = len(self.chosen)
+        self.total_label.setText(
+            f"{total:,} image{'s' * (total != 1)} of {classes} class{'es' * (classes != 1)}"
+            if total
+            else "No class chosen"
+        )
+        parts = [in_words(seconds)] if total and seconds is not None else []
+        parts += [f"{size_in_words(size)} on disk"] if total and size is not None else []
+        text = ", ".join(parts)
+        self.estimate_label.setText(text[:1].upper() + text[1:])
+        self.estimate_label.setVisible(bool(parts))

@@ -1,0 +1,65 @@
+"""Small makers of common controls, so that each has its object name, tool tip and accessible name in one place."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from PyQt5.QtCore import Qt
+from PyQt5.QtGui import QWheelEvent
+from PyQt5.QtWidgets import QLabel, QSpinBox, QToolButton, QWidget
+
+from gui.theme import set_icon
+
+AnyWidget = TypeVar("AnyWidget", bound=QWidget)
+
+
+def named(widget: AnyWidget, object_name: str, tool_tip: str, accessible: str = "") -> AnyWidget:
+    """Give a widget its name for tests and assistive tools, and explain it."""
+    widget.setObjectName(object_name)
+    widget.setToolTip(tool_tip)
+    widget.setAccessibleName(accessible or tool_tip.partition(".")[0])
+    return widget
+
+
+class CalmSpinBox(QSpinBox):
+    """A spin box that a mouse wheel changes only while it has the focus, not when scrolling passes over it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.StrongFocus)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
+        """Count only what is meant for this box."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+def spin_box(object_name: str, tool_tip: str, low: int, high: int, value: int) -> QSpinBox:
+    """A spin box with its range."""
+    box = named(CalmSpinBox(), object_name, tool_tip)
+    box.setRange(low, high)
+    box.setValue(value)
+    box.setKeyboardTracking(False)
+    return box
+
+
+def tool_button(object_name: str, icon: str, tool_tip: str, text: str = "") -> QToolButton:
+    """A flat button with an icon of the theme."""
+    button = named(QToolButton(), object_name, tool_tip, text or tool_tip)
+    button.setAutoRaise(True)
+    set_icon(button, icon)
+    if text:
+        button.setText(text)
+    return button
+
+
+def label(text: str, role: str = "", buddy: QWidget | None = None) -> QLabel:
+    """A label; roles are ``heading`` and ``quiet``, a buddy gets the focus of the label's shortcut."""
+    made = QLabel(text)
+    if role:
+        made.setProperty("role", role)
+    if buddy is not None:
+        made.setBuddy(buddy)
+    return made

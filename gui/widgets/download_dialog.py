@@ -1,0 +1,115 @@
+"""The dialog to fetch models: where from, how far, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.remaining_time import in_words, size_in_words
+from gui.widgets.controls import label, named
+
+if TYPE_CHECKING:
+    from core.download.events import Progress
+    from core.download.sources import KnownSource
+
+_STEPS = 1000
+_HINT = "Also an https address of a zip, hf:owner/repo, gdrive:ID, or a folder or zip on this computer."
+
+
+class DownloadDialog(QDialog):
+    """Asks for a source and shows a download.
+
+    Signals:
+        wanted: fetch from this source.
+        cancelled: end the running download.
+    """
+
+    wanted = pyqtSignal(str)
+    cancelled = pyqtSignal()
+
+    def __init__(self, parent: QWidget, sources: Sequence[KnownSource], folder: Path) -> None:
+        super().__init__(parent)
+        self.setObjectName("downloadDialog")
+        self.setWindowTitle("Download models")
+        self.setMinimumWidth(520)
+        self.source = named(QComboBox(), "downloadSourceCombo", "Where the models come from.")
+        self.source.setEditable(True)
+        for source in sources:
+            self.source.addItem(source.name)
+        self.about = label(" ".join(f"{source.name}: {source.about}." for source in sources), "quiet")
+        self.status = named(label(""), "downloadStatusLabel", "What the download does.")
+        self.bar = named(QProgressBar(), "downloadProgressBar", "Progress of the file that is being fetched.")
+        self.start_button = named(QPushButton("Download"), "downloadStartButton", "Fetch what is missing.")
+        self.buttons = QDialogButtonBox(QDialogButtonBox.Cancel)
+        self.running = False
+        self._lay_out(folder)
+        self.start_button.clicked.connect(lambda: self.wanted.emit(self.source.currentText().strip()))
+        self.buttons.rejected.connect(self.reject)
+
+    def _lay_out(self, folder: Path) -> None:
+        hint = label(_HINT, "quiet")
+        for text in (self.about, hint, self.status):
+            text.setWordWrap(True)
+        self.bar.setRange(0, _STEPS)
+        self.bar.setValue(0)
+        self.bar.setTextVisible(False)
+        self.buttons.addButton(self.start_button, QDialogButtonBox.AcceptRole)
+        form = QFormLayout()
+        form.addRow("&Source", self.source)
+        form.addRow("", self.about)
+        form.addRow("", hint)
+        form.addRow("Into", label(str(folder)))
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.status)
+        layout.addWidget(self.buttons)
+
+    def show_running(self, running: bool) -> None:
+        """While a download runs, the only thing to do is to cancel it."""
+        self.running = running
+        self.start_button.setEnabled(not running)
+        self.source.setEnabled(not running)
+        if running:
+            self.bar.setRange(0, 0)
+            self.status.setText("Connecting…")
+        elif self.bar.maximum() == 0:
+            self.bar.setRange(0, _STEPS)
+            self.bar.setValue(0)
+
+    def show_progress(self, progress: Progress) -> None:
+        """Show the bytes of the file that is being fetched."""
+        if progress.total:
+            self.bar.setRange(0, _STEPS)
+            self.bar.setValue(round(_STEPS * progress.done / progress.total))
+        total = f" of {size_in_words(progress.total)}" if progress.total else ""
+        speed = f", {size_in_words(progress.bytes_per_s)}/s" if progress.bytes_per_s else ""
+        left = f", {in_words(progress.seconds_left)} left" if progress.seconds_left else ""
+        self.status.setText(f"{progress.name}: {size_in_words(progress.done)}{total}{speed}{left}")
+
+    def show_done(self, text: str) -> None:
+        """Everything asked for is in place."""
+        self.bar.setRange(0, _STEPS)
+        self.bar.setValue(_STEPS)
+        self.status.setText(text)
+
+    def reject(self) -> None:
+        """Cancel ends a running download first; the dialog closes when nothing runs."""
+        if self.running:
+            self.status.setText("Cancelling: what has arrived is kept…")
+            self.cancelled.emit()
+        else:
+            super().reject()

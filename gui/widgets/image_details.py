@@ -1,0 +1,95 @@
+"""The chosen image: a picture of it, and how it was made."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import QSize, Qt
+from PyQt5.QtGui import QPixmap
+from PyQt5.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from core.classes import CLASS_NAMES
+from core.image_file import ImageParameters
+from gui.explanation_job import explanations_available
+from gui.tasks.browsing import ImageFacts
+from gui.widgets.controls import label, named
+
+_PICTURE = 88
+_ROWS = ("Class", "Seed", "Steps", "Checkpoint", "Made", "Probabilities")
+
+
+class ImageDetails(QWidget):
+    """Shows ``ImageFacts``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title = named(label("", "heading"), "imageTitleLabel", "The chosen image.")
+        self.picture = named(QLabel(), "imagePictureLabel", "The chosen image.")
+        self.picture.setAlignment(Qt.AlignTop)
+        self.rows = {name: named(label(""), f"image{name}Label", f"{name} of the chosen image.") for name in _ROWS}
+        self.problem = named(label("", "quiet"), "imageProblemLabel", "Why nothing is known of the image.")
+        self.problem.setWordWrap(True)
+        self._lay_out()
+        self.clear()
+
+    def _lay_out(self) -> None:
+        self._form = QWidget()
+        form = QFormLayout(self._form)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(2)
+        form.setHorizontalSpacing(10)
+        for name, value in self.rows.items():
+            value.setWordWrap(True)
+            value.setTextInteractionFlags(Qt.TextSelectableByMouse)
+            form.addRow(label(name, "quiet"), value)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.NoFrame)
+        area.setWidget(self._form)
+        self._facts = QWidget()
+        line = QHBoxLayout(self._facts)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(self.picture)
+        line.addWidget(area, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.title)
+        layout.addWidget(self.problem)
+        layout.addWidget(self._facts, 1)
+        layout.addStretch(0)
+
+    def clear(self) -> None:
+        """Show that no image is chosen."""
+        self.title.setText("No image chosen")
+        self.problem.setText("Click an image to see how it was made.")
+        self.problem.show()
+        self._facts.hide()
+
+    def show_facts(self, facts: ImageFacts) -> None:
+        """Show an image."""
+        self.title.setText(f"{facts.path.parent.name}/{facts.path.name}")
+        self.title.setToolTip(str(facts.path))
+        self.picture.clear()
+        if not facts.picture.isNull():
+            size = QSize(_PICTURE, _PICTURE) * self.devicePixelRatioF()
+            pixmap = QPixmap.fromImage(facts.picture.scaled(size, Qt.KeepAspectRatio, Qt.SmoothTransformation))
+            pixmap.setDevicePixelRatio(self.devicePixelRatioF())
+            self.picture.setPixmap(pixmap)
+        self.problem.setText(facts.problem)
+        self.problem.setVisible(bool(facts.problem))
+        self._facts.show()
+        self._form.setVisible(facts.parameters is not None)
+        if facts.parameters is not None:
+            for name, text in _in_words(facts.parameters).items():
+                self.rows[name].setText(text)
+
+
+def _in_words(parameters: ImageParameters) -> dict[str, str]:
+    kind = "demonstration weights, " if parameters.demonstration else ""
+    color = "colours adjusted" if parameters.color_adjustment else "colours as generated"
+    return {
+        "Class": f"{parameters.class_name}, {CLASS_NAMES[parameters.class_name]}",
+        "Seed": f"{parameters.seed} (base seed {parameters.base_seed})",
+        "Steps": f"{parameters.steps}, {parameters.sampler}, {parameters.precision} on {parameters.device}",
+        "Checkpoint": f"{parameters.checkpoint} ({kind}sha256 {parameters.checkpoint_sha256[:12]}…)",
+        "Made": f"{parameters.generated_at.replace('T', ' ').replace('+00:00', ' UTC')}, {color}",
+        "Probabilities": "not analysed yet" if explanations_available() else "not part of this version",
+    }

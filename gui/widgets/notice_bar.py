@@ -1,0 +1,52 @@
+"""A line under the top bar for what should be known or decided, without a dialog in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton
+
+from gui.theme import set_icon
+from gui.widgets.controls import label, named, tool_button
+
+
+class NoticeBar(QFrame):
+    """One notice with its buttons. One that the user has dismissed does not come back with the same words."""
+
+    def __init__(self, object_name: str, icon: str) -> None:
+        super().__init__()
+        self.setObjectName("noticeBar")
+        self.setFrameShape(QFrame.StyledPanel)
+        self.text = named(label(""), object_name, "A notice.", "Notice")
+        self.text.setWordWrap(True)
+        self._dismissed = ""
+        self._buttons: list[QPushButton] = []
+        icon_label = QLabel()
+        set_icon(icon_label, icon)
+        self._layout = QHBoxLayout(self)
+        self._layout.setContentsMargins(10, 4, 6, 4)
+        self._layout.addWidget(icon_label)
+        self._layout.addWidget(self.text, 1)
+        self._close = tool_button(f"{object_name}CloseButton", "mdi6.close", "Hide this notice.")
+        self._close.clicked.connect(self._dismiss)
+        self._layout.addWidget(self._close)
+        self.hide()
+
+    def add_button(self, object_name: str, text: str, tool_tip: str, action: Callable[[], None]) -> QPushButton:
+        """Offer something to do."""
+        button = named(QPushButton(text), object_name, tool_tip, text)
+        button.clicked.connect(lambda _checked: action())
+        self._layout.insertWidget(self._layout.count() - 1, button)
+        self._buttons.append(button)
+        return button
+
+    def say(self, text: str) -> None:
+        """Show a notice, in place of the one before."""
+        if text != self._dismissed:
+            self.text.setText(text)
+            self.text.setToolTip(text)
+            self.show()
+
+    def _dismiss(self) -> None:
+        self._dismissed = self.text.text()
+        self.hide()

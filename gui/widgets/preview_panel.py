@@ -1,0 +1,61 @@
+"""Centre: the preview with its switches, and the progress under it."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
+
+from gui.widgets.controls import label, named
+from gui.widgets.preview_label import PreviewLabel
+from gui.widgets.progress_panel import ProgressPanel
+
+
+class PreviewPanel(QWidget):
+    """Preview, overlay controls and progress.
+
+    Signals:
+        live_changed: whether estimates are to be shown during denoising.
+    """
+
+    live_changed = pyqtSignal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.preview = PreviewLabel()
+        self.progress = ProgressPanel()
+        self.live_check = named(
+            QCheckBox("Live preview"),
+            "livePreviewCheck",
+            "Show the estimate of the finished image during denoising. Off saves a little time.",
+        )
+        self.opacity = named(QSlider(Qt.Horizontal), "overlayOpacitySlider", "Opacity of the explanation's overlay.")
+        self.opacity.setRange(0, 100)
+        self.opacity.setMaximumWidth(140)
+        self.compare = named(
+            QCheckBox("Compare"),
+            "compareCheck",
+            "Before and after: the overlay right of a line that follows the mouse.",
+        )
+        self._overlay_controls = (label("Overlay", "quiet"), self.opacity, self.compare)
+        self._lay_out()
+        self.live_check.toggled.connect(self.live_changed)
+        self.opacity.valueChanged.connect(self.preview.set_opacity)
+        self.compare.toggled.connect(self.preview.compare)
+
+    def _lay_out(self) -> None:
+        line = QHBoxLayout()
+        line.addWidget(label("Preview", "heading"))
+        line.addStretch(1)
+        for widget in self._overlay_controls:
+            line.addWidget(widget)
+        line.addWidget(self.live_check)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(line)
+        layout.addWidget(self.preview, 1)
+        layout.addWidget(self.progress)
+
+    def show_overlay_controls(self, shown: bool) -> None:
+        """The overlay's controls are there while XAI Mode is on."""
+        for widget in self._overlay_controls:
+            widget.setVisible(shown)

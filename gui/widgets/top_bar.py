@@ -1,0 +1,119 @@
+"""Top: models, output, XAI Mode and its stride, device; a button that shows or hides the job's options."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QWidget
+
+from core.job import AUTO
+from gui.explanation_job import NOT_HERE, explanations_available
+from gui.tasks.engine import EngineFacts
+from gui.theme import set_icon
+from gui.widgets.controls import label, named, spin_box, tool_button
+
+
+class TopBar(QWidget):
+    """The first row of the window.
+
+    Signals:
+        select_models, select_output: the user wants to choose a folder.
+        changed: another device, or XAI setting.
+        options_toggled: whether the row of options is to be shown.
+    """
+
+    select_models = pyqtSignal()
+    select_output = pyqtSignal()
+    changed = pyqtSignal()
+    options_toggled = pyqtSignal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.models_button = named(
+            QPushButton("Select Models"), "selectModelsButton", "Choose the folder of checkpoints (Ctrl+M)."
+        )
+        self.output_button = named(
+            QPushButton("Select Output"), "selectOutputButton", "Choose the folder that images go to (Ctrl+O)."
+        )
+        self.xai_button = named(QToolButton(), "xaiModeButton", _xai_tip(), "XAI Mode")
+        self.xai_steps = spin_box("xaiStepsSpin", _stride_tip(), 1, 1000, 50)
+        self.xai_missing = named(label("", "quiet"), "xaiMissingLabel", _xai_tip())
+        self.device = named(QComboBox(), "deviceCombo", "Device that generates. Auto takes the first GPU there is.")
+        self.options_button = tool_button(
+            "optionsButton", "mdi6.tune-variant", "Show or hide steps, sampler, seed and the other options.", "Options"
+        )
+        self._finish_controls()
+        self._lay_out()
+        self._connect()
+
+    def _finish_controls(self) -> None:
+        set_icon(self.models_button, "mdi6.folder-search-outline")
+        set_icon(self.output_button, "mdi6.folder-download-outline")
+        set_icon(self.xai_button, "mdi6.eye-outline")
+        self.xai_button.setText("XAI Mode")
+        for button in (self.xai_button, self.options_button):
+            button.setCheckable(True)
+            button.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
+        self.xai_missing.setText("" if explanations_available() else NOT_HERE)
+        self.xai_missing.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)  # the first to give way
+        self.xai_steps.setPrefix("Every ")
+        self.xai_steps.setSuffix(" timesteps")
+        self.device.addItem("Auto", AUTO)
+        self.device.setMinimumWidth(110)
+        self.device.setSizeAdjustPolicy(QComboBox.AdjustToMinimumContentsLengthWithIcon)
+
+    def _lay_out(self) -> None:
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.models_button)
+        layout.addWidget(self.output_button)
+        layout.addSpacing(12)
+        layout.addWidget(self.xai_button)
+        layout.addWidget(self.xai_steps)
+        layout.addWidget(self.xai_missing, 2)
+        layout.addWidget(label("&Device", "quiet", self.device))
+        layout.addWidget(self.device, 1)
+        layout.addWidget(self.options_button)
+
+    def _connect(self) -> None:
+        self.models_button.clicked.connect(self.select_models)
+        self.output_button.clicked.connect(self.select_output)
+        self.xai_button.toggled.connect(lambda _: self.changed.emit())
+        self.xai_steps.valueChanged.connect(lambda _: self.changed.emit())
+        self.device.currentIndexChanged.connect(lambda _: self.changed.emit())
+        self.options_button.toggled.connect(self.options_toggled)
+
+    def show_devices(self, facts: EngineFacts) -> None:
+        """Fill the device list; what was chosen stays chosen, if it is there."""
+        wanted = self.device_name
+        self.device.blockSignals(True)
+        self.device.clear()
+        labels = {device.name: device.label for device in facts.devices}
+        self.device.addItem(f"Auto: {labels.get(facts.auto_device, facts.auto_device)}", AUTO)
+        for device in facts.devices:
+            self.device.addItem(device.label, device.name)
+        self.device.blockSignals(False)
+        self.choose_device(wanted)
+
+    def choose_device(self, name: str) -> None:
+        """Choose a device by name; one that is not here falls back to auto, once devices are known."""
+        index = self.device.findData(name)
+        if index < 0 and self.device.count() == 1:
+            self.device.addItem(name.upper(), name)
+            index = 1
+        self.device.setCurrentIndex(max(0, index))
+        self.changed.emit()
+
+    @property
+    def device_name(self) -> str:
+        """``auto``, ``cpu`` or ``cuda:N``."""
+        return str(self.device.currentData())
+
+
+def _xai_tip() -> str:
+    tip = "XAI Mode: explain images while they are generated."
+    return tip if explanations_available() else f"{NOT_HERE} The settings are kept for when they are."
+
+
+def _stride_tip() -> str:
+    tip = "Timestep stride for saving steps in the full analysis (XAI_SAVE_EVERY_N)."
+    return tip if explanations_available() else f"{tip} {NOT_HERE}"

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.classes import CLASSES
+from gui.checkpoint_folder import classes_in, find_checkpoints, first_look
+
+
+def test_finds_the_folder_that_is_meant(tmp_path: Path, tiny_checkpoints: Path) -> None:
+    assert find_checkpoints(tiny_checkpoints) == tiny_checkpoints
+    assert find_checkpoints(tiny_checkpoints.parent) == tiny_checkpoints
+    renamed = tiny_checkpoints.rename(tmp_path / "my models")
+    assert find_checkpoints(renamed) == renamed
+    assert find_checkpoints(tmp_path) is None
+    assert find_checkpoints(tmp_path / "missing") is None
+
+
+def test_first_look(tmp_path: Path, tiny_checkpoints: Path) -> None:
+    assert classes_in(tiny_checkpoints) == ("MEL", "NV", "DF")
+    found = first_look(tiny_checkpoints)
+    assert [name for name in CLASSES if found[name].usable] == ["MEL", "NV", "DF"]
+    assert not first_look(tmp_path / "missing")["MEL"].usable
+
+
+def test_an_empty_folder_would_be_filled_with_the_demo_set(tmp_path: Path) -> None:
+    found = first_look(tmp_path)
+    assert all(entry.usable and entry.demonstration for entry in found.values())

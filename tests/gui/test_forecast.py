@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gui.checkpoint_folder import Availability
+from gui.forecast import Forecast
+from tests.gui.conftest import job
+
+
+@pytest.fixture
+def forecast() -> Forecast:
+    made = Forecast({})
+    made.classes = {"MEL": Availability(True, "", 128, 1000), "NV": Availability(True, "", 128, 1000)}
+    made.auto_device, made.auto_precisions = "cpu", {"cpu": "fp32"}
+    return made
+
+
+def test_says_nothing_before_anything_was_measured(forecast: Forecast, tmp_path: Path) -> None:
+    assert forecast.seconds(job(tmp_path)) is None
+
+
+def test_a_measured_class_tells_of_others_with_such_a_model(forecast: Forecast, tmp_path: Path) -> None:
+    forecast.note("MEL", "cpu", "fp32", 0.2)
+    assert forecast.seconds(job(tmp_path)) == pytest.approx(3 * 10 * 0.2)
+    assert forecast.seconds(job(tmp_path, precision="bf16")) is None
+    assert Forecast(forecast.speeds).speeds == forecast.speeds
+
+
+def test_size_needs_the_image_size(forecast: Forecast, tmp_path: Path) -> None:
+    assert forecast.size(job(tmp_path)) == pytest.approx(3 * 128 * 128 * 1.8)
+    forecast.classes = {"MEL": Availability(True, "being checked")}
+    assert forecast.size(job(tmp_path)) is None

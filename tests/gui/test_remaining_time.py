@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from gui.remaining_time import RemainingTime, in_words, size_in_words
+
+
+def test_is_silent_until_enough_was_measured() -> None:
+    left = RemainingTime()
+    left.expect("step", 100)
+    left.advance("step", 1, 1.5)
+    assert left.seconds_left() is None
+    left.advance("step", 9, 8.5)
+    assert left.seconds_left() == pytest.approx(90.0)
+
+
+def test_counts_every_kind_of_work() -> None:
+    left = RemainingTime()
+    left.expect("step", 10)
+    left.expect("explanation", 4)
+    left.advance("step", 5, 5.0)
+    assert left.seconds_left() is None  # nobody knows yet how long an explanation takes
+    left.advance("explanation", 2, 60.0)
+    assert left.seconds_left() == pytest.approx(5 + 60)
+    left.drop("explanation")
+    assert left.seconds_left() == pytest.approx(5)
+
+
+def test_work_without_a_time_counts_as_done_and_not_for_the_speed() -> None:
+    left = RemainingTime()
+    left.expect("step", 20)
+    left.advance("step", 4, 8.0)
+    left.advance("step", 6, None)
+    assert left.seconds_left() == pytest.approx(20.0)
+
+
+def test_done_is_zero() -> None:
+    left = RemainingTime()
+    left.expect("step", 3)
+    left.advance("step", 5, 9.0)
+    assert left.seconds_left() == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(3, "a few seconds"), (31, "about 30 s"), (58, "about 1 min"), (150, "about 2 min"), (5400, "about 1 h 30 min")],
+)
+def test_durations_in_words(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(12, "12 B"), (29_500, "30 KB"), (1_240_000, "1.2 MB"), (3.2e12, "3.2 TB")]
+)
+def test_sizes_in_words(size: float, words: str) -> None:
+    assert size_in_words(size) == words
