@@ -31,7 +31,9 @@ class JobButtons(QWidget):
         self.start_button = named(QPushButton("Start"), "startButton", "Generate the chosen classes (F5).")
         self.pause_button = named(QPushButton("Pause"), "pauseButton", "Hold the job at its next step (F6).")
         self.stop_button = named(
-            QToolButton(), "stopButton", "Stop after this image, and those made together with it (F7). The arrow offers to stop now."
+            QToolButton(),
+            "stopButton",
+            "Stop after this image, and those made together with it (F7). The arrow offers to stop now.",
         )
         self.regenerate_button = named(QPushButton("Regenerate"), "regenerateButton", _REGENERATE)
         self.after_action = QAction("Stop after this image", self)
