@@ -2,8 +2,9 @@
 
     python -m tests.gui.eight_steps FOLDER
 
-Moves the X server's pointer with xdotool and clicks: select models, select output, device, XAI Mode and steps,
-classes and quantities, Start, Stop, Regenerate, browse, open. Writes ``screen.png`` and ``places.json`` into FOLDER.
+FOLDER holds ``checkpoints``. Moves the X server's pointer with xdotool and clicks: select models, select output, device,
+XAI Mode and steps, classes and quantities, Start, Stop, Regenerate, browse, open. Writes ``screen.png`` and
+``places.json`` into FOLDER.
 """
 
 from __future__ import annotations
@@ -147,7 +148,15 @@ def main(folder: Path) -> int:
     output.mkdir(parents=True)
     store = QSettings(str(folder / "settings.ini"), QSettings.IniFormat)
     quantities = dict.fromkeys(Settings().quantities, 1)
-    settings = replace(Settings(), output=str(output), quantities=quantities, steps=8, batch_size=1, theme="light")
+    settings = replace(
+        Settings(),
+        checkpoints=str(folder / "checkpoints"),
+        output=str(output),
+        quantities=quantities,
+        steps=8,
+        batch_size=1,
+        theme="light",
+    )
     save_settings(store, settings)
     window = MainWindow(store)
     window.show()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.demo_set import unpack_demo_set
 from core.paths import PROJECT_ROOT
 
 pytestmark = pytest.mark.skipif(
@@ -25,6 +26,7 @@ SIDE = 24
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the eight steps left their images, the screenshot and the places of the widgets."""
     made = tmp_path_factory.mktemp("eight_steps")
+    unpack_demo_set(made / "checkpoints")  # what the first dialog is to find; a fresh clone has no such folder yet
     environment = {**os.environ, "QT_QPA_PLATFORM": "xcb", "XDG_RUNTIME_DIR": str(made)}
     screen = ["xvfb-run", "-a", "-s", "-screen 0 1280x760x24"]
     done = subprocess.run(
