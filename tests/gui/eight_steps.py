@@ -2,8 +2,8 @@
 
     python -m tests.gui.eight_steps FOLDER
 
-FOLDER holds ``checkpoints``. Moves the X server's pointer with xdotool and clicks: select models, select output, device,
-XAI Mode and steps, classes and quantities, Start, Stop, Regenerate, browse, open. Writes ``screen.png`` and
+FOLDER holds ``checkpoints``. Moves the X server's pointer with xdotool and clicks: select models, select output,
+device, XAI Mode and steps, classes and quantities, Start, Stop, Regenerate, browse, open. Writes ``screen.png`` and
 ``places.json`` into FOLDER.
 """
 
