@@ -75,8 +75,8 @@ def resolve_precision(name: str, device: torch.device) -> str:
 def default_batch_size(device: torch.device, image_size: int) -> int:
     """Images to denoise together.
 
-    On a processor one image of 128 px keeps every core busy, and small batches still fit its caches. On a GPU the
-    batch grows with the free memory; 40 MiB an image of 128 px is what the default UNet's widest layers take.
+    Estimates, not measurements: small batches on a processor; on a GPU as many as fit half of the free memory at
+    40 MiB an image of 128 px. A batch that turns out too large is halved while the job runs.
     """
     area = (image_size / 128) ** 2
     if device.type == "cpu":

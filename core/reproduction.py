@@ -19,7 +19,7 @@ from core.paths import checkpoint_file
 from core.samplers import Sampler
 
 EXACT: Final = 1  # grey levels of 255: fp32 sums in another order may round one value the other way
-REDUCED: Final = 8  # bf16 and fp32 images of the demonstration set differ by 2; other kernels may round otherwise
+REDUCED: Final = 8  # bf16 differed by 2 between batch sizes on one CPU; fp16 and other machines are not measured
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -230,8 +229,6 @@ def test_settings_come_back(qtbot: QtBot, open_window: Callable[..., MainWindow]
 
 
 def test_xai_mode_says_plainly_when_there_is_none(window: MainWindow) -> None:
-    if importlib.util.find_spec("xai") is not None:
-        pytest.skip("explanations are part of this version")
     assert window.parts.top.xai_missing.text() == "Explanations are not part of this version."
     assert "not part of this version" in window.parts.top.xai_button.toolTip()
 

@@ -8,10 +8,7 @@ from core.classes import CLASSES
 from core.download import folder_status, unpack_demo
 from core.download.events import Installed, Kept
 from core.errors import ArgumentError
-from core.paths import DEMO_SET
 from tests.core.download.examples import contents, run, zip_of
-
-pytestmark = pytest.mark.skipif(not (DEMO_SET / "unet.safetensors").is_file(), reason="the bundled set is not here")
 
 
 @pytest.fixture(scope="module")
