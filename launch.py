@@ -305,6 +305,21 @@ def set_up(files: List[str]) -> None:
         install(files)
         write_stamp({"interpreter": interpreter(), "files": fingerprints(files)})
         say("Set-up is done.")
+        advise_cuda()
+
+
+def advise_cuda() -> None:
+    """Where there is an NVIDIA GPU and torch is the build that cannot use it, as on Windows: how to get the other."""
+    if not shutil.which("nvidia-smi"):
+        return
+    for folder in site_packages():
+        version = folder / "torch" / "version.py"
+        if version.is_file() and re.search(r"^cuda\b[^=]*= None", version.read_text(encoding="utf-8"), re.MULTILINE):
+            say(
+                "This machine has an NVIDIA GPU, and torch was installed for the processor alone. For the GPU, remove "
+                f"torch and torchvision ({VENV_PYTHON} -m pip uninstall torch torchvision), install the same versions "
+                "with the --index-url that https://pytorch.org/get-started/locally/ names; docs/install.md shows it."
+            )
 
 
 @contextlib.contextmanager

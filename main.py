@@ -1,4 +1,4 @@
-"""Entry point: the window without arguments; generate, reproduce, models with."""
+"""Entry point: the window without arguments; generate, reproduce, explain, models with."""
 
 from __future__ import annotations
 

@@ -29,7 +29,11 @@ from core.classes import CLASSES
 from core.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
-from diffusion.data import BalancedBatches, load_pixels, read_ham10000, split_by_lesion  # noqa: E402
+from diffusion.batches import BalancedBatches  # noqa: E402
+from diffusion.cache import load_pixels  # noqa: E402
+from diffusion.conditioning import CONDITIONINGS  # noqa: E402
+from diffusion.data import split_by_lesion  # noqa: E402
+from diffusion.tables import read_images  # noqa: E402
 
 SIZE = 128
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
@@ -54,9 +58,10 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
 
 def train(data: Path, file: Path, steps: int, batch_size: int) -> None:
     """Fine-tune the judge on class-balanced batches of the training lesions; report on the held-out ones."""
-    training, held_out = split_by_lesion(read_ham10000(data))
-    labels = [CLASSES.index(image.class_name) for image in training]
-    batches = BalancedBatches(load_pixels(training, SIZE, file.parent / "cache"), labels, batch_size, seed=0)
+    labelled = [image for image in read_images(data).images if image.class_name]
+    training, held_out = (load_pixels(part, SIZE, file.parent / "cache") for part in split_by_lesion(labelled))
+    labels, truth = (CONDITIONINGS["class"].labels(part.images) for part in (training, held_out))
+    batches = BalancedBatches(training.array, labels.tolist(), batch_size, seed=0)
     batches.weights = batches.weights.square()  # from square-root to full balance
     torch.manual_seed(0)
     model = build_judge().train()
@@ -65,18 +70,16 @@ def train(data: Path, file: Path, steps: int, batch_size: int) -> None:
         optimizer, lambda step: min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
     )
     for step in tqdm(range(steps), mininterval=30):
-        images, classes, _ = batches.batch(step)
-        loss = torch.nn.functional.cross_entropy(model(normalise(images)), classes, label_smoothing=0.1)
+        images, rows, _ = batches.batch(step)
+        loss = torch.nn.functional.cross_entropy(model(normalise(images)), labels[rows], label_smoothing=0.1)
         loss.backward()
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-    pixels = load_pixels(held_out, SIZE, file.parent / "cache")
-    truth = np.array([CLASSES.index(image.class_name) for image in held_out])
-    recalls = recall_per_class(truth, predict(model, pixels))
+    recalls = recall_per_class(truth.numpy(), predict(model, held_out.array))
     file.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"model": model.state_dict(), "held_out": recalls, "images": len(held_out)}, file)
-    print(json.dumps({"held_out_images": len(held_out), **recalls}))
+    torch.save({"model": model.state_dict(), "held_out": recalls, "images": len(truth)}, file)
+    print(json.dumps({"held_out_images": len(truth), **recalls}))
 
 
 @torch.inference_mode()

@@ -12,7 +12,7 @@ from typing import Final
 
 from core import __version__
 from core.classes import CLASSES
-from core.errors import ArgumentError, CheckpointError, IsicGuiError
+from core.errors import ArgumentError, CheckpointError, ClassifierError, IsicGuiError
 from core.job import MAX_STEPS, PRECISIONS, SAMPLERS, GenerationJob
 
 DONE: Final = 0
@@ -31,8 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         return _run(options)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (ArgumentError, CheckpointError) as error:
-        # A checkpoint is only ever found wanting before the first image is written.
+    except (ArgumentError, CheckpointError, ClassifierError) as error:
+        # Weights are only ever found wanting before the first result is written.
         return _report(error, WRONG_ARGUMENTS, as_json=getattr(options, "json", False))
     except IsicGuiError as error:
         return _report(error, FAILED, as_json=getattr(options, "json", False))
@@ -47,6 +47,18 @@ def _run(options: argparse.Namespace) -> int:
         from cli.reproduce import reproduce
 
         return reproduce(options)
+    if options.command == "explain":
+        from cli.explain import explain
+
+        return explain(options)
+    if options.command == "analyse":
+        from cli.analyse import analyse
+
+        return analyse(options)
+    if options.command in ("evaluate", "compare"):
+        from cli import evaluate as evaluation
+
+        return evaluation.compare(options) if options.command == "compare" else evaluation.evaluate(options)
     from cli.models import list_models
 
     return list_models(options)
@@ -70,6 +82,10 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_generate(commands.add_parser("generate", help="generate images", argument_default=argparse.SUPPRESS))
     _add_reproduce(commands.add_parser("reproduce", help="make images again from what they say, and compare"))
+    _add_explain(commands.add_parser("explain", help="show where a classifier looks in any images"))
+    _add_analyse(commands.add_parser("analyse", help="analyse one image and its denoising, with a report"))
+    _add_evaluate(commands.add_parser("evaluate", help="measure a generated set against real images, with a report"))
+    _add_compare(commands.add_parser("compare", help="tabulate several generated sets side by side"))
     _add_models(commands.add_parser("models", help="list the checkpoints and whether they can be used"))
     return parser
 
@@ -88,6 +104,9 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-color", action="store_false", dest="color_adjustment", help="leave colours as the model gives them"
     )
+    parser.add_argument(
+        "--record-trajectory", action="store_true", help="keep the estimate of every step beside each image"
+    )
     parser.add_argument("--job", type=Path, help="take the job from this file; other options override it")
     parser.add_argument("--save-job", type=Path, help="write the job to this file as well")
     parser.add_argument("--json", action="store_true", help="one JSON event a line on stdout")
@@ -97,6 +116,75 @@ def _add_reproduce(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE.png")
     parser.add_argument("--checkpoints", type=Path, help="folder of unet_<CLASS>_best.pth (default: checkpoints)")
     parser.add_argument("--device", help="auto | cpu | cuda:N (default: the kind that the image names)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    parser.add_argument("--output", type=Path, help="folder for the results (default: xai_results)")
+    parser.add_argument("--methods", default="ig,shap", help="ig, shap, gradcam, with commas (default: %(default)s)")
+    parser.add_argument(
+        "--target", default="predicted", help="a class, predicted or label, what is explained (default: %(default)s)"
+    )
+    parser.add_argument("--baseline", help="blurred | black | mean_skin: what stands for nothing (default: blurred)")
+    parser.add_argument("--ig-steps", type=int, help="points of the path of Integrated Gradients (default: 32)")
+    parser.add_argument("--shap-samples", type=int, help="coalitions that SHAP evaluates (default: 256)")
+    parser.add_argument("--seed", type=int, help="of everything that is drawn (default: 0)")
+    parser.add_argument("--checkpoints", type=Path, help="folder of classifier.pth (default: checkpoints)")
+    parser.add_argument("--device", default="auto", help="auto | cpu | cuda:N (default: auto)")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="auto", help="of the classifier (default: auto: bf16 where native)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+
+
+def _add_analyse(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="the image, of this program or any other")
+    parser.add_argument("--every", type=int, help="keep every N-th denoising step (default: XAI_SAVE_EVERY_N, else 5)")
+    parser.add_argument("--output", type=Path, help="folder for the results (default: xai_results)")
+    parser.add_argument(
+        "--target", default="predicted", help="a class, predicted or label, what is explained (default: %(default)s)"
+    )
+    parser.add_argument("--checkpoints", type=Path, help="folder of classifier and models (default: checkpoints)")
+    parser.add_argument("--device", default="auto", help="auto | cpu | cuda:N for the classifier (default: auto)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default: %(default)s)")
+    parser.add_argument("--time-limit", type=float, metavar="S", help="stop after this many seconds (default: never)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", type=Path, metavar="SET", help="a generated set: folders named by classes")
+    parser.add_argument("--real", type=Path, required=True, help="real images: class folders, or HAM10000's form")
+    parser.add_argument("--output", type=Path, required=True, help="folder for report, JSON and dataset card")
+    parser.add_argument(
+        "--fail-on-copies", action="store_true", default=None, help="exit code 1 where copies are found"
+    )
+    _add_measuring(parser)
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sets", nargs="+", type=Path, metavar="SET", help="generated sets, or outputs of evaluate")
+    parser.add_argument("--real", type=Path, help="real images, for the sets that are not evaluated yet")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
+    _add_measuring(parser)
+
+
+def _add_measuring(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--classes", help=f"those to be measured, with commas (default: all; {', '.join(CLASSES)})")
+    parser.add_argument("--quick", action="store_true", default=None, help="fewer real images and repetitions")
+    parser.add_argument(
+        "--utility",
+        nargs="?",
+        const="features",
+        choices=("features", "network"),
+        help="train classifiers with and without the set: on frozen features (default), or a whole network (hours)",
+    )
+    parser.add_argument("--features", help="imagenet, classifier, inception, with commas (default: those at hand)")
+    parser.add_argument("--size", type=int, help="pixels at which images are compared (default: that of the smaller)")
+    parser.add_argument("--checkpoints", type=Path, help="folder of classifier.pth (default: checkpoints)")
+    parser.add_argument("--cache", type=Path, help="folder where features are kept (default: runs/evaluation_cache)")
+    parser.add_argument("--device", help="auto | cpu | cuda:N (default: auto)")
+    parser.add_argument("--seed", type=int, help="of everything that is drawn (default: 0)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
 
 

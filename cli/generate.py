@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import signal
-from collections.abc import Iterator
 from dataclasses import fields
-from types import FrameType
 from typing import Any
 
 from tqdm import tqdm
 
-from core.control import Control
+from core.control import Control, obey_signals
 from core.errors import ArgumentError
 from core.events import (
     ClassStarted,
@@ -35,7 +32,7 @@ def generate(options: argparse.Namespace) -> int:
     if hasattr(options, "save_job"):
         job.save(options.save_job)
     control = Control()
-    with _signals_stop(control):
+    with obey_signals(control):
         from core.generation import run  # loads torch
 
         view = JsonLines() if getattr(options, "json", False) else ProgressBar(job)
@@ -79,22 +76,6 @@ def _exit_code(last: Event) -> int:
     if isinstance(last, JobFinished) and last.stopped:
         return INTERRUPTED
     return FAILED if isinstance(last, JobFinished) and last.failed else DONE
-
-
-@contextlib.contextmanager
-def _signals_stop(control: Control) -> Iterator[None]:
-    """Ctrl-C, and the SIGTERM that a cluster sends before it takes the machine back, stop the job cleanly."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        control.stop_now()
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, stop) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 class JsonLines:

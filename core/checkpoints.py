@@ -83,7 +83,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: missing, damaged, not a UNet of the expected architecture, or holding anything but
             tensors and plain values.
     """
-    content = _load(path)
+    content = load_file_safely(path)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not the weights of a UNet.")
     if content.get("format") == UNET_FORMAT:
@@ -95,12 +95,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(weights, Mapping) or not weights:
         raise CheckpointError(f"{path} holds no weights of a UNet under any known name.")
     state_dict = normalise_names(weights)
-    _check_weights(path, config, state_dict)
+    check_weights(path, config, state_dict)
     provenance = content.get("provenance")
     return Checkpoint(path, config, scheduler, state_dict, dict(provenance) if provenance else {}, form)
 
 
-def _load(path: Path) -> Any:
+def load_file_safely(path: Path) -> Any:
+    """What a file of tensors and plain values holds; nothing in it is executed.
+
+    Raises:
+        CheckpointError: missing, damaged, or holding anything else.
+    """
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path}.")
     try:
@@ -149,7 +154,12 @@ def _parameter_names(config: Mapping[str, Any]) -> list[str]:
     return [name for name, _ in _empty_model(config).named_parameters()]
 
 
-def _check_weights(path: Path, config: Mapping[str, Any], state_dict: Mapping[str, torch.Tensor]) -> None:
+def check_weights(path: Path, config: Mapping[str, Any], state_dict: Mapping[str, torch.Tensor]) -> None:
+    """Whether these are the weights of ``UNet2DModel(**config)``: every one of them, in shape, and no other.
+
+    Raises:
+        CheckpointError: they are not; the message names the first that differs.
+    """
     try:
         expected = _empty_model(config).state_dict()
     except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError, AttributeError) as error:

@@ -58,7 +58,7 @@ def load_color_statistics(folder: Path) -> dict[str, ColorStatistics]:
         raise CheckpointError(f"{file} is not a table of colour statistics ({error}); mend or remove it.") from error
 
 
-def adjust(pixels: np.ndarray, target: ColorStatistics) -> np.ndarray:
+def adjust(pixels: np.ndarray, target: ColorStatistics, like: np.ndarray | None = None) -> np.ndarray:
     """Adjust one image.
 
     Each channel is scaled about its mean to the target's deviation, by a factor kept within 0.6 and 1.4, and
@@ -67,12 +67,15 @@ def adjust(pixels: np.ndarray, target: ColorStatistics) -> np.ndarray:
     Args:
         pixels: uint8 (S, S, 3).
         target: statistics of real images of the class.
+        like: the image whose mean and deviation decide the change, by default this one; an estimate on the way to
+            an image is changed as that image is.
 
     Returns:
         uint8 (S, S, 3).
     """
     image = pixels.astype(np.float64)
-    mean, std = image.mean(axis=(0, 1)), image.std(axis=(0, 1))
+    deciding = image if like is None else like.astype(np.float64)
+    mean, std = deciding.mean(axis=(0, 1)), deciding.std(axis=(0, 1))
     scale = np.clip(np.asarray(target.std) / np.maximum(std, _FLATTEST), *SCALE_RANGE)
     adjusted = (image - mean) * scale + np.asarray(target.mean)
     blended = image + BLEND * (adjusted - image)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import signal
 import threading
+from collections.abc import Iterator
+from types import FrameType
 
 
 class Decision(enum.Enum):
@@ -54,3 +58,19 @@ class Control:
             if self._decision not in unless:
                 self._decision = decision
                 self._changed.notify_all()
+
+
+@contextlib.contextmanager
+def obey_signals(control: Control) -> Iterator[None]:
+    """Ctrl-C, and the SIGTERM that a cluster sends before it takes the machine back, tell the job to stop now."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        control.stop_now()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -12,11 +12,10 @@ from typing import Final
 import numpy as np
 from filelock import FileLock, Timeout
 
-from core.classes import CLASSES
 from core.errors import OutputFolderError
 from core.files import PART_SUFFIX
 from core.image_file import ImageFileError, ImageParameters, read_parameters, write_image
-from core.table import TABLE_NAME, DatasetTable, row_of
+from core.table import OF_CLASSES, TABLE_NAME, DatasetTable, Layout, row_of
 
 LOCK_NAME: Final = ".isicgui.lock"
 _IMAGE_NAME: Final = re.compile(r"ISIC_(\d{7,})\.png")
@@ -25,9 +24,10 @@ _IMAGE_NAME: Final = re.compile(r"ISIC_(\d{7,})\.png")
 class OutputFolder:
     """An output folder while a job writes into it; get one from ``open_output_folder``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, layout: Layout = OF_CLASSES) -> None:
         self.folder = folder
-        self.table = DatasetTable(folder / TABLE_NAME)
+        self.layout = layout
+        self.table = DatasetTable(folder / TABLE_NAME, layout.columns)
         self._highest: dict[str, int] = {}
         self._take_stock()
 
@@ -62,7 +62,7 @@ class OutputFolder:
     def _take_stock(self) -> None:
         """Find the highest numbers, clear away what a killed job left, and restore rows that were never written."""
         orphans: list[ImageParameters] = []
-        for class_name in CLASSES:
+        for class_name in self.layout.labels:
             there = set(_numbers_in(self.folder / class_name))
             listed = {number for name, number in self.table.known if name == class_name}
             self._highest[class_name] = max(there | listed, default=0)
@@ -88,8 +88,8 @@ def _numbers_in(class_folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def open_output_folder(folder: Path) -> Iterator[OutputFolder]:
-    """Make the folder if needed, and own it until the block ends.
+def open_output_folder(folder: Path, layout: Layout = OF_CLASSES) -> Iterator[OutputFolder]:
+    """Make the folder if needed, and own it until the block ends; ``layout`` says what it is to hold.
 
     Raises:
         OutputFolderError: a file is in the way, the folder cannot be written, another job is writing into it,
@@ -111,6 +111,6 @@ def open_output_folder(folder: Path) -> Iterator[OutputFolder]:
     except OSError as error:
         raise OutputFolderError(f"The output folder {folder} cannot be written: {error.strerror}.") from error
     try:
-        yield OutputFolder(folder)
+        yield OutputFolder(folder, layout)
     finally:
         lock.release()

@@ -16,14 +16,14 @@ from core.colour import STATISTICS_FILE
 from core.errors import CheckpointError
 from core.files import write_whole
 from core.folding import fold_class
-from core.paths import CHECKPOINTS, DEMO_SET, checkpoint_file
+from core.paths import CHECKPOINTS, CLASSIFIER_FILE, DEMO_SET, checkpoint_file
 
 WEIGHTS_FILE: Final = "unet.safetensors"
 DESCRIPTION_FILE: Final = "unet.json"
 
 
 def unpack_demo_set(folder: Path) -> list[Path]:
-    """Write the seven ``unet_<CLASS>_best.pth`` and the colour statistics; files that are there stay as they are.
+    """Write the seven ``unet_<CLASS>_best.pth`` and what is bundled with them; files that are there stay as they are.
 
     Returns:
         The files that were written.
@@ -41,16 +41,22 @@ def unpack_demo_set(folder: Path) -> list[Path]:
             if not file.exists():
                 write_whole(file, _class_file(weights, description, index))
                 written.append(file)
-        statistics = folder / STATISTICS_FILE
-        if not statistics.exists():
-            write_whole(statistics, (DEMO_SET / STATISTICS_FILE).read_bytes())
-            written.append(statistics)
+        for name in bundled_companions():
+            file = folder / name
+            if not file.exists():
+                write_whole(file, (DEMO_SET / name).read_bytes())
+                written.append(file)
     except OSError as error:
         raise CheckpointError(
             f"The demonstration weights cannot be unpacked into {folder} ({error.strerror}); "
             "name a checkpoints folder that can be written."
         ) from error
     return written
+
+
+def bundled_companions() -> list[str]:
+    """Files of the set that are copied as they are: the colour statistics, and the classifier where it is bundled."""
+    return [name for name in (STATISTICS_FILE, CLASSIFIER_FILE) if (DEMO_SET / name).is_file()]
 
 
 def unpack_where_empty(folder: Path) -> list[Path]:

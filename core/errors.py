@@ -5,6 +5,7 @@ IsicGuiError
 │   ├── DeviceError       a device or precision that this machine does not have
 │   └── OutputFolderError the output folder cannot be used: a file, not writable, locked, a foreign CSV
 ├── CheckpointError       a checkpoint is missing, damaged, foreign or refused
+├── ClassifierError       there is no classifier to explain, or its file is damaged, foreign or refused
 ├── DownloadError         the models could not be fetched; what has arrived is kept, to go on from (exit code 1)
 └── JobFailedError        the job broke off; what was made is kept (exit code 1)
 """
@@ -30,6 +31,10 @@ class OutputFolderError(ArgumentError):
 
 class CheckpointError(IsicGuiError):
     """A checkpoint is missing, damaged, foreign or refused."""
+
+
+class ClassifierError(IsicGuiError):
+    """There is no classifier to explain, or its file is damaged, foreign or refused."""
 
 
 class DownloadError(IsicGuiError):

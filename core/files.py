@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from core.errors import OutputFolderError
+
 PART_SUFFIX: Final = ".part"
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EMLINK}
 
@@ -40,6 +42,26 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write or replace a file in one step."""
     with whole_file(path, replace=True) as stream:
         stream.write(data)
+
+
+def require_writable(folder: Path) -> None:
+    """Make a folder, and find out that it cannot be written before minutes are spent on what belongs there.
+
+    Raises:
+        OutputFolderError: it cannot be made or written.
+    """
+    probe = folder / f".probe.{os.getpid()}{PART_SUFFIX}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def cannot_write(folder: Path, error: OSError) -> OutputFolderError:
+    """The error of a folder of results that takes no file."""
+    return OutputFolderError(f"The folder {folder} cannot be written ({error.strerror}); choose another with --output.")
 
 
 def sha256_of(path: Path) -> str:

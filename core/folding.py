@@ -1,4 +1,4 @@
-"""Turn one class-conditional UNet into one plain UNet per class, exactly."""
+"""Turn one conditional UNet into plain UNets, one for each class or condition, exactly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Any
 
 import torch
 
-_EMBEDDING = "class_embedding.weight"
+from core.condition_embedding import ConditionEmbedding
+from core.conditions import Condition
+
+_EMBEDDING = "class_embedding."
+_CLASSES = "class_embedding.weight"
 _BIAS = "time_embedding.linear_2.bias"
 
 
@@ -23,7 +27,28 @@ def fold_class(
     Returns:
         The weights and the configuration of an unconditional ``UNet2DModel``.
     """
-    vector = state_dict[_EMBEDDING][class_index]
-    folded = {name: tensor for name, tensor in state_dict.items() if name != _EMBEDDING}
+    return _folded(state_dict, config, state_dict[_CLASSES][class_index])
+
+
+@torch.no_grad()
+def fold_condition(
+    state_dict: Mapping[str, torch.Tensor], config: Mapping[str, Any], condition: Condition
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Fold what the condition embedding makes of one condition into the time embedding, as ``fold_class`` does.
+
+    Returns:
+        The weights and the configuration of an unconditional ``UNet2DModel``.
+    """
+    embedding = ConditionEmbedding(len(state_dict[_BIAS]))
+    own = {name.removeprefix(_EMBEDDING): w.float() for name, w in state_dict.items() if name.startswith(_EMBEDDING)}
+    embedding.load_state_dict(own)
+    return _folded(state_dict, config, embedding(torch.tensor([condition.vector()]))[0])
+
+
+def _folded(
+    state_dict: Mapping[str, torch.Tensor], config: Mapping[str, Any], vector: torch.Tensor
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    folded = {name: tensor for name, tensor in state_dict.items() if not name.startswith(_EMBEDDING)}
     folded[_BIAS] = state_dict[_BIAS].float() + vector.float()
-    return folded, {**config, "num_class_embeds": None}
+    plain = {key: value for key, value in config.items() if key != "class_embed_type"}
+    return folded, {**plain, "num_class_embeds": None}

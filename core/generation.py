@@ -6,6 +6,8 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
+from typing import Final
 
 import diffusers
 import numpy as np
@@ -15,6 +17,7 @@ from core import __version__
 from core.checkpoints import LoadedModel, ModelCache, read_checkpoint
 from core.classes import CLASSES
 from core.colour import ColorStatistics, adjust, load_color_statistics
+from core.conditioned import CONDITIONED_FILE, load_conditioned, read_conditioned
 from core.control import Control, Decision
 from core.dataset import OutputFolder, open_output_folder
 from core.demo_set import unpack_where_empty
@@ -46,6 +49,10 @@ from core.job import GenerationJob
 from core.paths import checkpoint_file
 from core.samplers import Sampler
 from core.seeds import image_seed
+from core.table import OF_CLASSES, OF_CONDITIONS
+from core.trajectory import trajectory_file, write_trajectory
+
+_TRAJECTORY_BYTES: Final = 2**29  # what the recorded steps of one batch may take in memory
 
 
 def run(
@@ -68,20 +75,24 @@ def run(
     """
     device = resolve_device(job.device)
     precision = resolve_precision(job.precision, device)
-    if unpack_where_empty(job.checkpoints):
+    if job.condition is None and unpack_where_empty(job.checkpoints):
         yield Notice(
             f"{job.checkpoints} had no model, so the bundled demonstration weights were unpacked there: "
             "small models of all seven classes for trying the program out, not for research."
         )
     _check_models(job)
     colors = load_color_statistics(job.checkpoints) if job.color_adjustment else {}
-    with open_output_folder(job.output) as output:
+    with open_output_folder(job.output, OF_CONDITIONS if job.condition else OF_CLASSES) as output:
         running = _Run(job, control or Control(), cache or ModelCache(), output, colors, device, precision)
         yield from running.events()
 
 
 def _check_models(job: GenerationJob) -> None:
     """Read every checkpoint of the job and try its schedule, so that nothing is written when one is wanting."""
+    if job.condition:
+        checkpoint = read_conditioned(job.checkpoints / CONDITIONED_FILE)
+        Sampler(job.sampler, checkpoint.scheduler, job.steps)
+        return
     missing = [name for name in job.counts if not checkpoint_file(job.checkpoints, name).is_file()]
     if missing:
         there = [name for name in CLASSES if checkpoint_file(job.checkpoints, name).is_file()]
@@ -92,6 +103,20 @@ def _check_models(job: GenerationJob) -> None:
     for name in job.counts:
         checkpoint = read_checkpoint(checkpoint_file(job.checkpoints, name))
         Sampler(job.sampler, checkpoint.scheduler, job.steps)  # refuses more steps than the schedule has
+
+
+@dataclass(frozen=True)
+class _Denoised:
+    """What the steps of a batch led to: (B, 3, S, S) in [-1, 1]; and each step's estimates, uint8, where recorded."""
+
+    images: torch.Tensor
+    estimates: Sequence[np.ndarray]
+    timesteps: Sequence[int]
+
+    def of(self, index: int) -> _Denoised:
+        """One image of the batch, as a batch of one."""
+        own = slice(index, index + 1)
+        return _Denoised(self.images[own], [estimates[own] for estimates in self.estimates], self.timesteps)
 
 
 @dataclass
@@ -124,19 +149,25 @@ class _Run:
     def _class(self, class_name: str, count: int) -> Iterator[Event]:
         loaded = self._load(class_name, self.precision)
         size = self.job.batch_size or default_batch_size(self.device, loaded.checkpoint.image_size)
-        size = min(size, self.batch_limit or size)
+        size = min(size, self.batch_limit or size, self._most_recorded(loaded.checkpoint.image_size))
         yield ClassStarted(class_name, count, loaded.checkpoint.path.name, loaded.sha256, min(size, count))
         remaining = count
         while remaining and not self._stopping():
-            batch = min(remaining, self.batch_limit or size)
+            batch = min(remaining, size, self.batch_limit or size)
             numbers = [self.output.next_number(class_name) for _ in range(batch)]
             yield from self._batch(class_name, numbers, loaded)
             remaining -= batch
 
+    def _most_recorded(self, image_size: int) -> int:
+        """How many images may be denoised together so that their recorded steps fit the memory meant for them."""
+        if not self.job.record_trajectory:
+            return self.job.total
+        return max(1, _TRAJECTORY_BYTES // (3 * image_size**2 * self.job.steps))
+
     def _batch(self, class_name: str, numbers: Sequence[int], loaded: LoadedModel) -> Iterator[Event]:
         """Denoise and save; when memory runs out, in halves from then on."""
         try:
-            images = yield from self._denoise(class_name, numbers, loaded)
+            made = yield from self._denoise(class_name, numbers, loaded)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -146,8 +177,8 @@ class _Run:
                     "choose another device."
                 ) from error
         else:
-            if images is not None:
-                yield from self._save(class_name, numbers, images, loaded)
+            if made is not None:
+                yield from self._save(class_name, numbers, made, loaded)
             empty_cache(self.device)
             return
         # Outside the except block: the traceback, and the tensors that it holds, are gone by now.
@@ -161,20 +192,23 @@ class _Run:
 
     def _denoise(
         self, class_name: str, numbers: Sequence[int], loaded: LoadedModel
-    ) -> Generator[Event, None, torch.Tensor | None]:
-        """Yield the steps of a batch; returns its images (B, 3, S, S), or None when told to stop now."""
+    ) -> Generator[Event, None, _Denoised | None]:
+        """Yield the steps of a batch; returns what they led to, or None when told to stop now."""
         seeds = [image_seed(class_name, number, self.job.base_seed) for number in numbers]
         sampler = Sampler(self.job.sampler, loaded.checkpoint.scheduler, self.job.steps)
-        images = None
+        made = None
+        estimates: list[np.ndarray] = []
         for step in denoise(loaded.model, sampler, seeds, self.device):
-            images = step.images
+            if self.job.record_trajectory:
+                estimates.append(to_pixels(step.estimate))
+            made = _Denoised(step.images, estimates, sampler.timesteps)
             yield DenoisingStep(
                 class_name, tuple(numbers), step.index, len(sampler.timesteps), step.timestep, step.estimate
             )
             yield from self._obey_pause()
             if self.control.decision is Decision.STOP_NOW:
                 return None
-        return images
+        return made
 
     def _obey_pause(self) -> Iterator[Event]:
         if self.control.decision is Decision.PAUSE:
@@ -183,38 +217,33 @@ class _Run:
             self.control.wait_while_paused()
             yield Resumed()
 
-    def _save(
-        self, class_name: str, numbers: Sequence[int], images: torch.Tensor, loaded: LoadedModel
-    ) -> Iterator[Event]:
-        for number, image, good in zip(numbers, images, usable(images), strict=True):
-            precision, finished = self.precision, image
+    def _save(self, class_name: str, numbers: Sequence[int], made: _Denoised, loaded: LoadedModel) -> Iterator[Event]:
+        for index, (number, good) in enumerate(zip(numbers, usable(made.images), strict=True)):
+            precision, finished = self.precision, made.of(index)
             if not good:
                 retried = yield from self._retry_in_fp32(class_name, number)
                 if retried is None:
                     continue
                 precision, finished = "fp32", retried
-            parameters = self._parameters(class_name, number, precision, loaded)
-            pixels = to_pixels(finished[None])[0]
-            if parameters.color_adjustment is not None:
-                pixels = adjust(pixels, parameters.color_adjustment)
-            yield from self._write(pixels, parameters)
+            yield from self._write(finished, self._parameters(class_name, number, precision, loaded))
 
-    def _retry_in_fp32(self, class_name: str, number: int) -> Generator[Event, None, torch.Tensor | None]:
+    def _retry_in_fp32(self, class_name: str, number: int) -> Generator[Event, None, _Denoised | None]:
         """Once more in fp32 for an image that came out as NaN or constant; None when that fails too."""
         if self.precision != "fp32":
             yield Warned(f"Image {number} of {class_name} came out empty in {self.precision}; trying it in fp32.")
-            images = yield from self._denoise(class_name, [number], self._load(class_name, "fp32"))
-            if images is None:  # told to stop now
-                return None
-            if usable(images)[0]:
-                return images[0]
+            made = yield from self._denoise(class_name, [number], self._load(class_name, "fp32"))
+            if made is None or usable(made.images)[0]:  # told to stop now, or a whole image
+                return made
         self.failed += 1
         seed = image_seed(class_name, number, self.job.base_seed)
         reason = "the model gave no image: its values are not finite or all alike"
         yield ImageFailed(class_name, number, seed, reason, self.saved + self.failed, self.job.total)
         return None
 
-    def _write(self, pixels: np.ndarray, parameters: ImageParameters) -> Iterator[Event]:
+    def _write(self, made: _Denoised, parameters: ImageParameters) -> Iterator[Event]:
+        pixels = to_pixels(made.images)[0]
+        if parameters.color_adjustment is not None:
+            pixels = adjust(pixels, parameters.color_adjustment)
         try:
             path = self.output.save(pixels, parameters)
         except OSError as error:
@@ -223,6 +252,8 @@ class _Run:
                 f"{self.output.folder} ({error.strerror}); the {self.saved} images before it are in place."
             ) from error
         self.saved += 1
+        if self.job.record_trajectory:
+            yield from self._record(trajectory_file(path), made, parameters.seed)
         yield ImageSaved(path, parameters, self.saved + self.failed, self.job.total)
         if self.output.table.pending and not self.table_warned:
             self.table_warned = True
@@ -230,6 +261,12 @@ class _Run:
                 f"{self.output.table.file} cannot be written now; is it open in another program? "
                 "Its rows are kept and tried again with every image."
             )
+
+    def _record(self, file: Path, made: _Denoised, seed: int) -> Iterator[Event]:
+        try:
+            write_trajectory(file, [estimates[0] for estimates in made.estimates], made.timesteps, seed)
+        except OSError as error:
+            yield Warned(f"{file} could not be written ({error.strerror}); what explains the image makes it again.")
 
     def _write_waiting_rows(self) -> None:
         try:
@@ -241,8 +278,12 @@ class _Run:
             ) from error
 
     def _load(self, class_name: str, precision: str) -> LoadedModel:
+        job = self.job
         try:
-            return self.cache.get(checkpoint_file(self.job.checkpoints, class_name), self.device, precision)
+            if job.condition:
+                file = job.checkpoints / CONDITIONED_FILE
+                return load_conditioned(file, job.condition, job.guidance, self.device, precision)
+            return self.cache.get(checkpoint_file(job.checkpoints, class_name), self.device, precision)
         except CheckpointError as error:  # whole when the job was checked, gone or replaced since
             raise JobFailedError(f"{error} The {self.saved} images before it are in place.") from error
 
@@ -265,6 +306,8 @@ class _Run:
             isicgui_version=__version__,
             torch_version=torch.__version__,
             diffusers_version=diffusers.__version__,
+            condition=self.job.condition,
+            guidance=self.job.guidance if self.job.condition else None,
         )
 
     def _stopping(self) -> bool:

@@ -12,7 +12,8 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from core.classes import CLASSES
 from core.colour import ColorStatistics
-from core.errors import IsicGuiError
+from core.conditions import LABELS, Condition
+from core.errors import ArgumentError, IsicGuiError
 from core.files import whole_file
 
 IMAGE_FORMAT: Final = "isicgui.image/1"
@@ -29,7 +30,8 @@ class ImageParameters:
     """Everything that decided one image; what the PNG's text chunk holds and what reproducing needs.
 
     ``checkpoint`` is a file name without its folder: a published image must not tell how its maker's disk is laid out.
-    ``color_adjustment`` holds the class statistics that were applied, or None.
+    ``color_adjustment`` holds the class statistics that were applied, or None. ``condition`` and ``guidance`` are those
+    of a metadata-conditioned model, whose images have one of ``core.conditions.LABELS`` for their class.
     """
 
     class_name: str
@@ -49,6 +51,8 @@ class ImageParameters:
     isicgui_version: str
     torch_version: str
     diffusers_version: str
+    condition: Condition | None = None
+    guidance: float | None = None
 
     @property
     def filename(self) -> str:
@@ -60,6 +64,8 @@ class ImageParameters:
         values = asdict(self)
         name = values.pop("class_name")
         color = self.color_adjustment.to_json() if self.color_adjustment else None
+        if self.condition is None:
+            del values["condition"], values["guidance"]
         return {"format": IMAGE_FORMAT, "class": name, "source": SOURCE, **values, "color_adjustment": color}
 
     @classmethod
@@ -71,12 +77,14 @@ class ImageParameters:
         """
         if values.get("format") != IMAGE_FORMAT:
             raise ValueError(f"its format is {values.get('format')!r}, not {IMAGE_FORMAT!r}")
-        taken = {**values, "class_name": values.get("class")}
+        taken = {"condition": None, "guidance": None, **values, "class_name": values.get("class")}
         missing = sorted({field.name for field in fields(cls)} - set(taken))
-        if missing or taken["class_name"] not in CLASSES:
+        if missing or taken["class_name"] not in (CLASSES if taken["condition"] is None else LABELS):
             raise ValueError(f"the field {missing[0] if missing else 'class'!r} is missing or unknown")
         color = taken["color_adjustment"]
         taken["color_adjustment"] = ColorStatistics.from_json(color) if color is not None else None
+        condition = taken["condition"]
+        taken["condition"] = Condition.from_json(condition) if condition is not None else None
         return cls(**{field.name: taken[field.name] for field in fields(cls)})
 
 
@@ -115,7 +123,7 @@ def read_parameters(path: Path) -> ImageParameters:
         raise ImageFileError(f"{path} does not say how it was made: it has no text chunk {TEXT_CHUNK!r}.")
     try:
         return ImageParameters.from_json(json.loads(text))
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, ArgumentError) as error:
         raise ImageFileError(f"{path} does not say how it was made in a way that can be read: {error}.") from error
 
 

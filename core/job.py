@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from core.classes import CLASSES
+from core.conditions import Condition
 from core.errors import ArgumentError
 from core.files import write_whole
 from core.paths import CHECKPOINTS, OUTPUT
@@ -27,7 +28,8 @@ class GenerationJob:
     """What to generate, from what, into where.
 
     Attributes:
-        counts: images wanted per class code; kept in the order of ``CLASSES``.
+        counts: images wanted per class code; kept in the order of ``CLASSES``. Under a condition, the images wanted
+            under its label.
         checkpoints: folder that holds ``unet_<CLASS>_best.pth``.
         output: folder that receives ``<CLASS>/ISIC_0000001.png`` and ``synthetic_dataset.csv``.
         steps: denoising steps, 1 to 1000.
@@ -37,6 +39,9 @@ class GenerationJob:
         precision: one of ``PRECISIONS``.
         batch_size: images denoised together; None chooses by device and model.
         color_adjustment: apply ``color_statistics.json`` of the checkpoints folder where it is there.
+        record_trajectory: keep the x0 estimate of every step beside each image (``core.trajectory``).
+        condition: what the images of a metadata-conditioned model are to show; None for the models of the classes.
+        guidance: how far such a model is drawn towards its condition: 1 as it was learnt, 0 to 20.
 
     Raises:
         ArgumentError: a value is out of its range; the message names it.
@@ -52,10 +57,14 @@ class GenerationJob:
     precision: str = AUTO
     batch_size: int | None = None
     color_adjustment: bool = True
+    record_trajectory: bool = False
+    condition: Condition | None = None
+    guidance: float = 1.0
 
     def __post_init__(self) -> None:
-        ordered = {name: self.counts[name] for name in CLASSES if name in self.counts}
-        _check_counts(self.counts)
+        labels = CLASSES if self.condition is None else (self.condition.label,)
+        ordered = {name: self.counts[name] for name in labels if name in self.counts}
+        _check_counts(self.counts, labels)
         object.__setattr__(self, "counts", MappingProxyType(ordered))
         _check_choice("sampler", self.sampler, SAMPLERS)
         _check_choice("precision", self.precision, PRECISIONS)
@@ -63,10 +72,17 @@ class GenerationJob:
         _check_integer("seed", self.base_seed, 0, 2**31 - 1)
         if self.batch_size is not None:
             _check_integer("batch size", self.batch_size, 1, 4096)
-        if not isinstance(self.color_adjustment, bool):
-            raise ArgumentError(f"color_adjustment {self.color_adjustment!r} is neither true nor false.")
+        for name in ("color_adjustment", "record_trajectory"):
+            if not isinstance(getattr(self, name), bool):
+                raise ArgumentError(f"{name} {getattr(self, name)!r} is neither true nor false.")
         if not isinstance(self.device, str):
             raise ArgumentError(f"Device {self.device!r} is not auto, cpu or cuda:N.")
+        if (
+            isinstance(self.guidance, bool)
+            or not isinstance(self.guidance, (int, float))
+            or not 0 <= self.guidance <= 20
+        ):
+            raise ArgumentError(f"The guidance {self.guidance!r} is not a number from 0 to 20.")
 
     @property
     def total(self) -> int:
@@ -77,10 +93,7 @@ class GenerationJob:
         """The job as plain JSON values."""
         values: dict[str, Any] = {"format": JOB_FORMAT}
         for field in fields(self):
-            value = getattr(self, field.name)
-            values[field.name] = (
-                str(value) if isinstance(value, Path) else dict(value) if isinstance(value, Mapping) else value
-            )
+            values[field.name] = _plain(getattr(self, field.name))
         return values
 
     @classmethod
@@ -104,6 +117,8 @@ class GenerationJob:
                 if not isinstance(settings[name], str) or not settings[name]:
                     raise ArgumentError(f"{source}: {name} {settings[name]!r} is not a path.")
                 settings[name] = Path(settings[name])
+        if settings.get("condition") is not None:
+            settings["condition"] = Condition.from_json(settings["condition"])
         return cls(**settings)
 
     @classmethod
@@ -158,12 +173,24 @@ def parse_counts(text: str) -> dict[str, int]:
     return counts
 
 
-def _check_counts(counts: Mapping[str, int]) -> None:
+def _plain(value: object) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Condition):
+        return value.to_json()
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _check_counts(counts: Mapping[str, int], labels: Sequence[str]) -> None:
     if not counts:
-        raise ArgumentError("The job names no class; choose at least one of " + ", ".join(CLASSES) + ".")
+        raise ArgumentError("The job names no class; choose at least one of " + ", ".join(labels) + ".")
     for name, number in counts.items():
-        if name not in CLASSES:
-            raise _unknown_class(name)
+        if name not in labels:
+            raise (
+                _unknown_class(name)
+                if labels is CLASSES
+                else ArgumentError(f"Images under this condition are counted under {labels[0]}, not {name!r}.")
+            )
         _check_integer(f"count of {name}", number, 1, 9_999_999)
 
 

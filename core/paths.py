@@ -8,6 +8,8 @@ from typing import Final
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 CHECKPOINTS: Final = PROJECT_ROOT / "checkpoints"
 OUTPUT: Final = PROJECT_ROOT / "output"
+XAI_RESULTS: Final = PROJECT_ROOT / "xai_results"
+CLASSIFIER_FILE: Final = "classifier.pth"
 DEMO_SET: Final = PROJECT_ROOT / "core" / "demo"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,8 @@ import torch
 
 from core.checkpoints import LoadedModel, ModelCache
 from core.colour import adjust
-from core.denoising import denoise, to_pixels
+from core.conditioned import CONDITIONED_FILE, load_conditioned
+from core.denoising import Step, denoise, to_pixels
 from core.devices import resolve_device, resolve_precision
 from core.errors import CheckpointError, DeviceError, IsicGuiError
 from core.image_file import ImageParameters, read_parameters, read_pixels
@@ -39,8 +41,56 @@ class Reproduction:
         return self.maximum_difference <= self.tolerance
 
 
+@dataclass(frozen=True)
+class Repetition:
+    """An image and all that is needed to make it again, checked; get one from ``prepare_repetition``.
+
+    Attributes:
+        recorded: the pixels of the file, uint8 (S, S, 3).
+    """
+
+    image: Path
+    parameters: ImageParameters
+    recorded: np.ndarray = field(repr=False)
+    loaded: LoadedModel = field(repr=False)
+    device: torch.device
+    precision: str
+
+    def steps(self) -> Iterator[Step]:
+        """Denoise again, a step at a time."""
+        made = self.parameters
+        sampler = Sampler(made.sampler, self.loaded.checkpoint.scheduler, made.steps)
+        return denoise(self.loaded.model, sampler, [made.seed], self.device)
+
+    def compare(self, images: torch.Tensor) -> Reproduction:
+        """Compare what the last step led to, (1, 3, S, S) in [-1, 1], with the file.
+
+        Raises:
+            IsicGuiError: it has another size.
+        """
+        pixels: np.ndarray = to_pixels(images)[0]
+        if self.parameters.color_adjustment is not None:
+            pixels = adjust(pixels, self.parameters.color_adjustment)
+        if pixels.shape != self.recorded.shape:
+            height, width = self.recorded.shape[:2]
+            raise IsicGuiError(f"{self.image} is {width}x{height} pixels, not what its checkpoint makes.")
+        difference = np.abs(pixels.astype(np.int16) - self.recorded)
+        same_place = self.precision == "fp32" and str(self.device) == self.parameters.device
+        tolerance = EXACT if same_place else REDUCED
+        largest, mean = int(difference.max()), round(float(difference.mean()), 4)
+        return Reproduction(self.image, str(self.device), self.precision, largest, mean, tolerance)
+
+
 def reproduce(image: Path, checkpoints: Path, cache: ModelCache, device: str | None = None) -> Reproduction:
-    """Make one image again and compare it with the file.
+    """Make one image again and compare it with the file; arguments and errors as of ``prepare_repetition``."""
+    repetition = prepare_repetition(image, checkpoints, cache, device)
+    for step in repetition.steps():
+        images = step.images
+    return repetition.compare(images)
+
+
+def prepare_repetition(image: Path, checkpoints: Path, cache: ModelCache, device: str | None = None) -> Repetition:
+    """Check that an image can be made again.
 
     Args:
         image: a PNG of this program.
@@ -58,14 +108,7 @@ def reproduce(image: Path, checkpoints: Path, cache: ModelCache, device: str | N
     place = _device(image, parameters, device)
     precision = resolve_precision(parameters.precision, place)
     loaded = _checked_model(image, parameters, checkpoints, cache, place)
-    repeated = _pixels(parameters, loaded, place)
-    if repeated.shape != recorded.shape:
-        raise IsicGuiError(f"{image} is {recorded.shape[1]}x{recorded.shape[0]} pixels, not what its checkpoint makes.")
-    difference = np.abs(repeated.astype(np.int16) - recorded)
-    tolerance = EXACT if precision == "fp32" and str(place) == parameters.device else REDUCED
-    return Reproduction(
-        image, str(place), precision, int(difference.max()), round(float(difference.mean()), 4), tolerance
-    )
+    return Repetition(image, parameters, recorded, loaded, place, precision)
 
 
 def _device(image: Path, parameters: ImageParameters, asked: str | None) -> torch.device:
@@ -82,24 +125,21 @@ def _device(image: Path, parameters: ImageParameters, asked: str | None) -> torc
 def _checked_model(
     image: Path, parameters: ImageParameters, folder: Path, cache: ModelCache, device: torch.device
 ) -> LoadedModel:
-    file = checkpoint_file(folder, parameters.class_name)
+    told = parameters.condition
+    file = folder / CONDITIONED_FILE if told else checkpoint_file(folder, parameters.class_name)
     if not file.is_file():
         raise CheckpointError(
             f"{image} cannot be made again: its checkpoint {parameters.checkpoint} is not in {folder}; "
             "name the folder that holds it with --checkpoints."
         )
-    loaded = cache.get(file, device, parameters.precision)
+    if told:
+        guidance = 1.0 if parameters.guidance is None else parameters.guidance
+        loaded = load_conditioned(file, told, guidance, device, parameters.precision)
+    else:
+        loaded = cache.get(file, device, parameters.precision)
     if loaded.sha256 != parameters.checkpoint_sha256:
         raise CheckpointError(
             f"{image} was made with another checkpoint: it names sha256 {parameters.checkpoint_sha256[:12]}…, "
             f"and {file} has {loaded.sha256[:12]}…; name the folder of the right one with --checkpoints."
         )
     return loaded
-
-
-def _pixels(parameters: ImageParameters, loaded: LoadedModel, device: torch.device) -> np.ndarray:
-    sampler = Sampler(parameters.sampler, loaded.checkpoint.scheduler, parameters.steps)
-    for step in denoise(loaded.model, sampler, [parameters.seed], device):
-        images = step.images
-    pixels: np.ndarray = to_pixels(images)[0]
-    return adjust(pixels, parameters.color_adjustment) if parameters.color_adjustment else pixels

@@ -7,9 +7,12 @@ import errno
 import io
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from core.classes import CLASSES
+from core.conditions import LABELS
 from core.errors import OutputFolderError
 from core.image_file import SOURCE, ImageParameters
 
@@ -37,8 +40,24 @@ COLUMNS: Final = (
 )
 
 
+CONDITION_COLUMNS: Final = (*COLUMNS, "melanocytic", "sex", "age", "age_group", "site", "guidance")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What an output folder holds: the names of its class folders, and the columns of its table."""
+
+    labels: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+OF_CLASSES: Final = Layout(CLASSES, COLUMNS)
+OF_CONDITIONS: Final = Layout(LABELS, CONDITION_COLUMNS)
+"""Images of the seven classes, or of a metadata-conditioned model; a folder holds one kind or the other."""
+
+
 def row_of(parameters: ImageParameters) -> list[str]:
-    """The row of an image, in the order of ``COLUMNS``."""
+    """The row of an image, in the order of the columns of its kind."""
     values = {
         **parameters.to_json(),
         "filename": parameters.filename,
@@ -46,19 +65,23 @@ def row_of(parameters: ImageParameters) -> list[str]:
         "path": f"{parameters.class_name}/{parameters.filename}",
         "color_adjusted": parameters.color_adjustment is not None,
     }
-    return [str(values[column]) for column in COLUMNS]
+    if parameters.condition is None:
+        return [str(values[column]) for column in COLUMNS]
+    values |= parameters.condition.to_row()
+    return [str(values[column]) for column in CONDITION_COLUMNS]
 
 
 class DatasetTable:
     """The CSV of an output folder. Rows that cannot be written at once wait and are tried again."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, columns: tuple[str, ...] = COLUMNS) -> None:
         """Look at the file as it is.
 
         Raises:
             OutputFolderError: it has other columns, or cannot be read.
         """
         self.file = file
+        self.columns = columns
         self.pending: list[list[str]] = []
         self.known: set[tuple[str, int]] = set()
         try:
@@ -78,7 +101,7 @@ class DatasetTable:
         if not self.pending:
             return
         new = not self.file.exists() or self.file.stat().st_size == 0
-        _append_bytes(self.file, _encode([list(COLUMNS), *self.pending] if new else self.pending))
+        _append_bytes(self.file, _encode([list(self.columns), *self.pending] if new else self.pending))
         self.known |= {key for key in map(_key, self.pending) if key}
         self.pending = []
 
@@ -89,7 +112,7 @@ class DatasetTable:
         with self.file.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.reader(stream)
             header = next(reader, [])
-            if tuple(header) != COLUMNS:
+            if tuple(header) != self.columns:
                 raise OutputFolderError(
                     f"{self.file} has other columns ({', '.join(header[:6])}, …) than this program writes; "
                     "move it away or choose another output folder."
@@ -106,7 +129,7 @@ class DatasetTable:
             return
         start = data.rfind(b"\n") + 1
         last = next(csv.reader([data[start:].decode("utf-8", "replace")]), [])
-        if len(last) == len(COLUMNS):
+        if len(last) == len(self.columns):
             _append_bytes(self.file, b"\n")
         elif start:
             os.truncate(self.file, start)

@@ -1,80 +1,178 @@
-"""Command line of the training tools: ``python -m diffusion train|...``."""
+"""Command line of the training tools: ``python -m diffusion train|export|inspect|color-statistics|generate``."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
-from core.torchvision_operators import declare_missing_operators
+from core.conditions import SEXES, SITES, UNKNOWN
+from core.errors import ArgumentError, CheckpointError, IsicGuiError
+from core.job import MAX_STEPS, PRECISIONS, SAMPLERS
 
-PRESETS = {
-    # (size, batch, steps, first and last learning rate, guidance)
-    "demo": (
-        (32, 64, 1500, 5e-4, 5e-4, 0.0),
-        (64, 32, 2000, 4e-4, 4e-4, 0.0),
-        (128, 8, 200, 4e-4, 4e-4, 0.0),
-        (128, 8, 1300, 4e-4, 2e-5, 0.6),
-    ),
-}
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``python -m diffusion``."""
-    parser = argparse.ArgumentParser(prog="python -m diffusion", description="Train diffusion models.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help="train a class-conditional model on real images")
-    train.add_argument("--data", type=Path, required=True, help="a folder in HAM10000's form")
-    train.add_argument("--output", type=Path, default=Path("runs/demo"), help="where state and curves are kept")
-    train.add_argument("--preset", choices=PRESETS, default="demo")
-    train.add_argument("--resume", action="store_true", help="go on from the state in the output folder")
-    train.add_argument("--from", type=Path, dest="start", help="begin with the weights of this demonstration set")
-    train.add_argument("--compile", action="store_true", help="torch.compile (needs a C++ compiler)")
-    train.add_argument("--prediction", choices=["epsilon", "v_prediction"], default="v_prediction")
-    train.add_argument("--until", type=int, help="stop after this step")
-    export = commands.add_parser("export", help="write a training state as a demonstration set")
-    export.add_argument("state", type=Path, help="the state.pt of a run")
-    export.add_argument("--output", type=Path, required=True)
-    colors = commands.add_parser("color-statistics", help="measure the colours of real images per class")
-    colors.add_argument("--data", type=Path, required=True, help="a folder in HAM10000's form")
-    colors.add_argument("--output", type=Path, required=True, help="the color_statistics.json to write")
-    colors.add_argument("--size", type=int, default=128)
-    colors.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where decoded images are kept")
-    return parser
+DONE: Final = 0
+FAILED: Final = 1
+WRONG_ARGUMENTS: Final = 2
+INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = build_parser().parse_args(arguments)
-    declare_missing_operators()
-    if options.command == "export":
-        from diffusion.export import export_demo_set
-
-        export_demo_set(options.state, options.output)
-    elif options.command == "color-statistics":
-        from diffusion.export import write_color_statistics
-
-        write_color_statistics(options.data, options.output, options.size, options.cache)
-    else:
-        _train(options)
-    return 0
+    try:
+        return _COMMANDS[options.command](options)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except IsicGuiError as error:
+        code = WRONG_ARGUMENTS if isinstance(error, (ArgumentError, CheckpointError)) else FAILED
+        if getattr(options, "json", False):
+            print(json.dumps({"event": "error", "text": str(error), "exit_code": code}), flush=True)
+        print(f"error: {error}", file=sys.stderr)
+        return code
 
 
-def _train(options: argparse.Namespace) -> None:
-    from diffusion.train import Stage, Trainer, TrainingConfig
+def _train(options: argparse.Namespace) -> int:
+    from diffusion.training_command import train
 
-    config = TrainingConfig(
-        stages=tuple(Stage(*stage) for stage in PRESETS[options.preset]),
-        prediction_type=options.prediction,
-        compile=options.compile,
+    return DONE if train(options) else INTERRUPTED
+
+
+def _export(options: argparse.Namespace) -> int:
+    from diffusion.export import export, state_from
+    from diffusion.plan import parse_classes
+
+    if options.to_state:
+        print(state_from(options.source, options.output))
+        return DONE
+    classes = parse_classes(options.classes) if options.classes else None
+    for file in export(options.source, options.output, classes, options.demo_set):
+        print(file)
+    return DONE
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from diffusion.describe import as_text, describe
+
+    facts = describe(options.file)
+    print(json.dumps(facts, default=str) if options.json else as_text(facts))
+    return DONE
+
+
+def _color_statistics(options: argparse.Namespace) -> int:
+    from core.colour import STATISTICS_FILE
+    from diffusion.export import write_color_statistics
+    from diffusion.tables import read_images
+
+    file = options.output if options.output.suffix == ".json" else options.output / STATISTICS_FILE
+    table = write_color_statistics(read_images(options.data).images, file, options.size, options.cache)
+    print(f"{file}: {', '.join(table)}")
+    return DONE
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from diffusion.generate import generate
+
+    return generate(options)
+
+
+_COMMANDS: Final = {
+    "train": _train,
+    "export": _export,
+    "inspect": _inspect,
+    "color-statistics": _color_statistics,
+    "generate": _generate,
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of ``python -m diffusion``."""
+    parser = argparse.ArgumentParser(prog="python -m diffusion", description="Train diffusion models, and use them.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_train(commands.add_parser("train", help="train models on real images", argument_default=argparse.SUPPRESS))
+    _add_export(commands.add_parser("export", help="turn a training state into checkpoints, or one into a state"))
+    inspect = commands.add_parser("inspect", help="tell what a checkpoint or a training state is")
+    inspect.add_argument("file", type=Path, help="a checkpoint, a training state, or a folder with a demonstration set")
+    inspect.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    colors = commands.add_parser("color-statistics", help="measure the colours of real images per class")
+    colors.add_argument("--data", type=Path, required=True, help="a folder of real images")
+    colors.add_argument("--output", type=Path, default=Path("color_statistics.json"), help="the file to write")
+    colors.add_argument("--size", type=int, default=128, help="pixels (default: 128)")
+    colors.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where decoded images are kept")
+    _add_generate(commands.add_parser("generate", help="make images with a metadata-conditioned model"))
+    return parser
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="a folder of real images, of any form")
+    parser.add_argument("--output", type=Path, default=Path("runs/training"), help="for states, curves and checkpoints")
+    parser.add_argument("--checkpoints", type=Path, default=None, help="finished files (default: OUTPUT/checkpoints)")
+    parser.add_argument("--cache", type=Path, default=None, help="for decoded images (default: OUTPUT/cache)")
+    what = parser.add_argument_group("what to train").add_mutually_exclusive_group()
+    what.add_argument("--preset", choices=["demo"], help="a named run; demo makes the bundled demonstration set")
+    what.add_argument("--conditional", action="store_true", help="one network of all classes, exported one by one")
+    what.add_argument("--condition", choices=["metadata"], help="one network that is told metadata")
+    parser.add_argument("--classes", help="MEL,NV or ALL (default: ALL that have enough images)")
+    parser.add_argument("--architecture", help="default | small | demo (default: default; for metadata: demo)")
+    parser.add_argument("--size", type=int, help="pixels (default: 128; for metadata: 256)")
+    parser.add_argument("--start", type=Path, default=None, help="begin with the weights of this file or folder")
+    parser.add_argument(
+        "--resume", nargs="?", const="last", default=None, metavar="last|FILE", help="go on from a state"
     )
-    trainer = Trainer(config, options.data, options.output)
-    if options.start:
-        trainer.start_from(options.start)
-    if options.resume:
-        trainer.resume(trainer.state_file)
-    trainer.run(options.until)
+    parser.add_argument("--until", type=int, default=None, help="stop after this step")
+    _add_training_settings(parser.add_argument_group("how to train"))
+    device = parser.add_argument_group("on what")
+    device.add_argument("--device", choices=["auto", "cpu"], default="auto", help="default: auto")
+    device.add_argument("--precision", choices=PRECISIONS, default="auto", help="auto: bf16 where it is native")
+    device.add_argument("--compile", action="store_true", help="torch.compile (needs a C++ compiler)")
+    device.add_argument("--gradient-checkpointing", action="store_true", help="less memory, slower")
+    device.add_argument("--accumulate", type=int, help="work through each batch in so many parts (default: 1)")
+    shown = parser.add_argument_group("what it shows")
+    shown.add_argument("--save-every", type=int, help="steps between whole states (default: 500)")
+    shown.add_argument("--validate-every", type=int, help="steps between validations (default: 500)")
+    shown.add_argument("--grid-every", type=int, help="steps between grids of images, 0 for none (default: 2000)")
+    shown.add_argument("--tensorboard", action="store_true", default=False, help="event files as well")
+
+
+def _add_training_settings(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--steps", type=int, help="at most (default: 50000)")
+    group.add_argument("--batch-size", type=int, help="images a step, over all processes (default: 16)")
+    group.add_argument("--learning-rate", type=float, help="after the warm-up (default: 1e-4)")
+    group.add_argument("--warm-up", type=int, help="steps (default: 500, at most a tenth of the run)")
+    group.add_argument("--prediction", choices=["epsilon", "v_prediction"], help="default: epsilon")
+    group.add_argument("--ema-decay", type=float, help="of the averaged weights (default: 0.9995)")
+    group.add_argument("--no-jitter", action="store_false", dest="jitter", help="leave colours as they are")
+    group.add_argument("--patience", type=int, help="validations without progress; 0 to go on (default: 15)")
+    group.add_argument("--seed", type=int, help="of first weights and batches (default: 0)")
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", type=Path, help="a training state (state.pt); with --to-state a checkpoint")
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
+    parser.add_argument("--classes", help="MEL,NV or ALL (default: those that the state knows)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--demo-set", action="store_true", help="one fp16 file of all classes, as the bundled set is")
+    form.add_argument("--to-state", action="store_true", help="the way back: a state to go on from with --resume")
+
+
+def _add_generate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--melanocytic", default=UNKNOWN, help="yes | no | unknown (default: unknown)")
+    parser.add_argument("--sex", default=UNKNOWN, help=f"{' | '.join(SEXES)} | unknown")
+    parser.add_argument("--age", default=UNKNOWN, help="years, or unknown")
+    parser.add_argument("--site", default=UNKNOWN, help=f"{' | '.join(SITES)} | unknown")
+    parser.add_argument("-n", "--count", type=int, default=1, help="images (default: 1)")
+    parser.add_argument("--guidance", type=float, default=2.0, help="1: as learnt; more exaggerates (default: 2)")
+    parser.add_argument("--output", type=Path, help="folder for images and table (default: output)")
+    parser.add_argument("--checkpoints", type=Path, help="folder of unet_metadata_best.pth (default: checkpoints)")
+    parser.add_argument("--steps", type=int, default=50, help=f"denoising steps, 1 to {MAX_STEPS} (default: 50)")
+    parser.add_argument("--sampler", default="ddpm", help=f"{' | '.join(SAMPLERS)} (default: ddpm)")
+    parser.add_argument("--seed", type=int, default=42, help="base seed (default: 42)")
+    parser.add_argument("--device", default="auto", help="auto | cpu | cuda:N (default: auto)")
+    parser.add_argument("--precision", default="auto", help=f"{' | '.join(PRECISIONS)} (default: auto)")
+    parser.add_argument("--batch-size", type=int, help="images at a time (default: by device)")
+    parser.add_argument("--json", action="store_true", help="one JSON event a line on stdout")
 
 
 if __name__ == "__main__":

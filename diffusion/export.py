@@ -1,56 +1,142 @@
-"""From a training state to the files that the program uses."""
+"""From a training state to the files that the program uses, and back."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import save
-
 from core.classes import CLASSES
 from core.colour import measure
-from core.demo_set import DESCRIPTION_FILE, WEIGHTS_FILE
-from diffusion.data import load_pixels, read_ham10000, split_by_lesion
-from diffusion.train import STATE_FORMAT
+from core.condition_embedding import build_unet
+from core.download.manifest import Entry, read_manifest, write_manifest
+from core.errors import ArgumentError, JobFailedError
+from core.files import sha256_of, write_whole
+from diffusion.cache import load_pixels
+from diffusion.config import Stage, TrainingConfig
+from diffusion.data import LabelledImage, split_by_lesion
+from diffusion.ema import ExponentialMovingAverage
+from diffusion.state import STATE_FILE, write_state
+from diffusion.train import fresh_optimizer
+from diffusion.weights import Weights, read_weights, write_checkpoints, write_demo_set
 
-_LICENCE = "CC BY-NC 4.0"
-_DATA = "HAM10000 (Tschandl et al. 2018, doi:10.1038/sdata.2018.161), CC BY-NC 4.0"
+_SOURCE = "trained here"
 
 
-def export_demo_set(state_file: Path, folder: Path) -> None:
-    """Write a run's averaged weights in fp16, with their description, as the bundled demonstration set.
+def export(source: Path, folder: Path, classes: Sequence[str] | None = None, as_demo_set: bool = False) -> list[Path]:
+    """Write a state's averaged weights as checkpoints of the program.
+
+    Args:
+        source: a training state.
+        folder: the checkpoints folder, or where the demonstration set goes.
+        classes: class codes; needed for a network of one class that does not say which, else all that it knows.
+        as_demo_set: one fp16 file of all classes, as the bundled set is.
+
+    Returns:
+        The files written.
 
     Raises:
-        ValueError: the file is not a training state.
+        ArgumentError: nobody says which class the network makes.
+        CheckpointError: the file cannot be used.
+        JobFailedError: the folder cannot be written.
     """
-    state = torch.load(state_file, map_location="cpu", weights_only=True)
-    if state.get("format") != STATE_FORMAT:
-        raise ValueError(f"{state_file} is not a training state ({STATE_FORMAT}).")
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.half().contiguous() for name, tensor in state["average"]["shadow"].items()}
-    (folder / WEIGHTS_FILE).write_bytes(save(weights))
-    description = {
-        "config": state["config"],
-        "scheduler": state["scheduler"],
-        "provenance": {"data": _DATA, "licence": _LICENCE, "step": state["step"], "training": _training(state)},
+    weights = read_weights(source)
+    if as_demo_set:
+        write_demo_set(weights, folder)
+        return sorted(folder.iterdir())
+    written = write_checkpoints(weights, folder, list(classes or classes_of(weights, source)))
+    list_in_manifest(folder, written)
+    return written
+
+
+def classes_of(weights: Weights, source: Path) -> list[str]:
+    """The classes that a network makes, as it says itself.
+
+    Raises:
+        ArgumentError: it does not say.
+    """
+    if weights.conditioning == "metadata":
+        return []
+    known = list(weights.provenance.get("classes", CLASSES if weights.conditioning == "class" else []))
+    if not known:
+        raise ArgumentError(f"{source} does not say which class it makes; name it with --classes.")
+    return known
+
+
+def state_from(source: Path, file: Path) -> Path:
+    """The way back: a training state at step 0 that begins with a checkpoint's weights, to go on from with --resume.
+
+    Returns:
+        The file written: ``file``, or ``state.pt`` in it where it is a folder.
+
+    Raises:
+        CheckpointError: the source cannot be used.
+        JobFailedError: the state cannot be written.
+    """
+    weights = read_weights(source)
+    model = build_unet(weights.config)
+    model.load_state_dict({name: tensor.float() for name, tensor in weights.state_dict.items()})
+    config = TrainingConfig(
+        stages=(Stage(int(weights.config["sample_size"]), 16, 50_000, 1e-4, 1e-6),),
+        architecture="default",
+        conditioning=weights.conditioning,
+        prediction_type=weights.scheduler.get("prediction_type", "epsilon"),
+    )
+    target = file if file.suffix == ".pt" else file / STATE_FILE
+    state = {
+        "step": 0,
+        "training_config": asdict(config),
+        "config": weights.config,
+        "scheduler": {**weights.scheduler, "prediction_type": config.prediction_type},
+        "model": model.state_dict(),
+        "average": ExponentialMovingAverage(model, config.ema_decay).state_dict(),
+        "optimizer": fresh_optimizer(model, config).state_dict(),
+        "data": {"started_from": source.name, **_origin(weights)},
     }
-    (folder / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    write_state(target, state)
+    return target
 
 
-def write_color_statistics(data: Path, file: Path, size: int, cache: Path) -> None:
-    """Measure the training part of a data folder, class by class, and write ``color_statistics.json``."""
-    training, _ = split_by_lesion(read_ham10000(data))
+def _origin(weights: Weights) -> dict[str, Any]:
+    """What the provenance says of the images: their description, classes and licence."""
+    known: dict[str, Any] = {
+        key: weights.provenance[key] for key in ("data", "classes", "licence") if key in weights.provenance
+    }
+    if "class" in weights.provenance:
+        known["classes"] = [weights.provenance["class"]]
+    return known
+
+
+def write_color_statistics(images: Sequence[LabelledImage], file: Path, size: int, cache: Path) -> dict[str, Any]:
+    """Measure the training part of real images, class by class, and write or complete ``color_statistics.json``.
+
+    Returns:
+        What was written, ``{class: {"rgb": {"mean": [...], "std": [...]}}}``.
+
+    Raises:
+        JobFailedError: the file or the cache cannot be written.
+    """
+    training, _ = split_by_lesion(images)
     table: dict[str, Any] = {}
     for class_name in CLASSES:
-        images = [image for image in training if image.class_name == class_name]
-        if images:
-            table[class_name] = {"rgb": measure(load_pixels(images, size, cache)).to_json()}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+        of_class = [image for image in training if image.class_name == class_name]
+        if of_class:
+            table[class_name] = {"rgb": measure(load_pixels(of_class, size, cache).array).to_json()}
+    try:
+        before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        merged = {name: entry for name, entry in {**before, **table}.items() if name in CLASSES}
+        write_whole(file, json.dumps(merged, indent=2).encode() + b"\n")
+    except (OSError, ValueError) as error:
+        raise JobFailedError(f"{file} cannot be written ({error}); move it away or name another place.") from error
+    return table
 
 
-def _training(state: dict[str, Any]) -> dict[str, Any]:
-    config = state["training_config"]
-    return {key: config[key] for key in ("stages", "prediction_type", "seed", "ema_decay", "precision")}
+def list_in_manifest(folder: Path, files: Sequence[Path]) -> None:
+    """Enter finished files in the folder's manifest: name, bytes, sha256, and that they were trained here."""
+    manifest = read_manifest(folder)
+    for file in files:
+        manifest.files[file.name] = Entry(file.name, file.stat().st_size, sha256_of(file), _SOURCE)
+    write_manifest(folder, manifest)

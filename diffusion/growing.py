@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
 from torch import nn
+
+from core.condition_embedding import build_unet
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler
+
+_ITERATIONS = 1500  # of the fit of the time embedding; a second or two
 
 
 def inner_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,8 +41,19 @@ def inner_config(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def outer_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with another outermost level around it, for images of twice the size."""
+    return {
+        **config,
+        "sample_size": config["sample_size"] * 2,
+        "block_out_channels": (config["block_out_channels"][0], *config["block_out_channels"]),
+        "down_block_types": ("DownBlock2D", *config["down_block_types"]),
+        "up_block_types": (*config["up_block_types"], "UpBlock2D"),
+    }
+
+
 def grow(
-    inner: Mapping[str, torch.Tensor], config: Mapping[str, Any], scheduler: DDPMScheduler
+    inner: Mapping[str, torch.Tensor], config: Mapping[str, Any], scheduler: DDPMScheduler, seed: int = 0
 ) -> dict[str, torch.Tensor]:
     """Weights of the larger network whose inner part is the smaller one.
 
@@ -45,11 +62,14 @@ def grow(
     noise that it knows from an earlier one; the time embedding is fitted anew to tell it so.
 
     Args:
-        inner: state_dict of ``UNet2DModel(**inner_config(config))``.
+        inner: state_dict of ``build_unet(inner_config(config))``.
         config: of the larger network.
         scheduler: the training schedule of both.
+        seed: of the weights that the new level begins with.
     """
-    model = UNet2DModel(**config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build_unet(config)
     _make_neutral(model)
     weights = model.state_dict()
     for name, tensor in inner.items():
@@ -70,15 +90,15 @@ def equally_noisy_timesteps(scheduler: DDPMScheduler) -> torch.Tensor:
     return torch.from_numpy(timesteps).float()
 
 
-def _shift_time(model: Any, known: torch.Tensor, iterations: int = 1500) -> None:
+def _shift_time(model: Any, known: torch.Tensor) -> None:
     """Fit the time embedding so that timestep t gives what ``known[t]`` gave before."""
     embedding = model.time_embedding
     with torch.no_grad():
         target = embedding(model.time_proj(known))
         places = model.time_proj(torch.arange(len(known)))
     optimizer = torch.optim.Adam(embedding.parameters(), lr=2e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, iterations)
-    for _ in range(iterations):
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _ITERATIONS)
+    for _ in range(_ITERATIONS):
         loss = nn.functional.mse_loss(embedding(places), target)
         optimizer.zero_grad()
         loss.backward()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
 
 from core.architectures import UNCONDITIONAL
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler, UNet2DModel
 
 MIN_SNR_GAMMA = 5.0
 
@@ -14,7 +18,7 @@ def denoising_loss(
     model: UNet2DModel,
     scheduler: DDPMScheduler,
     images: torch.Tensor,
-    labels: torch.Tensor,
+    labels: torch.Tensor | None,
     timesteps: torch.Tensor,
     noise: torch.Tensor,
     guidance: float = 0.0,
@@ -28,10 +32,10 @@ def denoising_loss(
 
     Args:
         images: (B, 3, S, S) in [-1, 1].
-        labels: (B,) class indices, ``UNCONDITIONAL`` among them.
+        labels: what the model takes for its class labels; None for a model without.
         timesteps: (B,) in [0, 1000).
         noise: (B, 3, S, S), standard normal.
-        guidance: w, in [0, 1).
+        guidance: w, in [0, 1); for class indices as labels, ``UNCONDITIONAL`` among them.
 
     Returns:
         A scalar. The scheduler's ``prediction_type`` decides between epsilon and v-prediction.
@@ -42,7 +46,7 @@ def denoising_loss(
         target = scheduler.get_velocity(images, noise, timesteps)
     else:
         target = noise
-    if guidance:
+    if guidance and labels is not None:
         with torch.no_grad():
             plain = model(noisy, timesteps, class_labels=torch.full_like(labels, UNCONDITIONAL), return_dict=False)[0]
         conditional = (labels != UNCONDITIONAL).view(-1, 1, 1, 1)
@@ -59,7 +63,7 @@ def min_snr_weights(scheduler: DDPMScheduler, timesteps: torch.Tensor) -> torch.
     weight of one that the v objective gives them. They decide where the lesion lies, and without the one they count
     for next to nothing. (Reasoned, not measured: no two runs were compared.)
     """
-    signal = scheduler.alphas_cumprod[timesteps]
+    signal = scheduler.alphas_cumprod.to(timesteps.device)[timesteps]
     snr = signal / (1 - signal)
     floor = 1.0 if scheduler.config.prediction_type == "v_prediction" else 0.0
     return (snr.clamp(max=MIN_SNR_GAMMA) + floor) / (snr + floor)

@@ -1,8 +1,8 @@
 """Make the pictures of the window that README and docs show: ``python docs/make_screenshots.py``.
 
 Runs a real job with the demonstration weights (or the models that ``--checkpoints`` names) in a temporary folder,
-and takes the window's picture in both themes: while it generates, and after. Without a display:
-``QT_QPA_PLATFORM=offscreen``, or under ``xvfb-run``.
+and takes the window's picture in both themes: while it generates, and after; and once with the eight steps of
+practical use numbered. Without a display: ``QT_QPA_PLATFORM=offscreen``, or under ``xvfb-run``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Final
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from PIL import Image
-from PyQt5.QtCore import QSettings, Qt
-from PyQt5.QtWidgets import QApplication
+from PyQt5.QtCore import QPoint, QRect, QSettings, Qt
+from PyQt5.QtGui import QColor, QFont, QPainter, QPixmap
+from PyQt5.QtWidgets import QApplication, QWidget
 
 from core.paths import CHECKPOINTS
 from gui.main_window import MainWindow
@@ -28,12 +29,25 @@ from gui.settings import Settings, save_settings
 
 PICTURES: Final = Path(__file__).resolve().parent / "pictures"
 _LONGEST_S: Final = 900
-_LARGEST_BYTES: Final = 300_000
+_LARGEST_BYTES: Final = 400_000
+_STEPS: Final = (  # the eight steps of practical use, by the widgets that each is done with
+    ("selectModelsButton",),
+    ("selectOutputButton",),
+    ("deviceCombo",),
+    ("xaiModeButton", "xaiStepsSpin"),
+    ("classCheck_MEL", "quantitySpin_VASC"),
+    ("startButton",),
+    ("stopButton", "regenerateButton"),
+    ("projectTree", "classFolderList", "imageFileList"),
+)
 
 
 def main() -> int:
     """Take the pictures."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
+    if options.checkpoints != CHECKPOINTS and not options.checkpoints.is_dir():
+        parser.error(f"there is no folder {options.checkpoints}")
     QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
     QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
     application = QApplication(["isicgui"])
@@ -48,6 +62,8 @@ def main() -> int:
             _wait(application, lambda: not window.controller.active)
             _choose_last_image(application, window)
             _take(window, options.folder / f"window_{theme}.png", keep=True)
+            if theme == "light":
+                _save(_numbered(window), options.folder / "eight_steps.png")
         window.close()
         _wait(application, lambda: not window.isVisible())
     return 0
@@ -59,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="models folder")
     parser.add_argument("--steps", type=int, default=20, help="denoising steps (default: 20)")
     parser.add_argument("--size", default="1280x720", help="size of the window (default: 1280x720)")
+    parser.add_argument("--xai", action="store_true", help="with XAI Mode on (needs a classifier)")
     parser.add_argument("--all", action="store_true", help="also keep the pictures taken while generating")
     return parser
 
@@ -74,9 +91,10 @@ def _window(options: argparse.Namespace, folder: Path) -> MainWindow:
         steps=options.steps,
         sampler="dpmpp",
         theme="light",
+        xai_mode=options.xai,
     )
     save_settings(store, settings)
-    window = MainWindow(store)
+    window = MainWindow(store, folder / "xai_results")
     width, height = (int(number) for number in options.size.split("x"))
     window.resize(width, height)
     window.show()
@@ -111,10 +129,44 @@ def _wait(application: QApplication, until: Callable[[], bool]) -> None:
 
 
 def _take(window: MainWindow, file: Path, *, keep: bool) -> None:
-    """Save the window's picture, in 256 colours where it would be large for a README otherwise."""
-    if not keep:
-        return
-    if not window.grab().save(str(file)):
+    if keep:
+        _save(window.grab(), file)
+
+
+def _numbered(window: MainWindow) -> QPixmap:
+    """The window with a frame and a number around what each of the eight steps is done with."""
+    picture = window.grab()
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.Antialiasing)
+    painter.setFont(QFont(painter.font().family(), 11, QFont.Bold))
+    for number, names in enumerate(_STEPS, start=1):
+        frame = QRect()
+        for name in names:
+            widget = window.findChild(QWidget, name)
+            if widget is None:
+                raise LookupError(f"the window has no {name}")
+            frame = frame.united(QRect(widget.mapTo(window, QPoint(0, 0)), widget.size()))
+        _frame(painter, frame.adjusted(-3, -3, 3, 3), number)
+    painter.end()
+    return picture
+
+
+def _frame(painter: QPainter, frame: QRect, number: int) -> None:
+    mark = QColor("#d6336c")
+    painter.setPen(mark)
+    painter.setBrush(Qt.NoBrush)
+    painter.drawRoundedRect(frame, 5, 5)
+    disc = QRect(0, 0, 22, 22)
+    disc.moveCenter(QPoint(max(frame.left(), 12), max(frame.top(), 12)))
+    painter.setBrush(mark)
+    painter.drawEllipse(disc)
+    painter.setPen(Qt.white)
+    painter.drawText(disc, Qt.AlignCenter, str(number))
+
+
+def _save(taken: QPixmap, file: Path) -> None:
+    """Save a picture, in 256 colours where it would be large for a README otherwise."""
+    if not taken.save(str(file)):
         raise OSError(f"{file} cannot be written.")
     with Image.open(file) as picture:
         small = picture.convert("RGB")

@@ -6,14 +6,12 @@ from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from core.paths import PROJECT_ROOT
 from gui.desktop import open_path, show_in_file_manager
-from gui.output_listing import XAI_FOLDER, OutputListing
+from gui.explained import read_explained
+from gui.output_listing import OutputListing
 from gui.tasks.browsing import ImageFacts, ImageTask, ListingTask
 from gui.tasks.task import TaskKeeper
 from gui.widgets.browser import Browser
-
-RESULTS = PROJECT_ROOT / XAI_FOLDER
 
 
 class BrowsingPresenter(QObject):
@@ -33,12 +31,13 @@ class BrowsingPresenter(QObject):
     failed = pyqtSignal(str)
     free_changed = pyqtSignal(object)
 
-    def __init__(self, browser: Browser, keeper: TaskKeeper) -> None:
+    def __init__(self, browser: Browser, keeper: TaskKeeper, results: Path) -> None:
         super().__init__(browser)
-        self._browser, self._keeper = browser, keeper
+        self._browser, self._keeper, self._results = browser, keeper, results
         self._output = Path()
         self._listing = self._again = False
         self._reading: Path | None = None
+        self._shown: Path | None = None
         browser.refresh.connect(self.refresh)
         browser.chosen.connect(self.show_image)
         browser.wanted.connect(self._on_wanted)
@@ -54,7 +53,7 @@ class BrowsingPresenter(QObject):
             self._again = True
             return
         self._listing, self._again = True, False
-        task = ListingTask(self._output, RESULTS)
+        task = ListingTask(self._output, self._results)
         task.listed.connect(self._on_listed)
         task.finished.connect(self._on_listing_ended)
         self._keeper.start(task)
@@ -64,13 +63,19 @@ class BrowsingPresenter(QObject):
         if path == self._reading:
             return
         self._reading = path
-        task = ImageTask(path)
+        task = ImageTask(path, self._results)
         task.read.connect(self._on_read)
         self._keeper.start(task)
 
+    def show_explained(self, image: Path) -> None:
+        """An image has been explained: show what was found where the image is shown, and its results in the tree."""
+        self.refresh()
+        if image == self._shown:
+            self.show_image(image)
+
     def _on_listed(self, listing: OutputListing) -> None:
         if listing.output == self._output:
-            self._browser.show_listing(listing, RESULTS)
+            self._browser.show_listing(listing, self._results)
             self.free_changed.emit(listing.free)
 
     def _on_listing_ended(self) -> None:
@@ -80,7 +85,7 @@ class BrowsingPresenter(QObject):
 
     def _on_read(self, facts: ImageFacts) -> None:
         if facts.path == self._reading:
-            self._reading = None
+            self._reading, self._shown = None, facts.path
             self._browser.details.show_facts(facts)
             self.shown.emit(facts)
 
@@ -90,10 +95,19 @@ class BrowsingPresenter(QObject):
             self.refresh()
         elif action == "open":
             self.open(path)
+        elif action == "report":
+            self._open_report(path)
         elif action == "show_file":
             show_in_file_manager(path)
         else:
             {"reproduce": self.reproduce, "explain": self.explain, "use_settings": self.use_settings}[action].emit(path)
+
+    def _open_report(self, image: Path) -> None:
+        explained = read_explained(self._results, image)
+        if explained is None or explained.report is None:
+            self.failed.emit(f"{image.name} has not been analysed yet; choose 'Analyse this image' first.")
+        else:
+            self.open(explained.report)
 
     def open(self, path: Path) -> None:
         """Open a file or folder in the system's program for it."""

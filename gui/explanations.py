@@ -5,13 +5,24 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from gui.explanation_job import ExplanationJob
-from gui.tasks.explanation_process import ExplanationProcess
+from gui.tasks.explanation_process import Ending, ExplanationProcess
+from xai.job import OVERLAY, ExplanationJob
+
+
+@dataclass(frozen=True)
+class ExplanationEnded:
+    """A job has ended, so or so; ``seconds`` it took, and the ``message`` with which it finished, if it did."""
+
+    job: ExplanationJob
+    ending: Ending
+    seconds: float
+    message: dict[str, Any] | None
 
 
 class Explanations(QObject):
@@ -21,14 +32,14 @@ class Explanations(QObject):
         changed: the queue or the running job's progress is another.
         logged: level and text for the log.
         overlay: an image, and the file of the overlay made of it.
-        explained: a job has ended; its seconds, or None when it did not go well.
+        ended: ``ExplanationEnded``.
         idle: nothing runs or waits any more.
     """
 
     changed = pyqtSignal()
     logged = pyqtSignal(str, str)
     overlay = pyqtSignal(object, object)
-    explained = pyqtSignal(object)
+    ended = pyqtSignal(object)
     idle = pyqtSignal()
 
     def __init__(self, parent: QObject, make_process: Callable[[QObject], ExplanationProcess] | None = None) -> None:
@@ -37,6 +48,8 @@ class Explanations(QObject):
         self._waiting: deque[ExplanationJob] = deque()
         self._process: ExplanationProcess | None = None
         self._started = 0.0
+        self._message: dict[str, Any] | None = None
+        self._notices: set[str] = set()
         self.current: ExplanationJob | None = None
         self.fraction: float | None = None
 
@@ -55,9 +68,9 @@ class Explanations(QObject):
         self._waiting.append(job)
         self._next()
 
-    def clear(self) -> None:
-        """Forget the jobs that have not begun."""
-        self._waiting.clear()
+    def clear(self, kind: str | None = None) -> None:
+        """Forget the jobs that have not begun, or those of one kind."""
+        self._waiting = deque(job for job in self._waiting if kind is not None and job.kind != kind)
         self.changed.emit()
 
     def cancel(self) -> None:
@@ -70,39 +83,50 @@ class Explanations(QObject):
     def _next(self) -> None:
         if self._process is None and self._waiting:
             self.current = self._waiting.popleft()
-            self.fraction, self._started = None, time.monotonic()
+            self.fraction, self._message, self._started = None, None, time.monotonic()
             self._process = self._make_process(self)
             self._process.told.connect(self._on_told)
-            self._process.said.connect(lambda text: self.logged.emit("info", text))
             self._process.ended.connect(self._on_ended)
             try:
                 self._process.start(self.current)
             except OSError as error:
-                self._on_ended(False, f"the job file cannot be written: {error}")
+                self._on_ended(Ending(False, f"the job file cannot be written: {error}"))
         self.changed.emit()
 
-    def _on_told(self, line: dict[str, Any]) -> None:
-        """Understood are progress (done, total), overlay (path), and notice, warning and error (text)."""
-        event, text = line.get("event"), line.get("text")
-        done, total, path = line.get("done"), line.get("total"), line.get("path")
+    def _on_told(self, message: dict[str, Any]) -> None:
+        """Understood are progress (done, total), overlay (path), finished, and texts."""
+        event, text = message.get("event"), message.get("text")
+        done, total, path = message.get("done"), message.get("total"), message.get("path")
         if event == "progress" and isinstance(done, (int, float)) and isinstance(total, (int, float)) and total > 0:
             self.fraction = min(1.0, max(0.0, done / total))
             self.changed.emit()
         elif event == "overlay" and isinstance(path, str) and self.current is not None:
             self.overlay.emit(self.current.image, Path(path))
+        elif event == "finished":
+            self._message = message
         elif isinstance(text, str):
-            self.logged.emit(event if event in ("warning", "error") else "info", text)
+            self._say(str(event), text)
 
-    def _on_ended(self, well: bool, reason: str) -> None:
+    def _say(self, event: str, text: str) -> None:
+        """Log a text; what every image's explanation would say alike, once."""
+        if event == "notice":
+            if text in self._notices:
+                return
+            self._notices.add(text)
+        self.logged.emit("warning" if event in ("warning", "notice") else "info", text)
+
+    def _on_ended(self, ending: Ending) -> None:
         process, job = self._process, self.current
         self._process = self.current = None
         if process is not None:
             process.deleteLater()
-        if job is not None and well:
-            self.logged.emit("info", f"{job.image.parent.name}/{job.image.name} is explained.")
-        elif job is not None and reason:
-            self.logged.emit("error", f"{job.image.parent.name}/{job.image.name} was not explained: {reason}.")
-        self.explained.emit(time.monotonic() - self._started if well else None)
+        if job is not None:
+            name = f"{job.image.parent.name}/{job.image.name}"
+            if ending.well:
+                self.logged.emit("info", f"{name} is explained.")
+            elif ending.reason and not (ending.refused and job.kind == OVERLAY):  # that is said for all of them at once
+                self.logged.emit("error", f"{name} was not explained: {ending.reason}.")
+            self.ended.emit(ExplanationEnded(job, ending, time.monotonic() - self._started, self._message))
         self._next()
         if self._process is None:
             self.idle.emit()

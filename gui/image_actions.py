@@ -40,6 +40,8 @@ class ImageActions(QObject):
             return
         centre = self._window.parts.centre
         centre.preview.show_picture(facts.picture, facts.path)
+        if not facts.overlay.isNull() and self._window.parts.top.xai_button.isChecked():
+            centre.preview.show_overlay(facts.overlay)
         centre.progress.caption.setText(f"{facts.path.parent.name}/{facts.path.name}")
 
     def reproduce(self, image: Path) -> None:

@@ -62,7 +62,7 @@ class JobPresenter(QObject):
 
     def _show_step(self, report: StepReport) -> None:
         which = f"{report.class_name} {_span(report.numbers)}"
-        if report.picture is not None:
+        if report.picture is not None and not self._panel.preview.holds_overlay:
             self._panel.preview.show_picture(report.picture)
             self._panel.progress.caption.setText(f"{which}: estimate at step {report.step} of {report.steps}")
         if self._line_is_due(report):
@@ -84,7 +84,7 @@ class JobPresenter(QObject):
     def _show_image(self, report: ImageReport) -> None:
         saved: ImageSaved = report.saved
         name = f"{saved.parameters.class_name}/{saved.path.name}"
-        if report.picture is not None:
+        if report.picture is not None and not self._panel.preview.holds_overlay:
             self._panel.preview.show_picture(report.picture, saved.path)
             self._panel.progress.caption.setText(name)
         self._log.add("info", f"{name} saved ({saved.done} of {saved.total})")

@@ -11,7 +11,8 @@ from PyQt5.QtWidgets import QMainWindow
 
 from core.events import Notice
 from core.job import AUTO
-from gui.browsing_presenter import RESULTS, BrowsingPresenter
+from core.paths import XAI_RESULTS
+from gui.browsing_presenter import BrowsingPresenter
 from gui.closing import Closing
 from gui.dialogs import RESEARCH_USE, choose_folder, show_error
 from gui.downloads import Downloads
@@ -43,9 +44,10 @@ class MainWindow(QMainWindow):
     Args:
         store: where settings, geometry and (beside its file) the journal of the running job are kept; by default
             the user's own.
+        results: folder of all explanations.
     """
 
-    def __init__(self, store: QSettings | None = None) -> None:
+    def __init__(self, store: QSettings | None = None, results: Path = XAI_RESULTS) -> None:
         super().__init__()
         self._store = store or QSettings(QSettings.IniFormat, QSettings.UserScope, "ISICGUI", "ISICGUI")
         self.settings = load_settings(self._store)
@@ -54,26 +56,26 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.keeper = TaskKeeper(self)
         self.parts = Layout(self, Thumbnails(self.keeper, THUMBNAIL * 2, self))
-        self._make_services()
+        self._make_services(results)
         self._connect_parts()
         self._connect_services()
         self.menus = Menus(self)
         self._engine_requested = False
         self._restore()
 
-    def _make_services(self) -> None:
+    def _make_services(self, results: Path) -> None:
         parts, shared = self.parts, SharedModels()
         journal = Journal(Path(self._store.fileName()).with_name(JOURNAL_FOLDER))
         self.controller = JobController(self.keeper, shared, journal, self)
         self.models = ModelsPresenter(self.keeper, self)
-        self.browsing = BrowsingPresenter(parts.browser, self.keeper)
+        self.browsing = BrowsingPresenter(parts.browser, self.keeper, results)
         self.explanations = Explanations(self)
         self.forecast = Forecast(self.settings.speeds)
         self.downloads = Downloads(self, self.keeper)
         self.jobs = JobActions(self.controller, parts, self.forecast, self.collect, self.settings.last_job)
         self.images = ImageActions(self, self.keeper, shared, self.controller)
         self._presenter = JobPresenter(self.controller, parts.centre, parts.log)
-        self._explaining = Explaining(self.explanations, self.controller, parts, self.collect, RESULTS)
+        self._explaining = Explaining(self.explanations, self.controller, parts, self.collect, results)
         self._closing = Closing(self, self.controller, self.explanations, self.keeper)
 
     def _connect_parts(self) -> None:
@@ -106,9 +108,11 @@ class MainWindow(QMainWindow):
         self.models.changed.connect(self._show_models)
         self.models.noticed.connect(self._notice_models)
         self.browsing.shown.connect(self.images.show)
+        self.browsing.shown.connect(lambda facts: self._explaining.look_at(facts.path))
         self.browsing.reproduce.connect(self.images.reproduce)
         self.browsing.use_settings.connect(self.images.use_settings)
-        self.browsing.explain.connect(self._explaining.explain)
+        self.browsing.explain.connect(self._explaining.analyse)
+        self._explaining.explained.connect(self.browsing.show_explained)
         self.browsing.free_changed.connect(self._on_free)
         self.downloads.installed.connect(self.use_models)
         self._closing.waiting.connect(self._show_closing)

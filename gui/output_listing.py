@@ -11,7 +11,6 @@ from typing import Final
 
 from core.classes import CLASSES
 
-XAI_FOLDER: Final = "xai_results"
 _IMAGE_NAME: Final = re.compile(r"ISIC_\d{7,}\.png")
 _MOST_RESULTS: Final = 500
 

@@ -28,7 +28,7 @@ class Settings:
         quantities: images wanted per class, also of classes that are not chosen at the moment.
         chosen: the classes that are ticked.
         batch_size: 0 leaves it to the core.
-        xai_stride: timestep stride for saving steps in the full analysis (``XAI_SAVE_EVERY_N``).
+        xai_stride: every how many denoising steps the full analysis keeps one (``XAI_SAVE_EVERY_N``).
         xai_cadence: every how many images of a class one is explained.
         speeds: measured seconds per image and step, by what they depend on (see ``gui.forecast``).
         last_job: the job that Regenerate repeats, as JSON; None before the first.
@@ -46,7 +46,7 @@ class Settings:
     color_adjustment: bool = True
     device: str = AUTO
     xai_mode: bool = False
-    xai_stride: int = 50
+    xai_stride: int = 5
     xai_cadence: int = 10
     overlay_opacity: int = 60
     live_preview: bool = True

@@ -42,7 +42,8 @@ class Project:
             shutil.copy(ROOT / name, folder)
         (folder / "main.py").write_text(MAIN)
         (folder / "requirements.txt").write_text("# nothing\n")
-        (folder / "requirements-dev.txt").write_text("-r requirements.txt\n")
+        for name in ("requirements-train.txt", "requirements-dev.txt"):
+            (folder / name).write_text("-r requirements.txt\n")
         return cls(folder, wheels)
 
     def copy(self, folder: Path) -> "Project":
@@ -194,11 +195,23 @@ def test_what_with_added_is_kept_up_to_date_by_plain_starts(ready) -> None:
     assert ready.start("x").stdout == "tiny 2.0\n"
 
 
+@pytest.mark.parametrize(("cuda", "advised"), [("None", True), ("'13.0'", False)])
+def test_a_gpu_that_torch_cannot_use_is_told(ready, tools, cuda: str, advised: bool) -> None:
+    (ready.site_packages() / "torch").mkdir()
+    (ready.site_packages() / "torch" / "version.py").write_text(f"cuda: Optional[str] = {cuda}\n")
+    path = tools({"nvidia-smi": "exit 0"})
+    ready.require("tiny==1.0")
+    result = ready.start("x", PATH=path)
+    assert result.returncode == 0
+    assert ("NVIDIA GPU" in result.stderr) == advised
+    assert ready.start("x", PATH=path).stderr == ""  # said once, when something was installed
+
+
 def test_with_names_what_it_does_not_know(tmp_path, wheels) -> None:
     project = Project.new(tmp_path / "new", wheels)
     result = project.start("--with", "games", "x")
     assert result.returncode == 2
-    assert result.stderr == "--with 'games': no such set of packages; choose from dev.\n"
+    assert result.stderr == "--with 'games': no such set of packages; choose from dev, train.\n"
     assert not project.venv.exists()
 
 

@@ -26,12 +26,13 @@ def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, 
         CheckpointError: the set cannot be written.
         OSError: a damaged file cannot be replaced.
     """
-    from core.demo_set import unpack_demo_set  # noqa: PLC0415 - loads torch
+    from core.demo_set import bundled_companions, unpack_demo_set  # noqa: PLC0415 - loads torch
 
     if folder.exists() and not folder.is_dir():
         raise ArgumentError(f"{folder} is not a folder; name another one with --dest.")
     manifest = read_manifest(folder)
-    kept = [path for path in map(folder.joinpath, _names()) if path.is_file() and not _drop(path, manifest, force)]
+    names = [f"unet_{name}_best.pth" for name in CLASSES] + bundled_companions()
+    kept = [path for path in map(folder.joinpath, names) if path.is_file() and not _drop(path, manifest, force)]
     written = unpack_demo_set(folder)
     for path in kept:
         yield Kept(path.name, "there already")
@@ -42,10 +43,6 @@ def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, 
     if written:
         write_manifest(folder, manifest)
     yield DownloadFinished(folder, len(written), len(kept))
-
-
-def _names() -> list[str]:
-    return [f"unet_{name}_best.pth" for name in CLASSES] + ["color_statistics.json"]
 
 
 def _drop(path: Path, manifest: Manifest, force: bool) -> bool:

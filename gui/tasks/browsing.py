@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
 from PyQt5.QtGui import QImage
 
 from core.image_file import ImageFileError, ImageParameters, read_parameters
+from gui.explained import Explained, read_explained
 from gui.output_listing import list_output
 from gui.pictures import read_picture
 from gui.tasks.task import Task, TaskKeeper
@@ -36,12 +37,14 @@ class ListingTask(Task):
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """An image file: its picture, and how it was made, or why that is not known."""
+    """An image file: its picture, how it was made, or why that is not known, and what its explanation found."""
 
     path: Path
     picture: QImage
     parameters: ImageParameters | None
     problem: str = ""
+    explained: Explained | None = None
+    overlay: QImage = field(default_factory=QImage)
 
 
 class ImageTask(Task):
@@ -53,17 +56,20 @@ class ImageTask(Task):
 
     read = pyqtSignal(object)
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, results: Path) -> None:
         super().__init__()
-        self._path = path
+        self._path, self._results = path, results
 
     def work(self) -> None:
-        """Read the picture and its parameters."""
-        picture = read_picture(self._path)
+        """Read the picture, its parameters and its explanation."""
+        parameters, problem = None, ""
         try:
-            self.read.emit(ImageFacts(self._path, picture, read_parameters(self._path)))
+            parameters = read_parameters(self._path)
         except ImageFileError as error:
-            self.read.emit(ImageFacts(self._path, picture, None, str(error)))
+            problem = str(error)
+        explained = read_explained(self._results, self._path)
+        overlay = read_picture(explained.overlay) if explained else QImage()
+        self.read.emit(ImageFacts(self._path, read_picture(self._path), parameters, problem, explained, overlay))
 
 
 class _ThumbnailTask(Task):

@@ -1,45 +1,62 @@
-"""The headless process that explains an image: a job file in, JSON lines out. A crash of it stays a message."""
+"""The headless process that explains an image, run by Qt: the protocol is that of ``core.headless``."""
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
-import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from PyQt5.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
 
+from core.headless import ERROR_TAIL, GRACE_S, headless_command, headless_environment
+from core.messages import Messages, over_time, why_it_ended
 from core.paths import PROJECT_ROOT
-from gui.explanation_job import ExplanationJob
+from xai.job import EVERY_VARIABLE, ExplanationJob
 
 _TIME_LIMIT_S: Final = 3600.0
-_GRACE_MS: Final = 5000
-_TAIL: Final = 400
-COMMAND: Final = (sys.executable, "-m", "xai")
+_REFUSED: Final = 2
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a process ended.
+
+    Attributes:
+        well: it did what it was asked.
+        reason: why not, as the end of a sentence; empty when it did, or when it was cancelled.
+        refused: it would not do any other image either: no classifier, or no such device.
+    """
+
+    well: bool
+    reason: str = ""
+    refused: bool = False
 
 
 class ExplanationProcess(QObject):
     """Runs one job.
 
     Signals:
-        told: one line of the process as a dictionary (``{"event": ...}``).
-        said: a line that is no JSON; for the log.
-        ended: whether it went well, then why not: a sentence, empty when it did or when it was cancelled.
+        told: one message of the process (``{"event": ...}``).
+        ended: an ``Ending``.
     """
 
     told = pyqtSignal(object)
-    said = pyqtSignal(str)
-    ended = pyqtSignal(bool, str)
+    ended = pyqtSignal(object)
 
     def __init__(
-        self, parent: QObject, command: tuple[str, ...] = COMMAND, time_limit_s: float = _TIME_LIMIT_S
+        self,
+        parent: QObject,
+        command: tuple[str, ...] | None = None,
+        time_limit_s: float = _TIME_LIMIT_S,
     ) -> None:
         super().__init__(parent)
-        self._command, self._limit = command, time_limit_s
+        self._command, self._limit = command or headless_command("xai"), time_limit_s
         self._folder: Path | None = None
-        self._buffer = b""
+        self._messages = Messages()
         self._errors = b""
         self._reason: str | None = None
         self._process = QProcess(self)
@@ -50,24 +67,24 @@ class ExplanationProcess(QObject):
         self._clock = self._timer(self._on_time_limit)
         self._grace = self._timer(self._process.kill)
 
-    def _timer(self, action: Any) -> QTimer:
+    def _timer(self, action: Callable[[], None]) -> QTimer:
         timer = QTimer(self)
         timer.setSingleShot(True)
         timer.timeout.connect(action)
         return timer
 
     def start(self, job: ExplanationJob) -> None:
-        """Write the job file and start the process; returns at once."""
+        """Write the job file and start the process; returns at once.
+
+        Raises:
+            OSError: the job file cannot be written.
+        """
         self._folder = Path(tempfile.mkdtemp(prefix="isicgui-xai-"))
         file = self._folder / "job.json"
         file.write_bytes(job.encoded())
-        environment = QProcessEnvironment.systemEnvironment()
-        for name, value in (
-            ("PYTHONIOENCODING", "utf-8"),
-            ("PYTHONUTF8", "1"),
-            ("MPLBACKEND", "Agg"),
-            ("XAI_SAVE_EVERY_N", str(job.stride)),
-        ):
+        environment = QProcessEnvironment()
+        extra = {EVERY_VARIABLE: str(job.every)} if job.every is not None else {}
+        for name, value in headless_environment(extra).items():
             environment.insert(name, value)
         self._process.setProcessEnvironment(environment)
         self._process.setWorkingDirectory(str(PROJECT_ROOT))
@@ -81,52 +98,41 @@ class ExplanationProcess(QObject):
     def _stop(self, reason: str) -> None:
         if self._process.state() != QProcess.NotRunning and self._reason is None:
             self._reason = reason
-            self._process.terminate()
-            self._grace.start(_GRACE_MS)
+            self._process.closeWriteChannel()
+            if os.name != "nt":
+                self._process.terminate()
+            self._grace.start(round(GRACE_S * 1000))
 
     def _on_time_limit(self) -> None:
-        self._stop(f"the explanation took longer than {self._limit / 60:.0f} minutes and was stopped")
+        self._stop(over_time(self._limit))
 
     def _read(self) -> None:
-        self._buffer += bytes(self._process.readAllStandardOutput())
-        *lines, self._buffer = self._buffer.split(b"\n")
-        for line in lines:
-            self._take(line.decode("utf-8", "replace").strip())
+        for message in self._messages.feed(bytes(self._process.readAllStandardOutput())):
+            self.told.emit(message)
 
     def _read_errors(self) -> None:
-        self._errors = (self._errors + bytes(self._process.readAllStandardError()))[-_TAIL:]
-
-    def _take(self, line: str) -> None:
-        if not line:
-            return
-        try:
-            value = json.loads(line)
-        except ValueError:
-            value = None
-        if isinstance(value, dict) and "event" in value:
-            self.told.emit(value)
-        else:
-            self.said.emit(line)
+        self._errors = (self._errors + bytes(self._process.readAllStandardError()))[-ERROR_TAIL:]
 
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.FailedToStart:  # every other error is followed by `finished`
-            self._end(False, f"{self._command[0]} cannot be started: {self._process.errorString()}")
+            self._end(Ending(False, f"{self._command[0]} cannot be started: {self._process.errorString()}"))
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
         self._read()
-        self._take(self._buffer.decode("utf-8", "replace").strip())
+        for message in self._messages.end():
+            self.told.emit(message)
         if self._reason is not None:
-            self._end(False, self._reason)
+            self._end(Ending(False, self._reason))
         elif code == 0 and status == QProcess.NormalExit:
-            self._end(True, "")
+            self._end(Ending(True))
         else:
-            how = f"ended with code {code}" if status == QProcess.NormalExit else "crashed"
-            last = self._errors.decode("utf-8", "replace").strip().rpartition("\n")[2]
-            self._end(False, f"the explanation's process {how}" + (f": {last}" if last else ""))
+            exit_code = code if status == QProcess.NormalExit else None
+            reason = why_it_ended(exit_code, self._messages, self._errors)
+            self._end(Ending(False, reason, exit_code == _REFUSED))
 
-    def _end(self, well: bool, reason: str) -> None:
+    def _end(self, ending: Ending) -> None:
         self._clock.stop()
         self._grace.stop()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-        self.ended.emit(well, reason)
+        self.ended.emit(ending)

@@ -17,7 +17,6 @@ from PyQt5.QtWidgets import (
 )
 
 from core.classes import CLASSES
-from gui.explanation_job import NOT_HERE, explanations_available
 from gui.output_listing import OutputListing
 from gui.tasks.browsing import Thumbnails
 from gui.theme import themed_icon
@@ -29,7 +28,8 @@ from gui.widgets.project_tree import ProjectTree
 _ACTIONS = (
     ("open", "Open in the system's viewer", "mdi6.open-in-new"),
     ("reproduce", "Reproduce this image", "mdi6.content-duplicate"),
-    ("explain", "Explain this image", "mdi6.eye-outline"),
+    ("explain", "Analyse this image", "mdi6.eye-outline"),
+    ("report", "Open its report", "mdi6.file-chart-outline"),
     ("use_settings", "Use its settings", "mdi6.tune-variant"),
     ("show_file", "Show in file manager", "mdi6.folder-open-outline"),
 )
@@ -40,7 +40,7 @@ class Browser(QWidget):
 
     Signals:
         chosen: an image was clicked.
-        wanted: what to do with an image (``open``, ``reproduce``, ``explain``, ``use_settings``, ``show_file``).
+        wanted: what to do with an image (the names of ``_ACTIONS``).
         refresh: the user wants the folders to be read again.
     """
 
@@ -87,7 +87,7 @@ class Browser(QWidget):
             self.splitter.setStretchFactor(self.splitter.count() - 1, stretch)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(10)
-        self.splitter.setSizes([110, 190, 150])
+        self.splitter.setSizes([100, 175, 175])
         line = QHBoxLayout()
         line.addWidget(label("Browse", "heading"), 1)
         line.addWidget(self._refresh)
@@ -171,7 +171,4 @@ class Browser(QWidget):
             action = menu.addAction(themed_icon(icon), text)
             action.setObjectName(f"{name}Action")
             action.triggered.connect(lambda _, name=name: self.wanted.emit(name, path))
-            if name == "explain" and not explanations_available():
-                action.setEnabled(False)
-                action.setToolTip(NOT_HERE)
         return menu

@@ -8,12 +8,12 @@ from PyQt5.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QScrollArea, QVBox
 
 from core.classes import CLASS_NAMES
 from core.image_file import ImageParameters
-from gui.explanation_job import explanations_available
 from gui.tasks.browsing import ImageFacts
 from gui.widgets.controls import label, named
+from gui.widgets.probability_bars import ProbabilityBars
 
 _PICTURE = 88
-_ROWS = ("Class", "Seed", "Steps", "Checkpoint", "Made", "Probabilities")
+_ROWS = ("Class", "Seed", "Steps", "Checkpoint", "Made")
 
 
 class ImageDetails(QWidget):
@@ -25,13 +25,14 @@ class ImageDetails(QWidget):
         self.picture = named(QLabel(), "imagePictureLabel", "The chosen image.")
         self.picture.setAlignment(Qt.AlignTop)
         self.rows = {name: named(label(""), f"image{name}Label", f"{name} of the chosen image.") for name in _ROWS}
+        self.probabilities = ProbabilityBars()
         self.problem = named(label("", "quiet"), "imageProblemLabel", "Why nothing is known of the image.")
         self.problem.setWordWrap(True)
         self._lay_out()
         self.clear()
 
     def _lay_out(self) -> None:
-        self._form = QWidget()
+        self._form, known = QWidget(), QWidget()
         form = QFormLayout(self._form)
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(2)
@@ -40,10 +41,16 @@ class ImageDetails(QWidget):
             value.setWordWrap(True)
             value.setTextInteractionFlags(Qt.TextSelectableByMouse)
             form.addRow(label(name, "quiet"), value)
+        column = QVBoxLayout(known)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.probabilities)
+        column.addWidget(self._form)
+        column.addStretch(1)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.NoFrame)
-        area.setWidget(self._form)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        area.setWidget(known)
         self._facts = QWidget()
         line = QHBoxLayout(self._facts)
         line.setContentsMargins(0, 0, 0, 0)
@@ -80,6 +87,7 @@ class ImageDetails(QWidget):
         if facts.parameters is not None:
             for name, text in _in_words(facts.parameters).items():
                 self.rows[name].setText(text)
+        self.probabilities.show_explained(facts.explained)
 
 
 def _in_words(parameters: ImageParameters) -> dict[str, str]:
@@ -91,5 +99,4 @@ def _in_words(parameters: ImageParameters) -> dict[str, str]:
         "Steps": f"{parameters.steps}, {parameters.sampler}, {parameters.precision} on {parameters.device}",
         "Checkpoint": f"{parameters.checkpoint} ({kind}sha256 {parameters.checkpoint_sha256[:12]}…)",
         "Made": f"{parameters.generated_at.replace('T', ' ').replace('+00:00', ' UTC')}, {color}",
-        "Probabilities": "not analysed yet" if explanations_available() else "not part of this version",
     }

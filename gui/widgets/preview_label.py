@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from PyQt5.QtCore import QRectF, QSize, Qt, pyqtSignal
@@ -13,6 +14,7 @@ from gui.widgets.controls import named
 _HINT = "The image appears here"
 _SMOOTH_ABOVE = 96  # pixels; a smaller picture shows its pixels as they are rather than a blur
 _DIVIDER = 3
+_HOLD_S = 4.0  # during a job, the next estimate would cover an overlay at once
 
 
 class PreviewLabel(QLabel):
@@ -38,11 +40,22 @@ class PreviewLabel(QLabel):
         self._opacity = 0.6
         self._comparing = False
         self._divider = 0.5
+        self._hold_until = 0.0
+
+    @property
+    def holds_overlay(self) -> bool:
+        """Whether an overlay came so lately that it is still to be looked at."""
+        return self._overlay is not None and time.monotonic() < self._hold_until
 
     @property
     def shown(self) -> QImage | None:
         """What is shown, unscaled."""
         return self._picture
+
+    @property
+    def overlay(self) -> QImage | None:
+        """What is laid over it, unscaled."""
+        return self._overlay
 
     def show_picture(self, picture: QImage, file: Path | None = None) -> None:
         """Show a picture; ``file`` is the finished image that it is of, None for an estimate."""
@@ -52,7 +65,7 @@ class PreviewLabel(QLabel):
 
     def show_overlay(self, overlay: QImage) -> None:
         """Lay an explanation over the picture."""
-        self._overlay = overlay
+        self._overlay, self._hold_until = overlay, time.monotonic() + _HOLD_S
         self._compose()
 
     def set_opacity(self, percent: int) -> None:

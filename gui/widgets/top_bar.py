@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSizePolicy, QToolButton, QWidget
+from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QWidget
 
 from core.job import AUTO
-from gui.explanation_job import NOT_HERE, explanations_available
 from gui.tasks.engine import EngineFacts
 from gui.theme import set_icon
 from gui.widgets.controls import label, named, spin_box, tool_button
+
+_XAI_TIP = "XAI Mode: show where a classifier looks in some of the images while they are generated."
+_STRIDE_TIP = "Every how many denoising steps the full analysis of an image keeps one (XAI_SAVE_EVERY_N)."
 
 
 class TopBar(QWidget):
@@ -34,9 +36,8 @@ class TopBar(QWidget):
         self.output_button = named(
             QPushButton("Select Output"), "selectOutputButton", "Choose the folder that images go to (Ctrl+O)."
         )
-        self.xai_button = named(QToolButton(), "xaiModeButton", _xai_tip(), "XAI Mode")
-        self.xai_steps = spin_box("xaiStepsSpin", _stride_tip(), 1, 1000, 50)
-        self.xai_missing = named(label("", "quiet"), "xaiMissingLabel", _xai_tip())
+        self.xai_button = named(QToolButton(), "xaiModeButton", _XAI_TIP, "XAI Mode")
+        self.xai_steps = spin_box("xaiStepsSpin", _STRIDE_TIP, 1, 1000, 5)
         self.device = named(QComboBox(), "deviceCombo", "Device that generates. Auto takes the first GPU there is.")
         self.options_button = tool_button(
             "optionsButton", "mdi6.tune-variant", "Show or hide steps, sampler, seed and the other options.", "Options"
@@ -53,10 +54,8 @@ class TopBar(QWidget):
         for button in (self.xai_button, self.options_button):
             button.setCheckable(True)
             button.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
-        self.xai_missing.setText("" if explanations_available() else NOT_HERE)
-        self.xai_missing.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)  # the first to give way
         self.xai_steps.setPrefix("Every ")
-        self.xai_steps.setSuffix(" timesteps")
+        self.xai_steps.setSuffix(" steps")
         self.device.addItem("Auto", AUTO)
         self.device.setMinimumWidth(110)
         self.device.setSizeAdjustPolicy(QComboBox.AdjustToMinimumContentsLengthWithIcon)
@@ -69,7 +68,7 @@ class TopBar(QWidget):
         layout.addSpacing(12)
         layout.addWidget(self.xai_button)
         layout.addWidget(self.xai_steps)
-        layout.addWidget(self.xai_missing, 2)
+        layout.addStretch(2)
         layout.addWidget(label("&Device", "quiet", self.device))
         layout.addWidget(self.device, 1)
         layout.addWidget(self.options_button)
@@ -107,13 +106,3 @@ class TopBar(QWidget):
     def device_name(self) -> str:
         """``auto``, ``cpu`` or ``cuda:N``."""
         return str(self.device.currentData())
-
-
-def _xai_tip() -> str:
-    tip = "XAI Mode: explain images while they are generated."
-    return tip if explanations_available() else f"{NOT_HERE} The settings are kept for when they are."
-
-
-def _stride_tip() -> str:
-    tip = "Timestep stride for saving steps in the full analysis (XAI_SAVE_EVERY_N)."
-    return tip if explanations_available() else f"{tip} {NOT_HERE}"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.files import whole_file, write_whole
+from core.errors import OutputFolderError
+from core.files import require_writable, whole_file, write_whole
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
@@ -47,3 +48,11 @@ def test_a_file_system_without_hard_links_does_too(tmp_path: Path, monkeypatch: 
     with pytest.raises(FileExistsError), whole_file(tmp_path / "a", replace=False) as stream:
         stream.write(b"2")
     assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_a_folder_is_tried_before_it_is_needed(tmp_path: Path) -> None:
+    require_writable(tmp_path / "new" / "folder")
+    assert os.listdir(tmp_path / "new" / "folder") == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputFolderError, match=r"file cannot be written \(.*\); choose another with --output"):
+        require_writable(tmp_path / "file")

@@ -55,6 +55,6 @@ def test_a_chunk_that_says_too_little_is_named(tmp_path: Path, chunk: str) -> No
 
 def test_a_field_of_a_later_version_is_passed_over(tmp_path: Path) -> None:
     text = PngImagePlugin.PngInfo()
-    text.add_text("isicgui", json.dumps({**parameters().to_json(), "guidance": 2.0}))
+    text.add_text("isicgui", json.dumps({**parameters().to_json(), "a_later_field": 2.0}))
     Image.fromarray(noise()).save(tmp_path / "a.png", pnginfo=text)
     assert read_parameters(tmp_path / "a.png") == parameters()

@@ -23,6 +23,7 @@ jobs = st.builds(
     precision=st.sampled_from(PRECISIONS),
     batch_size=st.none() | st.integers(1, 64),
     color_adjustment=st.booleans(),
+    record_trajectory=st.booleans(),
 )
 
 

@@ -2,61 +2,36 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from core.checkpoints import read_checkpoint
 from core.classes import CLASSES
-from core.demo_set import unpack_demo_set
-from diffusion import train
-from diffusion.__main__ import main
+from core.control import Control
+from core.errors import ArgumentError, CheckpointError, JobFailedError
+from diffusion import stage_run
+from diffusion.config import Stage, learning_rate
 from diffusion.ema import ExponentialMovingAverage
-from diffusion.train import Stage, Trainer, TrainingConfig, learning_rate
-from tests.conftest import REAL_IMAGES, TINY_UNET
-
-TINY_CONDITIONAL = {
-    **TINY_UNET,
-    "block_out_channels": (8, 8, 16),
-    "down_block_types": ("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
-    "up_block_types": ("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
-    "num_class_embeds": len(CLASSES) + 1,
-}
+from diffusion.history import History
+from diffusion.resume import resume, start_from
+from diffusion.state import read_state
+from diffusion.train import Trainer
+from diffusion.weights import weights_of
+from tests.diffusion.examples import TINY_DEMO, config, make_networks_tiny, trainer
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "DEMO_UNET", TINY_CONDITIONAL)
+    make_networks_tiny(monkeypatch)
 
 
-def config(*stages: Stage, **changes: Any) -> TrainingConfig:
-    return TrainingConfig(stages=stages, precision="fp32", warm_up=5, save_every=1000, **changes)
-
-
-def test_it_overfits_sixteen_real_images(tmp_path: Path) -> None:
-    trainer = Trainer(config(Stage(16, 16, 150, 1e-2, 1e-3), ema_decay=0.95), REAL_IMAGES, tmp_path)
-    trainer.run()
-    with (tmp_path / "loss.csv").open() as stream:
-        (row,) = csv.DictReader(stream)
-    assert float(row["held_out_loss"]) < 0.12  # a model that predicts nothing has 0.5
-    assert (tmp_path / "state.pt").is_file()
-
-
-def test_stopping_and_going_on_equals_going_through_to_the_bit(tmp_path: Path) -> None:
-    stages = (Stage(8, 4, 3, 1e-3, 1e-3), Stage(16, 4, 5, 1e-3, 1e-4, 0.3))
-    through = Trainer(config(*stages), REAL_IMAGES, tmp_path / "a")
-    through.run()
-    first = Trainer(config(*stages), REAL_IMAGES, tmp_path / "b")
-    first.run(until=5)
-    second = Trainer(config(*stages, seed=0), REAL_IMAGES, tmp_path / "b")
-    second.resume(first.state_file)
-    assert second.step == 5
-    second.run()
-    one, other = (torch.load(run.state_file, weights_only=True) for run in (through, second))
-    for part in ("model", "average", "optimizer"):
-        assert_equal(one[part], other[part])
+def resumed(run: Trainer, earlier: Trainer) -> Trainer:
+    resume(run, read_state(earlier.places.state), "the state")
+    return run
 
 
 def assert_equal(one: Any, other: Any) -> None:
@@ -70,39 +45,181 @@ def assert_equal(one: Any, other: Any) -> None:
         assert one == other
 
 
+@pytest.mark.parametrize("conditioning", ["class", "none", "metadata"])
+def test_it_overfits_sixteen_real_images(tmp_path: Path, conditioning: str) -> None:
+    settings = config(Stage(16, 16, 40, 1e-2, 1e-3), ema_decay=0.95, conditioning=conditioning, validate_every=20)
+    trainer(settings, tmp_path).run()
+    with (tmp_path / "loss.csv").open() as stream:
+        first, last = csv.DictReader(stream)
+    assert float(last["loss"]) < 0.21  # and it has learnt on the way:
+    assert float(last["loss"]) < 0.8 * float(first["loss"])
+    assert float(last["held_out_loss"]) < float(first["held_out_loss"]) < 0.3
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+STAGES = (Stage(8, 4, 3, 1e-3, 1e-3), Stage(16, 4, 5, 1e-3, 1e-4, 0.3))
+
+
+@pytest.mark.parametrize("stop", [2, 5])
+def test_stopping_and_going_on_equals_going_through_to_the_bit(tmp_path: Path, stop: int) -> None:
+    """Stopped before the network grows, and after."""
+    settings = config(*STAGES, jitter=True, accumulate=2, validate_every=4)
+    through = trainer(settings, tmp_path / "a")
+    through.run()
+    first = trainer(settings, tmp_path / "b")
+    first.run(until=stop)
+    torch.rand(7)  # what other code draws from the global generator makes no difference
+    second = resumed(trainer(settings, tmp_path / "b"), first)
+    assert second.step == stop
+    second.run()
+    one, other = (read_state(run.places.state) for run in (through, second))
+    assert one["step"] == 8
+    for part in ("model", "average", "optimizer", "stopping", "config"):
+        assert_equal(one[part], other[part])
+
+
+def test_training_draws_from_no_global_generator(tmp_path: Path) -> None:
+    """Why a state needs to hold none: batches, noise and weights follow from seed and step."""
+    before = torch.get_rng_state()
+    trainer(config(*STAGES), tmp_path).run()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_batch_in_parts_is_the_same_step_up_to_rounding(tmp_path: Path) -> None:
+    runs = [trainer(config(Stage(16, 8, 2, 1e-3, 1e-3), accumulate=parts), tmp_path / str(parts)) for parts in (1, 4)]
+    for run in runs:
+        run.run()
+    one, other = (run.model.state_dict() for run in runs)
+    assert all(torch.allclose(one[name], other[name], atol=2e-4) for name in one)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_less_memory_by_checkpointed_gradients_is_the_same_step(tmp_path: Path) -> None:
+    stage = Stage(16, 4, 2, 1e-3, 1e-3)
+    runs = [trainer(config(stage, gradient_checkpointing=on), tmp_path / str(on)) for on in (False, True)]
+    for run in runs:
+        run.run()
+    assert runs[1].model.is_gradient_checkpointing
+    one, other = (run.model.state_dict() for run in runs)
+    assert all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)
+
+
+def test_bf16_trains_fp32_weights(tmp_path: Path) -> None:
+    run = trainer(config(Stage(16, 4, 2, 1e-3, 1e-3), precision="bf16"), tmp_path)
+    run.run()
+    assert {tensor.dtype for tensor in run.model.state_dict().values()} == {torch.float32}
+    assert all(torch.isfinite(tensor).all() for tensor in run.average.shadow.values())
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="batch of 6.*multiple of 4"):
+        trainer(config(Stage(16, 6, 1, 1e-3, 1e-3), accumulate=4), tmp_path)
+
+
 def test_the_network_grows_between_the_stages(tmp_path: Path) -> None:
-    """Stopped in the small stage and gone on with, the run grows as it would have done in one go."""
-    stages = (Stage(8, 4, 2, 1e-3, 1e-3), Stage(16, 4, 1, 1e-3, 1e-3))
-    trainer = Trainer(config(*stages), REAL_IMAGES, tmp_path)
-    trainer.run(until=2)
-    assert trainer.unet["sample_size"] == 8
-    state = torch.load(trainer.state_file, weights_only=True)
-    assert tuple(state["config"]["block_out_channels"]) == (8, 16)
-    again = Trainer(config(*stages), REAL_IMAGES, tmp_path)
-    again.resume(again.state_file)
-    again.run()
-    assert again.unet == TINY_CONDITIONAL
-    assert len(again.model.down_blocks) == 3
+    run = trainer(config(*STAGES), tmp_path)
+    assert run.unet["sample_size"] == 8
+    run.run(until=4)
+    assert run.unet == TINY_DEMO
+    assert len(run.model.down_blocks) == 3
 
 
-def test_a_nan_loss_stops_the_run_and_keeps_the_last_good_state(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("broken", ["loss", "gradient"])
+def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_good_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    trainer = Trainer(config(Stage(8, 4, 6, 1e-3, 1e-3)), REAL_IMAGES, tmp_path)
-    trainer.run(until=3)
-    monkeypatch.setattr(train, "denoising_loss", lambda *_a: torch.tensor(float("nan"), requires_grad=True))
-    with pytest.raises(FloatingPointError, match="step 3"):
-        trainer.run()
-    state = torch.load(trainer.state_file, weights_only=True)
+    run = trainer(config(Stage(16, 4, 6, 1e-3, 1e-3)), tmp_path)
+    run.run(until=3)
+    real = stage_run.denoising_loss
+
+    def poisoned(*arguments: Any) -> torch.Tensor:
+        loss: torch.Tensor = real(*arguments)
+        if broken == "gradient":
+            loss.register_hook(lambda gradient: gradient * math.inf)
+            return loss
+        return loss * math.nan
+
+    monkeypatch.setattr(stage_run, "denoising_loss", poisoned)
+    with pytest.raises(JobFailedError, match=r"by step 4 .* good: .*state.pt.*--learning-rate"):
+        run.run()
+    state = read_state(run.places.state)
     assert state["step"] == 3
     assert all(torch.isfinite(tensor).all() for tensor in state["model"].values())
 
 
-def test_a_foreign_state_is_refused(tmp_path: Path) -> None:
-    torch.save({"format": "other"}, tmp_path / "state.pt")
-    trainer = Trainer(config(Stage(8, 4, 1, 1e-3, 1e-3)), REAL_IMAGES, tmp_path / "run")
-    with pytest.raises(ValueError, match="not a training state"):
-        trainer.resume(tmp_path / "state.pt")
+def test_it_stops_early_and_publishes_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The held-out loss falls twice, then stays: three validations later the run is over."""
+    losses: Iterator[float] = itertools.chain([0.5, 0.4], itertools.repeat(0.39995))
+    published: list[int] = []
+    settings = config(Stage(16, 4, 40, 1e-3, 1e-3), validate_every=2, patience=3)
+    run = trainer(settings, tmp_path, publish=lambda finished: published.append(finished.step))
+    see = run.stopping.see
+    monkeypatch.setattr(run.stopping, "see", lambda _loss, step: see(next(losses), step))
+    run.run()
+    assert run.step == 10
+    assert published == [2, 4]
+    assert run.stopping.best_step == 4
+    again = resumed(trainer(settings, tmp_path), run)
+    again.run()
+    assert again.step == 10  # there is nothing left to learn
+
+
+def test_a_size_that_has_no_more_to_teach_makes_room_for_the_next(tmp_path: Path) -> None:
+    stages = (Stage(8, 4, 40, 1e-3, 1e-3), Stage(16, 4, 4, 1e-3, 1e-3))
+    published: list[int] = []
+    settings = config(*stages, validate_every=2, patience=2, min_delta=10.0)  # only the first of a size is progress
+    run = trainer(settings, tmp_path, publish=lambda finished: published.append(finished.step))
+    run.run()
+    assert [(row.step, row.size) for row in History(tmp_path, 100).rows] == [(2, 8), (4, 8), (6, 8), (42, 16), (44, 16)]
+    assert published == [42]  # a network of the smaller size is not what the run is for
+
+
+def test_a_stop_is_obeyed_after_the_step_and_saved(tmp_path: Path) -> None:
+    control = Control()
+    run = trainer(config(Stage(16, 4, 6, 1e-3, 1e-3), validate_every=2), tmp_path)
+    run.publish = lambda _run: control.stop_now()  # called after the validation of step 2
+    run.run(control)
+    assert read_state(run.places.state)["step"] == 3
+
+
+def test_a_state_of_another_architecture_or_objective_is_refused(tmp_path: Path) -> None:
+    run = trainer(config(Stage(16, 4, 1, 1e-3, 1e-3)), tmp_path)
+    run.run()
+    other = trainer(config(Stage(16, 4, 1, 1e-3, 1e-3), conditioning="none"), tmp_path / "other")
+    with pytest.raises(CheckpointError, match="another architecture.*told the class.*unconditional"):
+        resumed(other, run)
+    other = trainer(config(Stage(16, 4, 1, 1e-3, 1e-3), prediction_type="epsilon"), tmp_path / "other")
+    with pytest.raises(CheckpointError, match="learns v_prediction"):
+        resumed(other, run)
+
+
+def test_going_on_tells_what_has_changed(tmp_path: Path) -> None:
+    run = trainer(config(Stage(16, 4, 1, 1e-3, 1e-3)), tmp_path)
+    run.run()
+    other = trainer(config(Stage(16, 4, 1, 1e-3, 1e-3), clip_norm=2.0), tmp_path)
+    assert resume(other, read_state(run.places.state), "the state") == ["clip_norm: 1.0 before, 2.0 now"]
+
+
+def test_a_run_begins_with_the_weights_of_another(tmp_path: Path) -> None:
+    """Of all classes to one (its class folded in), of half the size to the whole, of none to metadata."""
+    plain = {"prediction_type": "v_prediction"}
+    known = trainer(config(Stage(16, 4, 2, 1e-2, 1e-2)), tmp_path / "class")
+    known.run()
+    weights = weights_of(known.state())
+    one = trainer(config(Stage(16, 4, 2, 1e-3, 1e-3), conditioning="none", **plain), tmp_path / "one")
+    start_from(one, weights, "the weights", "VASC")
+    shadow = known.average.shadow
+    folded = shadow["time_embedding.linear_2.bias"] + shadow["class_embedding.weight"][CLASSES.index("VASC")]
+    assert torch.allclose(one.model.time_embedding.linear_2.bias, folded)
+    assert torch.equal(one.average.shadow["conv_in.weight"], shadow["conv_in.weight"])
+    larger = trainer(config(Stage(32, 4, 2, 1e-3, 1e-3), conditioning="metadata", **plain), tmp_path / "large")
+    start_from(larger, weights, "the weights")
+    assert torch.equal(
+        larger.model.mid_block.resnets[0].conv1.weight, known.average.shadow["mid_block.resnets.0.conv1.weight"]
+    )
+    assert not larger.model.class_embedding(torch.rand(3, 12)).any()  # no effect yet
+    with pytest.raises(CheckpointError, match="another architecture"):
+        start_from(trainer(config(Stage(16, 4, 2, 1e-3, 1e-3), architecture="small"), tmp_path / "x"), weights, "it")
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:
@@ -124,27 +241,3 @@ def test_the_average_forgets_the_start_and_follows() -> None:
     for _ in range(100):
         average.update(model)
     assert average.shadow["weight"].item() == pytest.approx(1, abs=1e-4)  # a constant 0.999 would still say 90
-
-
-def test_a_trained_state_becomes_a_demonstration_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From real images over a training state and its export to seven checkpoints that the program accepts."""
-    trainer = Trainer(config(Stage(16, 4, 2, 1e-3, 1e-3)), REAL_IMAGES, tmp_path / "run")
-    trainer.run()
-    demo = tmp_path / "demo"
-    assert main(["export", str(trainer.state_file), "--output", str(demo)]) == 0
-    colors = ["--output", str(demo / "color_statistics.json"), "--cache", str(tmp_path / "cache"), "--size", "16"]
-    assert main(["color-statistics", "--data", str(REAL_IMAGES), *colors]) == 0
-    monkeypatch.setattr("core.demo_set.DEMO_SET", demo)
-    unpack_demo_set(tmp_path / "checkpoints")
-    checkpoint = read_checkpoint(tmp_path / "checkpoints" / "unet_VASC_best.pth")
-    assert checkpoint.scheduler["prediction_type"] == "v_prediction"
-    assert checkpoint.provenance["step"] == 2
-    another = Trainer(config(Stage(16, 4, 2, 1e-3, 1e-3), seed=5), REAL_IMAGES, tmp_path / "another")
-    another.start_from(demo)
-    assert another.step == 0
-    half = trainer.average.shadow["conv_in.weight"].half().float()
-    assert torch.equal(another.model.state_dict()["conv_in.weight"], half)
-    assert torch.equal(another.average.shadow["conv_in.weight"], half)
-    shadow = trainer.average.shadow
-    folded = shadow["time_embedding.linear_2.bias"] + shadow["class_embedding.weight"][CLASSES.index("VASC")]
-    assert torch.allclose(checkpoint.state_dict["time_embedding.linear_2.bias"], folded, atol=1e-3)

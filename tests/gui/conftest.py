@@ -65,7 +65,7 @@ def errors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def open_window(
-    qtbot: QtBot, store: QSettings, settings: Settings, errors: list[str]
+    qtbot: QtBot, store: QSettings, settings: Settings, errors: list[str], tmp_path: Path
 ) -> Iterator[Callable[..., MainWindow]]:
     """Open a window with the test's settings, changed as asked; every one is closed and has ended afterwards."""
     opened: list[MainWindow] = []
@@ -73,7 +73,7 @@ def open_window(
     def open_one(**changes: Any) -> MainWindow:
         if not opened:
             save_settings(store, replace(settings, **changes))
-        window = MainWindow(store)
+        window = MainWindow(store, tmp_path / "xai_results")
         opened.append(window)  # not given to qtbot, which deletes widgets before fixtures can end their threads
         window.show()
         return window

@@ -99,7 +99,7 @@ def story(window: MainWindow, output: Path, opened: list[Path]) -> Steps:
     click(by_name("xaiModeButton"))
     yield by_name("xaiModeButton").isChecked
     click(by_name("xaiStepsSpin"), up_arrow(by_name("xaiStepsSpin")))
-    yield lambda: by_name("xaiStepsSpin").value() == 51
+    yield lambda: by_name("xaiStepsSpin").value() == 6
     click(by_name("classCheck_NV"), QPoint(10, by_name("classCheck_NV").height() // 2))
     yield by_name("classCheck_NV").isChecked
     click(by_name("quantitySpin_NV"), up_arrow(by_name("quantitySpin_NV")))
@@ -158,7 +158,7 @@ def main(folder: Path) -> int:
         theme="light",
     )
     save_settings(store, settings)
-    window = MainWindow(store)
+    window = MainWindow(store, folder / "xai_results")
     window.show()
     return run(application, window, story(window, output, opened), folder)
 

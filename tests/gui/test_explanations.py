@@ -5,20 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PyQt5.QtCore import QObject
+from PyQt5.QtCore import QObject, QTimer
 from PyQt5.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
-from gui.explanation_job import ExplanationJob, explanations_wanted, wants_explanation
-from gui.explanations import Explanations
+from core.messages import MOST_TEXTS
+from gui.cadence import explanations_wanted, wants_explanation
+from gui.explanations import ExplanationEnded, Explanations
 from gui.tasks.explanation_process import ExplanationProcess
 from gui.widgets.explanation_panel import ExplanationPanel
 from tests.gui.conftest import WAIT_MS
+from xai.job import ANALYSIS, OVERLAY, ExplanationJob
 
 STAND_IN = """
-import json, os, sys, time
+import json, os, signal, sys, time
 job = json.load(open(sys.argv[2], encoding="utf-8"))
-assert os.environ["MPLBACKEND"] == "Agg" and os.environ["XAI_SAVE_EVERY_N"] == str(job["stride"])
+assert os.environ["MPLBACKEND"] == "Agg" and os.environ["XAI_SAVE_EVERY_N"] == str(job["every"])
 def tell(**line):
     print(json.dumps(line), flush=True)
 tell(event="progress", done=1, total=4)
@@ -27,10 +29,26 @@ if how == "crash":
     sys.exit("boom")
 if how == "hang":
     time.sleep(60)
+if how == "deaf":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(60)
+if how == "killed":
+    os.kill(os.getpid(), 9)
+if how == "refuse":
+    tell(event="error", text="There is no classifier.")
+    sys.exit(2)
+if how == "flood":
+    sys.stderr.write("e" * 1_000_000)
+    print("x" * 3_000_000)
+    for number in range(20_000):
+        print("a line that says nothing")
+        print('{"event": "progress", "done": %d, "total": 20000}' % number)
 print("an ordinary line: ü", flush=True)
 tell(event="overlay", path=job["image"])
 tell(event="warning", text="the classifier is unsure")
+tell(event="notice", text="the head is untrained")
 tell(event="progress", done=4, total=4)
+tell(event="finished", main="report.html", kind=job["kind"])
 """.replace('sys.exit("boom")', 'print("boom", file=sys.stderr); sys.exit(3)')
 
 
@@ -51,21 +69,21 @@ def make_queue(qtbot: QtBot, tmp_path: Path) -> Callable[..., Explanations]:
     return make
 
 
-def a_job(tmp_path: Path, number: int = 1) -> ExplanationJob:
+def a_job(tmp_path: Path, number: int = 1, kind: str = OVERLAY) -> ExplanationJob:
     image = tmp_path / "MEL" / f"ISIC_{number:07d}.png"
     image.parent.mkdir(exist_ok=True)
     picture = QImage(8, 8, QImage.Format_RGB888)
     picture.fill(0)
     picture.save(str(image))
-    return ExplanationJob(image, tmp_path, tmp_path / "xai_results", 50, "cpu")
+    return ExplanationJob(kind, image, tmp_path, tmp_path / "xai_results", 5, device="cpu")
 
 
 def test_jobs_run_one_after_the_other(qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path) -> None:
     queue = make_queue("well")
     overlays: list[Path] = []
     queue.overlay.connect(lambda _image, path: overlays.append(path))
-    seconds: list[float | None] = []
-    queue.explained.connect(seconds.append)
+    ended: list[ExplanationEnded] = []
+    queue.ended.connect(ended.append)
     for number in (1, 2):
         queue.add(a_job(tmp_path, number))
     assert queue.busy
@@ -76,14 +94,19 @@ def test_jobs_run_one_after_the_other(qtbot: QtBot, make_queue: Callable[..., Ex
     assert ("warning", "the classifier is unsure") in queue.lines
     assert ("info", "an ordinary line: ü") in queue.lines
     assert ("info", "MEL/ISIC_0000002.png is explained.") in queue.lines
-    assert None not in seconds
+    assert queue.lines.count(("warning", "the head is untrained")) == 1  # every image would say so
+    assert [(end.ending.well, end.job.image.name, end.message["main"]) for end in ended] == [
+        (True, "ISIC_0000001.png", "report.html"),
+        (True, "ISIC_0000002.png", "report.html"),
+    ]
+    assert all(end.seconds > 0 for end in ended)
 
 
 def test_a_crash_is_a_message(qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path) -> None:
     queue = make_queue("crash")
     with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
         queue.add(a_job(tmp_path))
-    text = "MEL/ISIC_0000001.png was not explained: the explanation's process ended with code 3: boom."
+    text = "MEL/ISIC_0000001.png was not explained: its process ended with code 3: boom."
     assert ("error", text) in queue.lines
 
 
@@ -101,7 +124,54 @@ def test_the_time_limit_ends_a_job(qtbot: QtBot, make_queue: Callable[..., Expla
     queue = make_queue("hang", limit_s=0.6)
     with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
         queue.add(a_job(tmp_path))
+    assert queue.lines[-1][1].endswith("was not explained: it took longer than 1 s and was stopped.")
+
+
+def test_a_deaf_process_is_killed(
+    qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gui.tasks.explanation_process.GRACE_S", 0.3)
+    queue = make_queue("deaf", limit_s=0.6)
+    with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
+        queue.add(a_job(tmp_path))
     assert "took longer than" in queue.lines[-1][1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_a_killed_process_is_a_message(qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path) -> None:
+    queue = make_queue("killed")
+    with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
+        queue.add(a_job(tmp_path))
+    assert queue.lines[-1] == (
+        "error",
+        "MEL/ISIC_0000001.png was not explained: its process crashed or was killed.",
+    )
+
+
+def test_a_flood_leaves_the_window_alone(qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path) -> None:
+    """Bounded lines, and the event loop goes round: the core's bounds hold here, too."""
+    queue, rounds = make_queue("flood"), []
+    timer = QTimer()
+    timer.timeout.connect(lambda: rounds.append(1))
+    timer.start(5)
+    with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
+        queue.add(a_job(tmp_path))
+    timer.stop()
+    assert len(queue.lines) <= MOST_TEXTS + 3
+    assert ("info", "MEL/ISIC_0000001.png is explained.") in queue.lines
+    assert len(rounds) > 5
+
+
+def test_only_waiting_overlays_are_forgotten_when_asked(
+    qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path
+) -> None:
+    queue = make_queue("hang")
+    for number, kind in ((1, OVERLAY), (2, OVERLAY), (3, ANALYSIS), (4, OVERLAY)):
+        queue.add(a_job(tmp_path, number, kind))
+    queue.clear(OVERLAY)
+    assert queue.waiting == 1
+    with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
+        queue.cancel()
 
 
 def test_cancelling_ends_the_running_job_and_forgets_the_others(

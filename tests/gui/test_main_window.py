@@ -228,11 +228,6 @@ def test_settings_come_back(qtbot: QtBot, open_window: Callable[..., MainWindow]
     assert not again.live_preview
 
 
-def test_xai_mode_says_plainly_when_there_is_none(window: MainWindow) -> None:
-    assert window.parts.top.xai_missing.text() == "Explanations are not part of this version."
-    assert "not part of this version" in window.parts.top.xai_button.toolTip()
-
-
 def test_the_theme_can_be_switched(window: MainWindow) -> None:
     window.choose_theme("dark")
     assert window.collect().theme == "dark"

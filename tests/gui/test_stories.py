@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import gc
+import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PyQt5.QtCore import QElapsedTimer, Qt, QTimer
+from PyQt5.QtGui import QImage
 from PyQt5.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
+from core.classes import CLASSES
 from core.image_file import read_parameters
 from core.seeds import image_seed
 from gui.dialogs import CloseChoice
@@ -22,9 +26,12 @@ from gui.job_controller import JobState
 from gui.journal import JOURNAL_FOLDER, Journal
 from gui.main_window import MainWindow
 from gui.tasks.explanation_process import ExplanationProcess
+from gui.tasks.generation import StepReport
 from tests.conftest import tiny_unet, write_checkpoint
 from tests.gui.conftest import WAIT_MS, images_in, log_of, wait_for_job
 from tests.gui.test_explanations import STAND_IN
+from tests.xai.networks import write_classifier
+from xai.job import result_folder
 
 MANY = {"MEL": 6, "NV": 1, "BCC": 1, "AKIEC": 1, "BKL": 1, "DF": 1, "VASC": 1}
 
@@ -307,7 +314,6 @@ def test_explanations_during_generation(
     program = tmp_path / "stand_in.py"
     program.write_text(STAND_IN)
     command = (os.sys.executable, str(program), "well")
-    monkeypatch.setattr("gui.explaining.explanations_available", lambda: True)
     monkeypatch.setattr(
         "gui.main_window.Explanations",
         lambda parent: Explanations(parent, lambda owner: ExplanationProcess(owner, command)),
@@ -332,7 +338,6 @@ def test_a_crash_of_the_explanations_is_a_line_in_the_log(
     program = tmp_path / "stand_in.py"
     program.write_text(STAND_IN)
     command = (os.sys.executable, str(program), "crash")
-    monkeypatch.setattr("gui.explaining.explanations_available", lambda: True)
     monkeypatch.setattr(
         "gui.main_window.Explanations",
         lambda parent: Explanations(parent, lambda owner: ExplanationProcess(owner, command)),
@@ -341,11 +346,125 @@ def test_a_crash_of_the_explanations_is_a_line_in_the_log(
     click(qtbot, window, "startButton")
     wait_for_job(qtbot, window)
     qtbot.waitUntil(lambda: not window.explanations.busy, timeout=WAIT_MS)
-    assert "MEL/ISIC_0000001.png was not explained: the explanation's process ended with code 3: boom." in log_of(
-        window
-    )
+    assert "MEL/ISIC_0000001.png was not explained: its process ended with code 3: boom." in log_of(window)
     assert errors == []
     assert images_in(Path(window.settings.output)) == ["MEL/01"]
+
+
+def test_overlays_of_freshly_generated_images(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tiny_checkpoints: Path, tmp_path: Path
+) -> None:
+    """The real process: from Start to the overlay in the preview and the probabilities beside the image."""
+    write_classifier(tiny_checkpoints)
+    window = open_window(xai_mode=True)
+    click(qtbot, window, "startButton")
+    wait_for_job(qtbot, window)
+    image = Path(window.settings.output) / "MEL" / "ISIC_0000001.png"
+    preview, details = window.parts.centre.preview, window.parts.browser.details
+    window.browsing.show_image(image)
+    qtbot.waitUntil(lambda: "ISIC_0000001" in details.title.text(), timeout=WAIT_MS)
+    assert "Not explained yet" in details.probabilities.note.text()
+    qtbot.waitUntil(lambda: not window.explanations.busy, timeout=6 * WAIT_MS)
+    qtbot.waitUntil(lambda: not window.keeper.busy, timeout=WAIT_MS)
+    assert preview.file == image
+    assert preview.overlay is not None
+    assert max(preview.overlay.width(), preview.overlay.height()) == 448
+    folder = result_folder(tmp_path / "xai_results", image)
+    facts = json.loads((folder / "image_facts.json").read_text(encoding="utf-8"))
+    assert details.probabilities.note.text() == "by classifier.pth"
+    for name, value in facts["probabilities"].items():
+        assert details.probabilities.percents[name].text() == f"{value:.1%}"
+        assert details.probabilities.bars[name].value() == round(1000 * value)
+
+
+def test_an_overlay_stays_to_be_looked_at_while_the_next_image_is_made(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    preview = window.parts.centre.preview
+    picture = QImage(8, 8, QImage.Format_RGB888)
+    estimate = StepReport("MEL", (2,), 3, 50, picture)
+    preview.show_picture(picture, tmp_path / "ISIC_0000001.png")
+    preview.show_overlay(picture)
+    window.controller.reported.emit(estimate)
+    assert preview.overlay is picture
+    later = time.monotonic() + 60
+    monkeypatch.setattr("gui.widgets.preview_label.time.monotonic", lambda: later)
+    window.controller.reported.emit(estimate)
+    assert preview.overlay is None
+
+
+def test_a_late_overlay_does_not_push_away_what_the_user_looks_at(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    files = [tmp_path / name for name in ("a.png", "b.png")]
+    for file in files:
+        assert QImage(8, 8, QImage.Format_RGB888).save(str(file))
+    window.browsing.show_image(files[0])
+    preview = window.parts.centre.preview
+    qtbot.waitUntil(lambda: preview.file == files[0], timeout=WAIT_MS)
+    window.explanations.overlay.emit(files[1], files[1])
+    assert (preview.file, preview.overlay) == (files[0], None)
+    window.explanations.overlay.emit(files[0], files[1])
+    assert preview.file == files[0]
+    assert preview.overlay is not None
+
+
+def test_without_a_usable_classifier_one_sentence_and_generation_goes_on(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tiny_checkpoints: Path, errors: list[str]
+) -> None:
+    (tiny_checkpoints / "classifier.pth").write_bytes(b"not a classifier")
+    window = open_window(quantities={**MANY, "MEL": 3}, xai_mode=True, xai_cadence=1)
+    click(qtbot, window, "startButton")
+    wait_for_job(qtbot, window)
+    assert len(images_in(Path(window.settings.output))) == 3
+    qtbot.waitUntil(lambda: not window.explanations.busy, timeout=6 * WAIT_MS)
+    text = log_of(window)
+    assert text.count("Overlays are off for this job: ") == 1
+    assert text.count("classifier.pth was refused") == 1
+    assert "was not explained" not in text
+    assert errors == []
+
+
+def test_a_full_analysis_is_queued_from_the_image_and_its_report_opens(
+    qtbot: QtBot,
+    open_window: Callable[..., MainWindow],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    errors: list[str],
+) -> None:
+    program = tmp_path / "stand_in.py"
+    program.write_text(STAND_IN)
+    command = (os.sys.executable, str(program), "well")
+    monkeypatch.setattr(
+        "gui.main_window.Explanations",
+        lambda parent: Explanations(parent, lambda owner: ExplanationProcess(owner, command)),
+    )
+    opened: list[Path] = []
+    monkeypatch.setattr("gui.browsing_presenter.open_path", lambda path: opened.append(path) or True)
+    window = open_window()
+    click(qtbot, window, "startButton")
+    wait_for_job(qtbot, window)
+    image = Path(window.settings.output) / "MEL" / "ISIC_0000001.png"
+    window.parts.browser.wanted.emit("report", image)
+    assert "has not been analysed yet" in errors[0]
+    window.parts.browser.wanted.emit("explain", image)
+    assert window.explanations.current is not None
+    assert (window.explanations.current.kind, window.explanations.current.every) == ("analysis", 5)
+    qtbot.waitUntil(lambda: not window.explanations.busy, timeout=WAIT_MS)
+    assert "The report is report.html." in log_of(window)
+    folder = result_folder(tmp_path / "xai_results", image)
+    folder.mkdir(parents=True)
+    classifier = {"source": "classifier.pth", "head_trained": False}
+    probabilities = dict.fromkeys(CLASSES, 1 / 7)
+    facts = {"probabilities": probabilities, "classifier": classifier}
+    (folder / "image_facts.json").write_text(json.dumps(facts))
+    (folder / "report.html").write_text("<html>")
+    window.parts.browser.wanted.emit("report", image)
+    assert opened == [folder / "report.html"]
+    window.browsing.show_image(image)
+    note = window.parts.browser.details.probabilities.note
+    qtbot.waitUntil(lambda: "classifier.pth" in note.text(), timeout=WAIT_MS)
+    assert "head is untrained, so they mean nothing" in note.text()
 
 
 @pytest.fixture

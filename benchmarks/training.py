@@ -1,0 +1,212 @@
+"""Images per second of this program's training against diffusers' ``train_unconditional.py``, interleaved in one run.
+
+The other side is the loop of that script with its defaults: fp32, no channels-last, images opened, decoded and resized
+one by one for every batch, AdamW, plain mean squared error, no averaged weights. This side is a step of
+``python -m diffusion train`` as it is: decoded images from the cache, flips, rotations and colour jitter, the precision
+that the device computes natively, the memory layout that is faster there (channels-last on GPUs), min-SNR weights, and
+averaged weights updated with every step. Both train the same network from the same kind of random weights on the same
+images.
+
+    python -m benchmarks.training --data HAM10000_FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from PIL import Image
+
+from core.torchvision_operators import declare_missing_operators
+
+declare_missing_operators()
+from diffusers import DDPMScheduler, UNet2DModel  # noqa: E402
+from diffusers.optimization import get_scheduler  # noqa: E402
+from torchvision import transforms  # noqa: E402
+
+from benchmarks.machine import describe_machine  # noqa: E402
+from core.architectures import DEFAULT_SCHEDULER  # noqa: E402
+from core.control import Control  # noqa: E402
+from core.devices import resolve_precision  # noqa: E402
+from core.paths import PROJECT_ROOT  # noqa: E402
+from diffusion.architectures import ARCHITECTURES, unet_config  # noqa: E402
+from diffusion.config import Stage, TrainingConfig  # noqa: E402
+from diffusion.data import LabelledImage  # noqa: E402
+from diffusion.history import History  # noqa: E402
+from diffusion.stage_run import StageRun  # noqa: E402
+from diffusion.tables import read_images  # noqa: E402
+from diffusion.train import Places, Trainer  # noqa: E402
+
+EXCERPT = PROJECT_ROOT / "tests" / "data" / "ham10000_excerpt"
+SCRIPT, PROGRAM_FP32, PROGRAM = "train_unconditional.py", "program fp32", "program auto"
+
+
+class _Opened(torch.utils.data.Dataset[torch.Tensor]):
+    """Images opened and transformed when they are asked for, as the script does."""
+
+    def __init__(self, images: Sequence[LabelledImage], size: int) -> None:
+        self.images = images
+        self.transform = transforms.Compose(
+            [
+                transforms.Resize(size, interpolation=transforms.InterpolationMode.BILINEAR),
+                transforms.CenterCrop(size),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize([0.5], [0.5]),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        with Image.open(self.images[index].path) as picture:
+            transformed: torch.Tensor = self.transform(picture.convert("RGB"))
+        return transformed
+
+
+def script_step(
+    images: Sequence[LabelledImage], config: dict[str, Any], batch_size: int, device: torch.device
+) -> Callable[[], None]:
+    """One step of diffusers' script with its defaults."""
+    model = UNet2DModel(**config).to(device)
+    noise_scheduler = DDPMScheduler(num_train_timesteps=1000, beta_schedule=DEFAULT_SCHEDULER["beta_schedule"])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.95, 0.999), weight_decay=1e-6, eps=1e-8)
+    schedule = get_scheduler("cosine", optimizer, num_warmup_steps=500, num_training_steps=100_000)
+    loader = torch.utils.data.DataLoader(
+        _Opened(images, config["sample_size"]), batch_size=batch_size, shuffle=True, drop_last=True
+    )
+
+    def batches() -> Iterator[torch.Tensor]:
+        while True:
+            yield from loader
+
+    endless = batches()
+
+    def once() -> None:
+        clean = next(endless).to(device)
+        noise = torch.randn(clean.shape, device=device)
+        timesteps = torch.randint(0, 1000, (len(clean),), device=device)
+        noisy = noise_scheduler.add_noise(clean, noise, timesteps)
+        loss = torch.nn.functional.mse_loss(model(noisy, timesteps).sample.float(), noise)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        loss.item()  # the script logs it
+
+    return once
+
+
+def program_step(
+    images: Sequence[LabelledImage], settings: TrainingConfig, folder: Path, accelerator: Accelerator
+) -> Callable[[], None]:
+    """One step of this program's training."""
+    trainer = Trainer(settings, images, Places(folder, folder / "cache"), accelerator)
+    run = StageRun(trainer, 0, settings.stages[0], settings.total_steps(), History(folder, 0), Control())
+    batches = run.prepare()
+
+    def once() -> None:
+        run.train_step(batches.batch(trainer.step))
+
+    return once
+
+
+def measure(
+    runs: dict[str, Callable[[], None]],
+    steps: int,
+    repeats: int,
+    batch_size: int,
+    device: torch.device,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
+    """Images per second of each run, one after the other in turn, after a warm-up of each."""
+
+    def timed(once: Callable[[], None], count: int) -> float:
+        started = clock()
+        for _ in range(count):
+            once()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return count * batch_size / (clock() - started)
+
+    for once in runs.values():
+        timed(once, min(3, steps))
+    rates: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, once in runs.items():
+            rates[name].append(timed(once, steps))
+    return rates
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print a table, and write the numbers where ``--output`` says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=EXCERPT, help="a folder of real images (default: the tests' 16)")
+    parser.add_argument("--architecture", choices=ARCHITECTURES, default="default")
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=2, help="of each side in turn")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--compile", action="store_true", help="torch.compile on this program's side")
+    parser.add_argument("--processor-time", action="store_true", help="count it instead, on a processor that is shared")
+    parser.add_argument("--cpu", action="store_true", help="also where there is a GPU")
+    parser.add_argument("--output", type=Path, help="JSON file for the numbers")
+    options = parser.parse_args(arguments)
+    accelerator = Accelerator(cpu=options.cpu or not torch.cuda.is_available(), mixed_precision="no")
+    device, images = accelerator.device, read_images(options.data).images
+    native = resolve_precision("auto", device)
+    torch.manual_seed(0)
+    config = unet_config(options.architecture, options.size, "none")
+    with tempfile.TemporaryDirectory(prefix="isicgui-benchmark-", ignore_cleanup_errors=True) as name:
+
+        def program(precision: str) -> Callable[[], None]:
+            settings = TrainingConfig(
+                stages=(Stage(options.size, options.batch_size, 100_000, 1e-4, 1e-6),),
+                architecture=options.architecture,
+                conditioning="none",
+                prediction_type="epsilon",
+                precision=precision,
+                jitter=True,
+                compile=options.compile,
+            )
+            return program_step(images, settings, Path(name) / precision, accelerator)
+
+        runs = {SCRIPT: script_step(images, config, options.batch_size, device), PROGRAM_FP32: program("fp32")}
+        if native != "fp32":
+            runs[PROGRAM] = program(native)
+        clock = time.process_time if options.processor_time else time.perf_counter
+        rates = measure(runs, options.steps, options.repeats, options.batch_size, device, clock)
+    report(describe_machine(device), options, native, rates)
+    return 0
+
+
+def report(machine: dict[str, object], options: argparse.Namespace, native: str, rates: dict[str, list[float]]) -> None:
+    """Print medians, spread and ratios to the script, and write them."""
+    print(json.dumps(machine))
+    print(
+        f"{options.architecture} UNet, {options.size} px, batches of {options.batch_size}, auto is {native}; "
+        "images per second: median (slowest to fastest)"
+    )
+    reference = statistics.median(rates[SCRIPT])
+    for name, values in rates.items():
+        middle = statistics.median(values)
+        print(f"{name:24} {middle:8.2f} ({min(values):.2f} to {max(values):.2f})  {middle / reference:5.2f}x")
+    if options.output:
+        settings = {key: str(value) for key, value in vars(options).items()}
+        numbers = {"machine": machine, "settings": settings, "images_per_second": rates}
+        options.output.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

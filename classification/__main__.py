@@ -1,0 +1,144 @@
+"""Command line of the classifiers: ``python -m classification train|finetune|evaluate|fidelity|prepare|fairness``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from classification.arguments import build_parser
+from core.errors import ArgumentError, CheckpointError, IsicGuiError
+
+if TYPE_CHECKING:
+    from core.events import Event
+
+DONE: Final = 0
+FAILED: Final = 1
+WRONG_ARGUMENTS: Final = 2
+INTERRUPTED: Final = 130
+RUNS: Final = Path("runs/classification")
+_TRAINING_PACKAGES: Final = {"lightning", "torchmetrics", "sklearn", "albumentations", "cv2", "fairlearn", "scipy"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = build_parser().parse_args(arguments)
+    try:
+        _COMMANDS[options.command](options)
+    except KeyboardInterrupt:
+        print("interrupted; what was saved is kept, and --resume goes on with it", file=sys.stderr)
+        return INTERRUPTED
+    except IsicGuiError as error:
+        wrong = isinstance(error, (ArgumentError, CheckpointError))
+        return _report(options, str(error), WRONG_ARGUMENTS if wrong else FAILED)
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAINING_PACKAGES:
+            raise
+        return _report(options, f"{error.name} is not installed: pip install -r requirements-train.txt.", FAILED)
+    return DONE
+
+
+def _report(options: argparse.Namespace, text: str, code: int) -> int:
+    if options.json:
+        print(json.dumps({"event": "error", "text": text, "exit_code": code}), flush=True)
+    print(f"error: {text}", file=sys.stderr)
+    return code
+
+
+def _given(options: argparse.Namespace, kind: type, **values: Any) -> dict[str, Any]:
+    """Those options that are fields of a job, over what the command itself decides."""
+    known = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    return {**values, **{name: value for name, value in vars(options).items() if name in known}}
+
+
+def _teller(options: argparse.Namespace) -> Any:
+    from classification.events import as_text
+
+    def tell(event: Event) -> None:
+        print(json.dumps(event.to_json()) if options.json else as_text(event), flush=True)
+
+    return tell
+
+
+def _train(options: argparse.Namespace) -> None:
+    from classification.job import TrainingJob, run_name
+    from classification.training import train
+
+    values = _given(options, TrainingJob)
+    if "output" not in values:
+        values["output"] = RUNS / run_name(values)
+    train(TrainingJob(**values), resume=options.resume, tell=_teller(options))
+
+
+def _finetune(options: argparse.Namespace) -> None:
+    from classification.job import TrainingJob
+    from classification.model_file import load_classifier
+    from classification.training import train
+
+    values = _given(options, TrainingJob, output=RUNS / "finetuned")
+    if "sizes" not in values:
+        values["sizes"] = (load_classifier(options.start).image_size,)
+    train(TrainingJob(**values), resume=options.resume, tell=_teller(options))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from classification.evaluate import EvaluationJob, evaluate
+
+    beside = options.checkpoint.parent / "evaluation"
+    evaluate(EvaluationJob(**_given(options, EvaluationJob, output=beside)), _teller(options))
+
+
+def _fidelity(options: argparse.Namespace) -> None:
+    from classification.evaluate import EvaluationJob
+    from classification.fidelity import FidelityJob, measure_fidelity
+
+    beside = options.checkpoint.parent / "fidelity"
+    evaluation = EvaluationJob(**_given(options, EvaluationJob, output=beside))
+    measure_fidelity(FidelityJob(**_given(options, FidelityJob, evaluation=evaluation)), _teller(options))
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from classification.fitzpatrick import PrepareJob, prepare
+
+    prepare(PrepareJob(**_given(options, PrepareJob, output=Path("runs/fitzpatrick17k"))), _teller(options))
+
+
+def _fairness(options: argparse.Namespace) -> None:
+    from classification.audit import AuditJob, audit
+
+    values = _given(options, AuditJob, output=RUNS / "fairness")
+    audit(AuditJob(**{**values, "classifiers": dict(options.classifiers)}), _teller(options))
+
+
+def _study(options: argparse.Namespace) -> None:
+    from classification.study import StudyJob, study_fairness, study_ham10000
+
+    job = StudyJob(**_given(options, StudyJob, runs=RUNS))
+    run = study_ham10000 if options.what == "ham10000" else study_fairness
+    run(job, _teller(options))
+
+
+def _document(options: argparse.Namespace) -> None:
+    from classification.document import fill_document
+
+    file = getattr(options, "file", Path("docs/classification.md"))
+    fill_document(file, getattr(options, "runs", RUNS), _teller(options))
+
+
+_COMMANDS: Final = {
+    "train": _train,
+    "finetune": _finetune,
+    "evaluate": _evaluate,
+    "fidelity": _fidelity,
+    "prepare": _prepare,
+    "fairness": _fairness,
+    "study": _study,
+    "document": _document,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""Labelled images in the forms that they come in: a HAM10000 folder, a prepared collection, a generated set."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from classification.tasks import Task
+from core.classes import CLASSES
+from core.errors import ArgumentError
+
+PREPARED_FORMAT: Final = "isicgui.prepared/1"
+PREPARED_FILE: Final = "prepared.json"
+PREPARED_TABLE: Final = "images.csv"
+_NEEDED: Final = {"lesion_id", "image_id", "dx"}
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One image: its file, its label and the lesion that it shows.
+
+    Attributes:
+        path: the file.
+        image_id: its name in tables, unique within a collection.
+        lesion_id: images of one lesion share it; they never go into different parts.
+        class_name: a class code of HAM10000, or MALIGNANT or BENIGN.
+        facts: what else the table says: age, sex, localization, skin_type.
+    """
+
+    path: Path
+    image_id: str
+    lesion_id: str
+    class_name: str
+    facts: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The images of one folder.
+
+    Attributes:
+        folder: where they were found.
+        images: those whose file is there, in the order of the table.
+        missing: names of images that the table lists and the folder does not hold.
+        parts: image_id to part, where the folder says it; empty for HAM10000, which is split by ``splits``.
+        contrast: the question that the labels answer, where they answer one only.
+    """
+
+    folder: Path
+    images: tuple[LabelledImage, ...]
+    missing: tuple[str, ...] = ()
+    parts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    contrast: str | None = None
+
+    def describe(self) -> str:
+        """How many images of what, in one sentence."""
+        counts = Counter(image.class_name for image in self.images)
+        lesions = len({image.lesion_id for image in self.images})
+        missing = f"; {len(self.missing):,} more are listed and not there" if self.missing else ""
+        classes = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+        return f"{self.folder}: {len(self.images):,} images of {lesions:,} lesions ({classes}){missing}."
+
+
+def open_collection(folder: Path) -> Collection:
+    """Read a folder in whichever of the two forms it has.
+
+    Raises:
+        ArgumentError: it has neither, or what it holds contradicts itself.
+    """
+    return read_prepared(folder) if (folder / PREPARED_FILE).is_file() else read_ham10000(folder)
+
+
+def read_ham10000(folder: Path) -> Collection:
+    """Read a HAM10000 folder: a CSV with lesion_id, image_id and dx beside ``images/<image_id>.jpg``.
+
+    Raises:
+        ArgumentError: no such CSV, a label outside the seven classes, an image listed twice, or no image at all.
+    """
+    table = _find_metadata(folder)
+    rows = _rows(table)
+    files = {path.stem: path for path in sorted((folder / "images").glob("*")) if path.suffix in {".jpg", ".png"}}
+    images, missing = [], []
+    for row in rows:
+        class_name = (row["dx"] or "").upper()
+        if class_name not in CLASSES:
+            raise ArgumentError(
+                f"{table} gives {row['image_id']} the label {row['dx']!r}; known are {', '.join(CLASSES).lower()}."
+            )
+        if row["image_id"] in files:
+            facts = {name: value for name, value in row.items() if name not in _NEEDED}
+            images.append(LabelledImage(files[row["image_id"]], row["image_id"], row["lesion_id"], class_name, facts))
+        else:
+            missing.append(row["image_id"])
+    _check_unique(table, images)
+    if not images:
+        raise ArgumentError(f"{table} lists {len(rows)} images, and none of them is in {folder / 'images'}.")
+    return Collection(folder, tuple(images), tuple(missing))
+
+
+def read_prepared(folder: Path) -> Collection:
+    """Read what ``prepare`` wrote.
+
+    Raises:
+        ArgumentError: it is not of the known form, or an image has gone since.
+    """
+    facts = json.loads((folder / PREPARED_FILE).read_text(encoding="utf-8"))
+    if facts.get("format") != PREPARED_FORMAT:
+        raise ArgumentError(f"{folder / PREPARED_FILE} is not of the form {PREPARED_FORMAT}; run prepare again.")
+    place, images, parts = Path(facts["images"]), [], {}
+    for row in _rows(folder / PREPARED_TABLE):
+        extra = {"skin_type": row["skin_type"], "label": row["label"]}
+        image = LabelledImage(place / row["file"], row["image_id"], row["lesion_id"], row["class"], extra)
+        if not image.path.is_file():
+            raise ArgumentError(f"{image.path} has gone since {folder} was prepared; run prepare again.")
+        images.append(image)
+        parts[image.image_id] = row["part"]
+    _check_unique(folder / PREPARED_TABLE, images)
+    return Collection(folder, tuple(images), parts=parts, contrast=facts["contrast"])
+
+
+def read_synthetic(folder: Path) -> tuple[LabelledImage, ...]:
+    """Read generated images: ``<CLASS>/*.png``, as ``main.py generate`` writes them.
+
+    Raises:
+        ArgumentError: no class folder with an image in it.
+    """
+    found = tuple(
+        LabelledImage(path, f"synthetic-{name}-{path.stem}", f"synthetic-{name}-{path.stem}", name)
+        for name in CLASSES
+        for path in sorted((folder / name).glob("*.png"))
+    )
+    if not found:
+        raise ArgumentError(f"{folder} holds no generated images: no <CLASS>/*.png for any of {', '.join(CLASSES)}.")
+    return found
+
+
+def labels_of(images: Sequence[LabelledImage], task: Task) -> list[int]:
+    """The task's output of each image.
+
+    Raises:
+        ArgumentError: a label that does not belong to the task.
+    """
+    return [task.index(image.class_name) for image in images]
+
+
+def check_every_class(images: Sequence[LabelledImage], task: Task, part: str) -> None:
+    """Refuse a part in which a class of the task does not occur.
+
+    Raises:
+        ArgumentError: names the class and the part.
+    """
+    there = set(labels_of(images, task))
+    for index, name in enumerate(task.classes):
+        if index not in there:
+            raise ArgumentError(
+                f"The {part} part has {len(images)} images and none of the class {name!r}, so nothing can be said "
+                f"about it; give more images, or another split."
+            )
+
+
+def _find_metadata(folder: Path) -> Path:
+    for table in sorted(folder.glob("*.csv")):
+        with table.open(encoding="utf-8-sig") as stream:
+            if set(stream.readline().strip().split(",")) >= _NEEDED:
+                return table
+    raise ArgumentError(
+        f"{folder} is neither a HAM10000 folder (a CSV with lesion_id, image_id and dx beside images/) nor prepared."
+    )
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8-sig") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _check_unique(table: Path, images: Sequence[LabelledImage]) -> None:
+    name, times = Counter(image.image_id for image in images).most_common(1)[0] if images else ("", 1)
+    if times > 1:
+        raise ArgumentError(f"{table} lists the image {name} {times} times; list it once.")

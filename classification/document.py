@@ -1,0 +1,167 @@
+"""The tables of ``docs/classification.md``, filled from the results: no figure in it is typed by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from classification.audit import FAIRNESS
+from classification.evaluation_files import METRICS
+from classification.events import Note, Tell, Written, nobody
+from classification.tables import cell, interval_of
+from core.errors import ArgumentError
+from core.files import write_whole
+
+_BEGIN: Final = "<!-- begin {} -->"
+_END: Final = "<!-- end {} -->"
+_SCORES: Final = ("auc", "sensitivity", "specificity", "balanced_accuracy")
+
+
+def fill_document(file: Path, runs: Path, tell: Tell = nobody) -> None:
+    """Put the tables that results are there for between their markers; the others stay as they are.
+
+    Raises:
+        ArgumentError: the document is not there, or has no marker.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ArgumentError(f"The document {file} cannot be read: {error.strerror}.") from error
+    names = re.findall(r"<!-- begin (\w+) -->", text)
+    if not names:
+        raise ArgumentError(f"{file} has no marker such as {_BEGIN.format('ham10000')}.")
+    for name in names:
+        table = _TABLES[name](runs)
+        tell(Note(f"{name}: {'filled' if table else 'no results'}"))
+        if table:
+            text = _between(text, name, table)
+    write_whole(file, text.encode())
+    tell(Written(file))
+
+
+def _between(text: str, name: str, table: str) -> str:
+    begin, end = _BEGIN.format(name), _END.format(name)
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.S)
+    return pattern.sub(lambda _: f"{begin}\n{table}\n{end}", text)
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    if not rows:
+        return ""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def _results(runs: Path, pattern: str) -> list[Mapping[str, Any]]:
+    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(runs.glob(pattern))]
+
+
+def _ham10000(runs: Path) -> str:
+    """One row a run: seven classes, and the yes-or-no question."""
+    rows = []
+    for result in _results(runs, f"*_seed*/evaluation/{METRICS}"):
+        facts, data, seven = result["classifier"], result["data"], result.get("multiclass")
+        rows.append(
+            [
+                facts["backbone"],
+                facts["task"],
+                facts["training"]["seed"],
+                "scratch" if facts["beginning"].startswith("Training from scratch") else "ImageNet",
+                f"{data['images']:,} / {data['lesions']:,}",
+                _text(seven["balanced_accuracy"]) if seven else "",
+                _text(seven["macro_auc"]) if seven else "",
+                result["question"],
+                *(_text(result["binary"][score]) for score in _SCORES),
+            ]
+        )
+    columns = ("Backbone", "Task", "Seed", "Begun", "Test images / lesions", "Balanced accuracy (7)", "Macro AUC (7)")
+    return _markdown((*columns, "Question", "AUC", "Sensitivity", "Specificity", "Balanced accuracy"), rows)
+
+
+def _skin_type(runs: Path) -> str:
+    return _groups(runs, "fairness_*/fitzpatrick17k")
+
+
+def _ham10000_groups(runs: Path) -> str:
+    return _groups(runs, "fairness_*/ham10000")
+
+
+def _groups(runs: Path, pattern: str) -> str:
+    """One row a group and classifier."""
+    rows = [
+        [
+            grouping.replace("_", " "),
+            cell["group"],
+            name,
+            *(cell[count] for count in ("images", "lesions", "positives", "negatives")),
+            *(_text(cell[score]) for score in _SCORES),
+        ]
+        for result in _results(runs, f"{pattern}/{FAIRNESS}")
+        for grouping, found in result["groupings"].items()
+        for place in range(len(next(iter(found["series"].values()))["cells"]))
+        for name, series in found["series"].items()
+        for cell in [series["cells"][place]]
+    ]
+    columns = ("Grouping", "Group", "Classifier", "Images", "Lesions", "Positive", "Negative")
+    return _markdown((*columns, "AUC", "Sensitivity", "Specificity", "Balanced accuracy"), rows)
+
+
+def _gaps(runs: Path) -> str:
+    """One row a criterion and classifier."""
+    rows = [
+        [
+            grouping.replace("_", " "),
+            name,
+            gap["criterion"],
+            _text(gap["size"]),
+            _number(gap["by_chance"]),
+            gap["lowest"],
+            gap["highest"],
+            ", ".join(gap["too_few"]) or "none",
+        ]
+        for result in _results(runs, f"fairness_*/*/{FAIRNESS}")
+        for grouping, found in result["groupings"].items()
+        for name, series in found["series"].items()
+        for gap in series["gaps"]
+    ]
+    columns = ("Grouping", "Classifier", "Criterion", "Gap", "By chance (95%)", "Lowest", "Highest", "Too few")
+    return _markdown(columns, rows)
+
+
+def _fidelity(runs: Path) -> str:
+    """One row a method and removal."""
+    rows = [
+        [
+            result["classifier"]["backbone"],
+            result["classifier"]["task"],
+            result["images"],
+            row["method"],
+            row["removal"],
+            _text(row["area"]),
+            _text(row["above_control"]) if "above_control" in row else "",
+        ]
+        for result in _results(runs, "*/fidelity/fidelity.json")
+        for row in result["rows"]
+    ]
+    columns = ("Backbone", "Task", "Images", "Method", "Removal", "Mean fall", "Above the control")
+    return _markdown(columns, rows)
+
+
+def _text(values: Any) -> str:
+    return values if isinstance(values, str) else str(cell(interval_of(values)))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+_TABLES: Final[Mapping[str, Callable[[Path], str]]] = {
+    "ham10000": _ham10000,
+    "skin_type": _skin_type,
+    "ham10000_groups": _ham10000_groups,
+    "gaps": _gaps,
+    "fidelity": _fidelity,
+}

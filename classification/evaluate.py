@@ -1,0 +1,168 @@
+"""How good a classifier is on images that neither trained nor chose it: scores with intervals, curves, one report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from classification.bootstrap import RESAMPLES, Interval, intervals, mend_shares
+from classification.data import Collection, check_every_class, open_collection
+from classification.evaluation_files import write_results
+from classification.events import Note, Tell, Written, nobody
+from classification.job import SPLIT
+from classification.metrics import binary_statistic, confusion, multiclass_statistic, recalls
+from classification.model_file import TrainedClassifier, load_classifier
+from classification.prediction import Predictions, predict
+from classification.splits import TEST, VALIDATION, images_of, parts_of, refuse_leak
+from classification.thresholds import check_rule, choose_threshold
+from core.errors import ArgumentError
+
+EVALUATION_FORMAT: Final = "isicgui.evaluation/1"
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """What to evaluate, on what, into where.
+
+    Attributes:
+        checkpoint: the classifier.
+        data: a HAM10000 folder, or what ``prepare`` wrote.
+        output: receives tables, plots and the report.
+        split: of HAM10000; that of the classifier's own run where None.
+        part: which part judges.
+        contrast: the yes-or-no question; the data's or the classifier's own where None.
+        threshold: the rule by which its threshold is chosen on the validation part (``thresholds``).
+        augmented: average over the eight symmetries of each image.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+
+    checkpoint: Path
+    data: Path
+    output: Path
+    split: Path | None = None
+    part: str = TEST
+    contrast: str | None = None
+    threshold: str = "equal"
+    augmented: bool = False
+    resamples: int = RESAMPLES
+    seed: int = 0
+    device: str = "auto"
+    cache: Path = Path("runs/cache")
+
+
+def evaluate(job: EvaluationJob, tell: Tell = nobody) -> dict[str, Any]:
+    """Evaluate a classifier and write ``metrics.json``, CSV tables, plots and ``report.html``.
+
+    Raises:
+        ArgumentError: the data, the split and the classifier do not fit each other.
+        CheckpointError: the classifier cannot be read.
+        JobFailedError: a probability is not a number.
+    """
+    check_rule(job.threshold)
+    classifier = load_classifier(job.checkpoint)
+    collection = open_collection(job.data)
+    tell(Note(collection.describe()))
+    validation, test = answers(job, classifier, collection, tell)
+    job.output.mkdir(parents=True, exist_ok=True)
+    result = {
+        "format": EVALUATION_FORMAT,
+        "classifier": classifier.describe(),
+        "data": {"part": job.part, "images": len(test.images), "lesions": len(set(test.lesions))},
+        "settings": {"augmented": job.augmented, "resamples": job.resamples, "seed": job.seed},
+        **measure(validation, test, job.threshold, job.resamples, job.seed),
+    }
+    write_results(job.output, test, result)
+    tell(Written(job.output / "report.html"))
+    return result
+
+
+def answers(
+    job: EvaluationJob, classifier: TrainedClassifier, collection: Collection, tell: Tell
+) -> tuple[Predictions, Predictions]:
+    """What the classifier says of the validation and the judging part."""
+    contrast = job.contrast or collection.contrast or classifier.task.contrast
+    task = classifier.task.asking(contrast)
+    parts = _parts(job, collection)
+    chosen_on, judged = images_of(collection, parts, VALIDATION), images_of(collection, parts, job.part)
+    if task.name == "isic7" and not collection.contrast:
+        check_every_class(judged, task, job.part)
+        check_every_class(chosen_on, task, VALIDATION)
+    found = predict(
+        classifier,
+        collection,
+        [*chosen_on, *judged],
+        task=task,
+        augmented=job.augmented,
+        device=job.device,
+        cache=job.cache,
+        tell=tell,
+    )
+    first = np.arange(len(found.images)) < len(chosen_on)
+    return found.chosen(first), found.chosen(~first)
+
+
+def _parts(job: EvaluationJob, collection: Collection) -> Mapping[str, str]:
+    own = job.checkpoint.parent / SPLIT
+    file = job.split or own
+    if not collection.parts and not file.exists():
+        raise ArgumentError(
+            f"The split that {job.checkpoint} was trained with is not beside it ({own}); name it with --split, "
+            "or the test would be on training images."
+        )
+    parts = parts_of(collection, file, job.seed)
+    refuse_leak(own, images_of(collection, parts, job.part), str(job.checkpoint))
+    return parts
+
+
+def measure(validation: Predictions, test: Predictions, rule: str, resamples: int, seed: int) -> dict[str, Any]:
+    """Every score of the judged part, with the threshold chosen on the other one, as JSON values."""
+    threshold = choose_threshold(rule, validation.positive, validation.scores)
+    decided = test.scores >= threshold
+    found: dict[str, Any] = {
+        "question": test.task.contrast,
+        "threshold": {"rule": rule, "value": threshold, "chosen_on": VALIDATION, "images": len(validation.images)},
+        "binary": _as_json(question_intervals(test, test.positive, test.scores, decided, resamples, seed)),
+        "diagnoses": [_diagnosis(test, decided, name) for name in sorted({i.class_name for i in test.images})],
+    }
+    if test.task.name == "isic7" and len({image.class_name for image in test.images}) == len(test.task.classes):
+        found |= _multiclass(validation, test, rule, resamples, seed)
+    return found
+
+
+def question_intervals(
+    part: Predictions, positive: np.ndarray, scores: np.ndarray, decided: np.ndarray, resamples: int, seed: int
+) -> dict[str, Interval]:
+    """The scores of one yes-or-no question, intervals over lesions."""
+    found = intervals(binary_statistic(positive, scores, decided), part.lesions, resamples, seed)
+    lesions = np.array(part.lesions)
+    return mend_shares(found, len(set(lesions[positive])), len(set(lesions[~positive])))
+
+
+def _multiclass(validation: Predictions, test: Predictions, rule: str, resamples: int, seed: int) -> dict[str, Any]:
+    truth, predicted = test.truth, test.probabilities.argmax(axis=1)
+    shares = recalls(truth, predicted, len(test.task.classes), np.ones((1, len(truth))))[0]
+    rows = []
+    for index, name in enumerate(test.task.classes):
+        threshold = choose_threshold(rule, validation.truth == index, validation.probabilities[:, index])
+        scores = test.probabilities[:, index]
+        found = question_intervals(test, truth == index, scores, scores >= threshold, resamples, seed)
+        mine = [image for image in test.images if image.class_name == name]
+        counts = {"class": name, "images": len(mine), "lesions": len({image.lesion_id for image in mine})}
+        rows.append({**counts, "threshold": threshold, "recall": float(shares[index]), **_as_json(found)})
+    overall = intervals(multiclass_statistic(truth, test.probabilities), test.lesions, resamples, seed)
+    table = confusion(truth, predicted, len(test.task.classes)).tolist()
+    return {"multiclass": _as_json(overall), "classes": rows, "confusion": table}
+
+
+def _diagnosis(test: Predictions, decided: np.ndarray, name: str) -> dict[str, Any]:
+    mine = np.array([image.class_name == name for image in test.images])
+    return {"class": name, "images": int(mine.sum()), "called_positive": float(decided[mine].mean())}
+
+
+def _as_json(found: Mapping[str, Interval]) -> dict[str, Any]:
+    return {name: interval.to_json() for name, interval in found.items()}

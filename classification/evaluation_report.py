@@ -1,0 +1,109 @@
+"""The report of an evaluation: what the numbers are, what they are of, and what they leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from classification.bootstrap import Interval
+from classification.tables import cell, interval_of
+from core.report import Cell, Gallery, Picture, Section, Table, write_report
+
+_BINARY: Final = ("auc", "sensitivity", "specificity", "balanced_accuracy")
+_MULTICLASS: Final = ("balanced_accuracy", "macro_auc", "accuracy", "calibration_error")
+_CAPTIONS: Final = {
+    "roc": "Receiver operating characteristic on the judged part.",
+    "precision_recall": "Precision and recall; the legend says how common a positive is.",
+    "reliability": "How often a probability came true; small numbers are images of a bin.",
+    "confusion": "What the images are (rows) and what they are called (columns).",
+}
+
+
+def write_evaluation_report(path: Path, result: Mapping[str, Any], plots: Mapping[str, Path]) -> None:
+    """Write ``report.html`` from the content of ``metrics.json`` and its plots."""
+    facts = result["classifier"]
+    pictures = [Picture(file, _CAPTIONS[name], width=420) for name, file in plots.items()]
+    sections = [
+        Section(f"The question: {result['question']}, yes or no", [_threshold_text(result), _binary_table(result)])
+    ]
+    if "multiclass" in result:
+        sections.append(Section("Seven classes", [_overall_table(result), _class_table(result)]))
+    sections += [
+        Section("Curves", [Gallery(pictures, "All of the judged part.")]),
+        Section("By diagnosis", [_diagnosis_table(result)]),
+    ]
+    title = f"{facts['backbone']}, {facts['task']}: evaluation on {result['data']['images']:,} images"
+    write_report(path, title, _summary(result), sections, provenance=_provenance(result), warnings=_warnings(result))
+
+
+def _summary(result: Mapping[str, Any]) -> list[str]:
+    data, binary = result["data"], result["binary"]
+    lines = [f"Judged on {data['images']:,} images of {data['lesions']:,} lesions, part {data['part']!r}."]
+    named = [f"{name.replace('_', ' ')} {_text(binary[name])}" for name in _BINARY]
+    lines.append(f"{result['question'].capitalize()}: {'; '.join(named)}.")
+    if "multiclass" in result:
+        overall = result["multiclass"]
+        lines.append(
+            f"Seven classes: balanced accuracy {_text(overall['balanced_accuracy'])}, "
+            f"macro AUC {_text(overall['macro_auc'])}."
+        )
+    return lines
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    return str(cell(interval_of(values)))
+
+
+def _warnings(result: Mapping[str, Any]) -> list[str]:
+    beginning = str(result["classifier"].get("beginning", ""))
+    return [beginning] if beginning.startswith("Training from scratch") else []
+
+
+def _threshold_text(result: Mapping[str, Any]) -> str:
+    threshold = result["threshold"]
+    return (
+        f"An image is called positive from a probability of {threshold['value']:.4f} on, by the rule "
+        f"{threshold['rule']!r} on the {threshold['images']:,} images of the {threshold['chosen_on']} part. "
+        f"Intervals hold 95% of {result['settings']['resamples']:,} resamples of lesions; where every case is right "
+        "or wrong, so that resampling cannot vary, Wilson's interval stands."
+    )
+
+
+def _binary_table(result: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell]] = [[name.replace("_", " "), _cell(values)] for name, values in result["binary"].items()]
+    return Table(("Score", "Value and 95% interval"), rows, "Scores of the yes-or-no question.")
+
+
+def _overall_table(result: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell]] = [[name.replace("_", " "), _cell(result["multiclass"][name])] for name in _MULTICLASS]
+    return Table(("Score", "Value and 95% interval"), rows, "The class of the highest probability is the answer.")
+
+
+def _class_table(result: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            row["class"],
+            row["images"],
+            row["lesions"],
+            row["recall"],
+            *(_cell(row[name]) for name in ("auc", "sensitivity", "specificity")),
+        ]
+        for row in result["classes"]
+    ]
+    columns = ("Class", "Images", "Lesions", "Recall", "AUC", "Sensitivity", "Specificity")
+    return Table(columns, rows, "Recall by the highest probability; the rest each class against all others.")
+
+
+def _diagnosis_table(result: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell]] = [[row["class"], row["images"], row["called_positive"]] for row in result["diagnoses"]]
+    return Table(("Diagnosis", "Images", "Share called positive"), rows, f"Called {result['question']}, by diagnosis.")
+
+
+def _cell(values: Mapping[str, Any]) -> Cell:
+    interval: Interval = interval_of(values)
+    return cell(interval)
+
+
+def _provenance(result: Mapping[str, Any]) -> dict[str, object]:
+    return {**result["classifier"], **result["settings"], "threshold": result["threshold"]}

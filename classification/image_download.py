@@ -1,0 +1,124 @@
+"""Many small images from many servers: resumed, checked, and every one that could not be had named with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from threading import Event as Switch
+from threading import Lock, local
+from typing import Final
+from urllib.parse import urlsplit
+
+import requests
+from PIL import Image, UnidentifiedImageError
+
+from classification.events import Counted, Tell, nobody
+from core.download.fetch import Network, Wanted, fetch
+from core.download.http import SpoiledError, host_of, is_safe, open_session
+from core.download.patience import Patience
+from core.errors import DownloadError
+
+_AT_ONCE: Final = 4
+_PATIENCE: Final = Patience(attempts=3, unreachable=2, base_s=0.5, cap_s=10.0)
+_DEAD_AFTER: Final = 5  # failures in a row of one server
+_TELL_EVERY: Final = 50
+
+
+def download_images(
+    addresses: Mapping[str, str], folder: Path, tell: Tell = nobody, patience: Patience = _PATIENCE
+) -> dict[str, str]:
+    """Fetch images that are not there yet; an interrupted one goes on where it broke off.
+
+    Args:
+        addresses: file name to address.
+        folder: receives the files.
+        tell: hears how far it is.
+        patience: how often each is tried.
+
+    Returns:
+        File name to the reason, of those that could not be had.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = {name: url for name, url in addresses.items() if not (folder / name).is_file()}
+    run = _Run(folder, patience)
+    reasons: dict[str, str] = {}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        futures = {pool.submit(run.fetch, name, url): name for name, url in missing.items()}
+        try:
+            for done, future in enumerate(as_completed(futures), 1):
+                if reason := future.result():
+                    reasons[futures[future]] = reason
+                if done % _TELL_EVERY == 0 or done == len(futures):
+                    tell(Counted("images downloaded", done - len(reasons), len(futures)))
+        except KeyboardInterrupt:
+            run.stop.set()
+            raise
+        finally:
+            run.close()
+    return reasons
+
+
+class _Run:
+    """What the workers share: a session each, and which servers do not answer."""
+
+    def __init__(self, folder: Path, patience: Patience) -> None:
+        self.folder, self.patience, self.stop = folder, patience, Switch()
+        self._own, self._lock = local(), Lock()
+        self._sessions: list[requests.Session] = []
+        self._failures: Counter[str] = Counter()
+
+    def fetch(self, name: str, url: str) -> str:
+        """Fetch one image; returns why not, or nothing."""
+        address = _encrypted(url)
+        if not address:
+            return f"{url!r} is not a web address"
+        host = host_of(address)
+        if self.stop.is_set() or self._failures[host] >= _DEAD_AFTER:
+            return f"left out after {_DEAD_AFTER} failures of {host} in a row"
+        try:
+            wanted = Wanted(name, address, lambda _: address, check=_check_image)
+            for _ in fetch(wanted, self.folder / name, Network(self._session(), self.patience)):
+                if self.stop.is_set():
+                    return "interrupted"
+        except DownloadError as error:
+            self._count(host, failed=True)
+            return str(error).partition(";")[0]  # what follows is advice about model downloads
+        except OSError as error:
+            return f"it could not be written ({error.strerror})"
+        self._count(host, failed=False)
+        return ""
+
+    def close(self) -> None:
+        """Close every connection."""
+        for session in self._sessions:
+            session.close()
+
+    def _count(self, host: str, *, failed: bool) -> None:
+        with self._lock:
+            self._failures[host] = self._failures[host] + 1 if failed else 0
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._own, "session"):
+            self._own.session = open_session()
+            with self._lock:
+                self._sessions.append(self._own.session)
+        session: requests.Session = self._own.session
+        return session
+
+
+def _encrypted(url: str) -> str:
+    """The address by https: some of the tables' addresses are older than their servers' certificates."""
+    parts = urlsplit(url.strip())
+    if not parts.hostname or parts.scheme not in {"http", "https"}:
+        return ""
+    return url.strip() if is_safe(url.strip()) else parts._replace(scheme="https").geturl()
+
+
+def _check_image(path: Path) -> None:
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError) as error:
+        raise SpoiledError("what came is not a whole image") from error

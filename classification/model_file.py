@@ -1,0 +1,175 @@
+"""Trained classifiers as files: our own form, which says what its outputs mean, and the bare weights for the window."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+from classification.networks import build_network
+from classification.tasks import BACKBONES, Task
+from core.classes import CLASSES
+from core.errors import ArgumentError, CheckpointError
+from core.files import sha256_of, write_whole
+from core.state_dicts import find_weights
+
+CLASSIFIER_FORMAT: Final = "isicgui.classifier/1"
+EXPORTED_BACKBONE: Final = "resnet18"
+EXPORTED_SIZE: Final = 224
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """A classifier as a file holds it.
+
+    Attributes:
+        backbone: one of ``BACKBONES``.
+        task: what its outputs mean.
+        image_size: height and width of the images that it was made for, in pixels.
+        state_dict: weights, on the CPU.
+        provenance: what it was trained on, how, and what came out.
+        source: the file, or empty.
+        sha256: of the file, or empty.
+    """
+
+    backbone: str
+    task: Task
+    image_size: int
+    state_dict: Mapping[str, torch.Tensor] = field(repr=False)
+    provenance: Mapping[str, Any]
+    source: str = ""
+    sha256: str = ""
+
+    def build(self) -> nn.Module:
+        """The network in eval mode, float32, channels-last, on the CPU."""
+        network = build_network(self.backbone, len(self.task.classes))
+        network.load_state_dict({name: tensor.float() for name, tensor in self.state_dict.items()})
+        network.requires_grad_(False).eval()
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def describe(self) -> dict[str, Any]:
+        """What a result says of the classifier that it was made with."""
+        facts = {"backbone": self.backbone, "task": str(self.task), "image_size": self.image_size}
+        return {**facts, "checkpoint": self.source, "sha256": self.sha256, **self.provenance}
+
+
+def save_classifier(classifier: TrainedClassifier, file: Path) -> None:
+    """Write our own form; the file is whole or not there.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    content = {
+        "format": CLASSIFIER_FORMAT,
+        "backbone": classifier.backbone,
+        "task": classifier.task.to_json(),
+        "image_size": classifier.image_size,
+        "state_dict": dict(classifier.state_dict),
+        "provenance": dict(classifier.provenance),
+    }
+    write_whole(file, _saved(content))
+
+
+def load_classifier(file: Path) -> TrainedClassifier:
+    """Read a classifier: our own form, or the bare weights of a ResNet with seven outputs. Nothing in it is executed.
+
+    Raises:
+        CheckpointError: missing, damaged, foreign, or its weights do not fit what it says of itself.
+    """
+    content = _load(file)
+    sha256 = sha256_of(file)
+    if content.get("format") == CLASSIFIER_FORMAT:
+        return _described(file, content, sha256)
+    weights, _ = find_weights(content, list)
+    backbone = _backbone_of(weights or {})
+    if weights is None or backbone is None:
+        raise CheckpointError(
+            f"{file} is neither a classifier of the form {CLASSIFIER_FORMAT} nor the weights of a ResNet with "
+            f"{len(CLASSES)} outputs."
+        )
+    return TrainedClassifier(backbone, Task("isic7"), EXPORTED_SIZE, dict(weights), {}, str(file), sha256)
+
+
+def _load(file: Path) -> Mapping[str, Any]:
+    if not file.is_file():
+        raise CheckpointError(f"There is no checkpoint {file}.")
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{file} is damaged or holds more than tensors and plain values ({reason}).") from error
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{file} holds a {type(content).__name__}, not a classifier.")
+    return content
+
+
+def _described(file: Path, content: Mapping[str, Any], sha256: str) -> TrainedClassifier:
+    try:
+        task = Task(content["task"]["name"], content["task"]["contrast"])
+        backbone, size, weights = content["backbone"], int(content["image_size"]), content["state_dict"]
+    except (KeyError, TypeError, ValueError, ArgumentError) as error:
+        raise CheckpointError(
+            f"{file} has the form {CLASSIFIER_FORMAT} but does not say what it is ({error})."
+        ) from error
+    if backbone not in BACKBONES:
+        raise CheckpointError(f"{file} names the unknown backbone {backbone!r}; known are {', '.join(BACKBONES)}.")
+    _check_weights(file, backbone, task, weights)
+    return TrainedClassifier(backbone, task, size, weights, content.get("provenance", {}), str(file), sha256)
+
+
+def _check_weights(file: Path, backbone: str, task: Task, weights: Mapping[str, torch.Tensor]) -> None:
+    expected = _shapes(backbone, len(task.classes))
+    found = {name: tensor.shape for name, tensor in weights.items()}
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if wrong:
+        raise CheckpointError(f"{file} is not a {backbone} of {len(task.classes)} outputs: {wrong[0]} does not fit.")
+    for name, tensor in weights.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{file} holds values that are not numbers in {name}; train it again.")
+
+
+def _shapes(backbone: str, classes: int) -> dict[str, torch.Size]:
+    with torch.device("meta"):
+        return {name: tensor.shape for name, tensor in build_network(backbone, classes).state_dict().items()}
+
+
+def _backbone_of(weights: Mapping[str, torch.Tensor]) -> str | None:
+    found = {name: tensor.shape for name, tensor in weights.items()}
+    return next((name for name in BACKBONES[:4] if _shapes(name, len(CLASSES)) == found), None)
+
+
+def export_classifier(classifier: TrainedClassifier, file: Path) -> None:
+    """Write ``classifier.pth`` for the explanations: the bare weights of a ResNet-18 with seven outputs, in fp16.
+
+    Raises:
+        ArgumentError: another backbone or task, or another image size than the explanations use.
+        OSError: the folder cannot be written.
+    """
+    what = (classifier.backbone, classifier.task.name, classifier.image_size)
+    if what != (EXPORTED_BACKBONE, "isic7", EXPORTED_SIZE):
+        raise ArgumentError(
+            f"Only a {EXPORTED_BACKBONE} of the task isic7 at {EXPORTED_SIZE} px can be exported for the explanations; "
+            f"this is a {what[0]} of the task {classifier.task} at {what[2]} px."
+        )
+    halves = {name: _half(tensor) for name, tensor in classifier.state_dict.items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, _saved(halves))
+
+
+def _half(tensor: torch.Tensor) -> torch.Tensor:
+    """In fp16 where that can hold it: half the bytes, and no probability changes in its second digit."""
+    half = tensor.half() if tensor.is_floating_point() else tensor
+    return half if torch.isfinite(half).all() else tensor
+
+
+def _saved(content: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(dict(content), buffer)
+    return buffer.getvalue()

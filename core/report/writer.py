@@ -1,0 +1,86 @@
+"""From sections to one HTML file without scripts, fonts or anything else that has to be fetched."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from core import __version__
+from core.files import write_whole
+from core.report.content import Block, Gallery, Picture, Section, Table
+
+RESEARCH_USE: Final = "For research use only. Not a medical device: nothing in this report is a diagnosis."
+_TEMPLATE: Final = "report.html.j2"
+
+
+def write_report(
+    path: Path,
+    title: str,
+    summary: Sequence[str],
+    sections: Sequence[Section],
+    *,
+    provenance: Mapping[str, object],
+    warnings: Sequence[str] = (),
+) -> None:
+    """Write a report; the file is whole or not there. Tables and figures are numbered through.
+
+    Args:
+        path: the HTML file; one that is there is replaced.
+        title: says what of what.
+        summary: plain sentences that answer the report's questions, each a point of a list at its head.
+        sections: in reading order.
+        provenance: what the numbers come from (files and their hashes, settings, seeds, versions), shown at the end.
+        warnings: what a reader must know before trusting any number; shown above the summary.
+
+    Raises:
+        OSError: the file cannot be written, or a picture cannot be read.
+        ValueError: a picture is neither PNG, JPEG nor SVG.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    figures, tables = itertools.count(1), itertools.count(1)
+    html = environment.get_template(_TEMPLATE).render(
+        title=title,
+        summary=summary,
+        warnings=warnings,
+        sections=[(section.title, list(_numbered(section.blocks, figures, tables))) for section in sections],
+        provenance=[(name, _plain(value)) for name, value in provenance.items()],
+        research_use=RESEARCH_USE,
+        version=__version__,
+        written_at=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+    write_whole(path, html.encode())
+
+
+def _numbered(
+    blocks: Sequence[Block], figures: Iterator[int], tables: Iterator[int]
+) -> Iterator[tuple[str, Any, int | None]]:
+    """Each block with its kind and its number."""
+    for block in blocks:
+        if isinstance(block, Table):
+            yield "table", block, next(tables)
+        elif isinstance(block, Picture):
+            yield "picture", block, next(figures)
+        elif isinstance(block, Gallery):
+            yield "gallery", block, next(figures)
+        else:
+            yield "text", block, None
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        parts = [(key, _plain(inner), isinstance(inner, Mapping)) for key, inner in value.items()]
+        return ", ".join(f"{key} ({text})" if nested else f"{key} {text}" for key, text, nested in parts)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(inner) for inner in value)
+    return "none" if value is None else str(value)

@@ -1,0 +1,175 @@
+"""Batches: each one a function of its own number, so that a run can stop anywhere and go on as if it had not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from diffusion.cache import Pixels
+from diffusion.conditioning import Conditioning
+
+_TIMESTEPS = 1000
+_FEWEST_PLACES = 64  # of the schedule that a validation looks at
+_STRIDE = 389  # prime, so that a walk in such strides comes by every timestep once; neighbours get distant ones
+_BRIGHTNESS, _CONTRAST, _SATURATION = 0.06, 0.08, 0.08
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step needs of its images.
+
+    Attributes:
+        images: (B, 3, S, S) float32 in [-1, 1], in the layout of the network.
+        labels: as the conditioning gives them, or None.
+        timesteps: (B,) in [0, 1000).
+        noise: (B, 3, S, S), standard normal.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor | None
+    timesteps: torch.Tensor
+    noise: torch.Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return Batch(self.images.to(device), labels, self.timesteps.to(device), self.noise.to(device))
+
+    def parts(self, count: int) -> list[Batch]:
+        """The batch in ``count`` parts of equal length, for gradient accumulation."""
+        if count == 1:
+            return [self]
+        labels = self.labels.chunk(count) if self.labels is not None else [None] * count
+        parts = zip(self.images.chunk(count), labels, self.timesteps.chunk(count), self.noise.chunk(count), strict=True)
+        return [Batch(*part) for part in parts]
+
+
+class BalancedBatches:
+    """Batches drawn at random with square-root class balance, turned and mirrored, each from its own number.
+
+    Batch ``n`` is a function of ``(seed, n)`` alone: a resumed run draws what the uninterrupted one would
+    have drawn, and no state of a random number generator has to be saved. Nor does it depend on the number of
+    processes: each makes its own share of the one batch.
+    """
+
+    def __init__(
+        self, pixels: np.ndarray, classes: Sequence[object], batch_size: int, seed: int, jitter: bool = False
+    ) -> None:
+        """Prepare to draw.
+
+        Args:
+            pixels: uint8 (N, S, S, 3).
+            classes: what is balanced, one an image.
+            batch_size: images a batch, over all processes.
+            seed: of the run.
+            jitter: vary brightness, contrast and saturation a little.
+        """
+        self.pixels = pixels
+        self.batch_size = batch_size
+        self.seed = seed
+        self.jitter = jitter
+        counts = Counter(classes)
+        self.weights = torch.tensor([float(counts[name]) for name in classes]).double().rsqrt()
+
+    def batch(self, number: int, share: slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor, torch.Generator]:
+        """Batch ``number``: images float32 in [-1, 1], the rows that they come from (B,), and its generator.
+
+        The images are those of ``share``, (B', 3, S, S); rows and generator belong to the whole batch. The generator
+        has drawn the images and how they are changed, and goes on to feed the noise of the step.
+        """
+        generator = torch.Generator().manual_seed((self.seed << 32) + number)
+        rows = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=generator)
+        turns = torch.randint(0, 8, (self.batch_size,), generator=generator)
+        factors = torch.rand(3, self.batch_size, generator=generator) if self.jitter else None
+        chosen = zip(rows[share].tolist(), turns[share].tolist(), strict=True)
+        stacked = np.stack([_turn(self.pixels[row], turn) for row, turn in chosen])
+        images = torch.from_numpy(stacked).permute(0, 3, 1, 2)  # channels-last without a copy
+        images = images.float().div_(127.5).sub_(1.0)
+        return images if factors is None else jittered(images, factors[:, share]), rows, generator
+
+
+class TrainingBatches:
+    """Batches with their labels, timesteps and noise, on the device."""
+
+    def __init__(
+        self,
+        batches: BalancedBatches,
+        labels: torch.Tensor,
+        conditioning: Conditioning,
+        device: torch.device,
+        rank: int = 0,
+        processes: int = 1,
+        layout: torch.memory_format = torch.contiguous_format,
+    ) -> None:
+        self.batches = batches
+        self.labels = labels
+        self.conditioning = conditioning
+        self.device = device
+        self.share = slice(rank, None, processes)
+        self.layout = layout
+
+    def batch(self, number: int) -> Batch:
+        """This process's share of batch ``number``."""
+        images, rows, generator = self.batches.batch(number, self.share)
+        labels = self.conditioning.drop(self.labels[rows], generator)
+        timesteps = torch.randint(0, _TIMESTEPS, (len(rows),), generator=generator)
+        noise = self._noise((len(rows), *images.shape[1:]), generator)
+        return Batch(
+            images.to(self.device, non_blocking=True).contiguous(memory_format=self.layout),
+            None if labels is None else labels[self.share].to(self.device, non_blocking=True),
+            timesteps[self.share].to(self.device, non_blocking=True),
+            noise[self.share].contiguous(memory_format=self.layout),
+        )
+
+    def _noise(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+        """Noise of the whole batch, drawn on the device: a GPU draws in no time what would hold a processor up."""
+        if self.device.type != "cpu":
+            seed = int(torch.randint(0, 2**62, (), generator=generator))
+            generator = torch.Generator(self.device).manual_seed(seed)
+        return torch.randn(shape, generator=generator, device=self.device)
+
+
+def fixed_batches(pixels: Pixels, labels: torch.Tensor, conditioned: bool, rank: int, processes: int) -> list[Batch]:
+    """Held-out images with timesteps and noise that never change: this process's share, 32 at a time.
+
+    Each image stands at two timesteps or more; over all images they cover the schedule evenly. Labels are told in full.
+    """
+    count = len(pixels.images)
+    total = count * max(2, -(-_FEWEST_PLACES // count))
+    generator = torch.Generator().manual_seed(1)
+    batches = []
+    for start in range(0, total, 32):
+        places = torch.arange(start, min(start + 32, total))
+        noise = torch.randn((len(places), 3, *pixels.array.shape[1:3]), generator=generator)
+        mine = slice(rank, None, processes)
+        rows = places[mine] % count
+        if len(rows):
+            images = torch.from_numpy(pixels.array[rows.numpy()]).permute(0, 3, 1, 2).float() / 127.5 - 1
+            timesteps = (places[mine] * _STRIDE % total) * (_TIMESTEPS - 1) // (total - 1)
+            batches.append(Batch(images, labels[rows] if conditioned else None, timesteps, noise[mine]))
+    return batches
+
+
+def jittered(images: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    """Vary brightness, contrast and saturation mildly: colour is a sign of disease, so it must stay what it is.
+
+    Args:
+        images: (B, 3, S, S) in [-1, 1].
+        factors: (3, B) in [0, 1), where 0.5 changes nothing.
+    """
+    brightness, contrast, saturation = ((2 * factors - 1)[..., None, None, None]).to(images.device)
+    grey = images.mean(dim=1, keepdim=True)
+    images = grey + (images - grey) * (1 + _SATURATION * saturation)
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    images = mean + (images - mean) * (1 + _CONTRAST * contrast) + _BRIGHTNESS * brightness
+    return images.clamp(-1, 1)
+
+
+def _turn(image: np.ndarray, turn: int) -> np.ndarray:
+    """One of the eight symmetries of the square: dermoscopic images have no upright position."""
+    rotated = np.rot90(image, turn % 4)
+    return rotated[:, ::-1] if turn >= 4 else rotated

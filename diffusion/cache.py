@@ -1,0 +1,144 @@
+"""Real images at the training size: decoded once, then memory-mapped."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+from core.errors import JobFailedError
+from core.files import PART_SUFFIX, whole_file, write_whole
+from diffusion.data import DataError, LabelledImage
+
+_FORM = 2  # of the cache's files; another number makes them anew
+_AT_ONCE = 256  # images decoded ahead of the file, which bounds the memory that they take
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Images of one size.
+
+    Attributes:
+        images: those that could be read, in the order that was asked for.
+        array: uint8 (N, S, S, 3), RGB, read-only, memory-mapped.
+        unreadable: names of the files that could not.
+    """
+
+    images: list[LabelledImage]
+    array: np.ndarray
+    unreadable: list[str]
+
+
+def load_pixels(images: Sequence[LabelledImage], size: int, cache: Path) -> Pixels:
+    """The images as pixels, from ``cache`` where they are in it: it knows them by name, length and time of change.
+
+    A cache that was interrupted, cut short or written for other images is made anew. Several processes may ask at
+    once; one of them decodes.
+
+    Raises:
+        DataError: none of the images can be read.
+        JobFailedError: the cache cannot be written, for instance because the disk is full.
+    """
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / ".lock"):
+            file = cache / f"pixels_{size}_{_key(images, size)}.npy"
+            cached = _read(file, len(images), size)
+            if cached is None:
+                _remove_what_was_interrupted(file)
+                _write(file, images, size)
+                cached = _read(file, len(images), size)
+    except OSError as error:
+        raise JobFailedError(
+            f"The decoded images cannot be kept in {cache} ({error.strerror or error}); "
+            "make room there, or name another folder with --cache."
+        ) from error
+    assert cached is not None, file  # noqa: S101 - written a moment ago, under the lock
+    array, bad = cached
+    good = [image for index, image in enumerate(images) if index not in bad]
+    if not good:
+        raise DataError(f"None of the {len(images)} images can be read; the first is {images[0].path}.")
+    return Pixels(good, array[: len(good)], [images[index].path.name for index in sorted(bad)])
+
+
+def _key(images: Sequence[LabelledImage], size: int) -> str:
+    facts: list[Any] = [_FORM, size]
+    for image in images:
+        facts.append(image.path.name)
+        with contextlib.suppress(FileNotFoundError):  # counts as unreadable
+            stat = image.path.stat()
+            facts += [stat.st_size, stat.st_mtime_ns]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def _read(file: Path, count: int, size: int) -> tuple[np.ndarray, set[int]] | None:
+    """The array and the indices of unreadable images; None where the cache is not there or not whole."""
+    try:
+        array = np.load(file, mmap_mode="r")
+        bad = set(json.loads(_list_of(file).read_text(encoding="utf-8"))["unreadable"])
+    except (FileNotFoundError, ValueError, EOFError, KeyError, TypeError):
+        return None
+    return (array, bad) if array.shape == (count, size, size, 3) and array.dtype == np.uint8 else None
+
+
+def _write(file: Path, images: Sequence[LabelledImage], size: int) -> None:
+    """Write readable images one after another; the end stays empty where some are not.
+
+    Plain writes and no memory map: on a full disk they give an error, where a map would end the process.
+    """
+    bad: list[int] = []
+    with whole_file(file, replace=True) as stream:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(images), size, size, 3)}
+        np.lib.format.write_array_header_1_0(stream, header)
+        end = stream.tell() + len(images) * size * size * 3
+        bar = tqdm(_decoded(images, size), total=len(images), desc=f"reading at {size} px", unit="image", delay=2)
+        for index, pixels in enumerate(bar):
+            if pixels is None:
+                bad.append(index)
+            else:
+                stream.write(pixels.tobytes())
+        stream.truncate(end)
+        write_whole(_list_of(file), json.dumps({"unreadable": bad}).encode())
+
+
+def _decoded(images: Sequence[LabelledImage], size: int) -> Iterator[np.ndarray | None]:
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for start in range(0, len(images), _AT_ONCE):
+            yield from pool.map(lambda image: decode(image.path, size), images[start : start + _AT_ONCE])
+
+
+def decode(path: Path, size: int) -> np.ndarray | None:
+    """One image at the training size, uint8 (size, size, 3); None where it cannot be read.
+
+    The central square is taken, so that no lesion changes its shape. Made smaller by area, so that nothing aliases;
+    enlarged by bicubic interpolation.
+    """
+    try:
+        with Image.open(path) as picture:
+            picture.draft("RGB", (4 * size, 4 * size))  # lets the JPEG decoder leave out what is scaled away
+            whole = picture.convert("RGB")
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    smaller = min(whole.size) >= size
+    resampling = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
+    return np.asarray(ImageOps.fit(whole, (size, size), resampling))
+
+
+def _list_of(file: Path) -> Path:
+    return file.with_suffix(".json")
+
+
+def _remove_what_was_interrupted(file: Path) -> None:
+    for part in file.parent.glob(f"{file.stem}*{PART_SUFFIX}"):  # under the lock: nobody is writing it
+        part.unlink(missing_ok=True)

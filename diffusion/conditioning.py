@@ -1,0 +1,93 @@
+"""What a network is told about an image besides the timestep: nothing, its class, or what is known of the patient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import torch
+
+from core.architectures import UNCONDITIONAL
+from core.classes import CLASSES
+from core.condition_embedding import IDENTITY
+from core.conditions import FIELDS
+from diffusion.data import LabelledImage
+
+DROP_CLASS: Final = 0.1  # share of images trained without their class, which is what guidance needs
+DROP_EVERYTHING: Final = 0.1
+DROP_FIELD: Final = 0.1  # share trained without one field, so that the model knows each of them as unknown
+
+
+class Conditioning(Protocol):
+    """One way to tell the network about an image."""
+
+    def config(self) -> dict[str, Any]:
+        """Arguments that ``UNet2DModel`` needs for it."""
+
+    def labels(self, images: Sequence[LabelledImage]) -> torch.Tensor:
+        """One label an image, (N, ...)."""
+
+    def drop(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor | None:
+        """The labels as the network gets them, some of them withheld at random; None for a network without."""
+
+
+class Unconditional:
+    """Nothing: a network of one class."""
+
+    def config(self) -> dict[str, Any]:
+        """No class embedding."""
+        return {"num_class_embeds": None}
+
+    def labels(self, images: Sequence[LabelledImage]) -> torch.Tensor:
+        """(N,) zeros, for the balance of classes alone."""
+        return torch.zeros(len(images), dtype=torch.long)
+
+    def drop(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor | None:  # noqa: ARG002
+        """None."""
+        return None
+
+
+class ByClass:
+    """The class, and now and then no class."""
+
+    def config(self) -> dict[str, Any]:
+        """One embedding a class, and one for none."""
+        return {"num_class_embeds": len(CLASSES) + 1}
+
+    def labels(self, images: Sequence[LabelledImage]) -> torch.Tensor:
+        """(N,) class indices."""
+        return torch.tensor([CLASSES.index(image.class_name or "") for image in images])
+
+    def drop(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """``UNCONDITIONAL`` for a tenth of the images (Ho and Salimans 2022, arXiv 2207.12598)."""
+        dropped = torch.rand(labels.shape, generator=generator) < DROP_CLASS
+        return labels.masked_fill(dropped, UNCONDITIONAL)
+
+
+class ByMetadata:
+    """Twelve numbers, NaN where unknown."""
+
+    def config(self) -> dict[str, Any]:
+        """The place of ``core.condition_embedding.ConditionEmbedding``."""
+        return {"num_class_embeds": None, "class_embed_type": IDENTITY}
+
+    def labels(self, images: Sequence[LabelledImage]) -> torch.Tensor:
+        """(N, 12) of 0, 1 and NaN."""
+        return torch.tensor([image.condition.vector() for image in images])
+
+    def drop(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Each field unknown for a tenth of the images, and all of them for another tenth."""
+        count = len(labels)
+        everything = torch.rand(count, generator=generator) < DROP_EVERYTHING
+        kept = labels.clone()
+        for place in FIELDS.values():
+            dropped = everything | (torch.rand(count, generator=generator) < DROP_FIELD)
+            kept[:, place] = kept[:, place].masked_fill(dropped[:, None], torch.nan)
+        return kept
+
+
+CONDITIONINGS: Final[dict[str, Conditioning]] = {
+    "none": Unconditional(),
+    "class": ByClass(),
+    "metadata": ByMetadata(),
+}

@@ -1,0 +1,129 @@
+"""How a run went: a table and a picture of its losses, both replaced whole, and TensorBoard where it is asked for."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from core.errors import ArgumentError
+from core.files import whole_file, write_whole
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+TABLE: Final = "loss.csv"
+PICTURE: Final = "loss.png"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One validation.
+
+    Attributes:
+        step: after which it was made.
+        size: of the images, in pixels.
+        loss: mean over the steps since the last validation.
+        held_out_loss: of the averaged weights on held-out images, at noise that never changes.
+        images_per_second: over the steps since the last validation, all processes together.
+        learning_rate: of the step.
+        memory_mib: the most that the device, or on a processor the process, has held.
+    """
+
+    step: int
+    size: int
+    loss: float
+    held_out_loss: float
+    images_per_second: float
+    learning_rate: float = 0.0
+    memory_mib: float = 0.0
+
+
+class History:
+    """The validations of a run so far. A run that goes on from an earlier step forgets what came after it."""
+
+    def __init__(self, folder: Path, step: int, tensorboard: bool = False) -> None:
+        """Read what is there of a run up to ``step``.
+
+        Raises:
+            ArgumentError: TensorBoard is asked for and not installed.
+        """
+        self.folder = folder
+        self.rows = [row for row in _read(folder / TABLE) if row.step <= step]
+        self._board = _open_board(folder / "tensorboard", step) if tensorboard else None
+
+    def add(self, row: Measured) -> None:
+        """Take note of a validation, and write table and picture anew."""
+        self.rows.append(row)
+        write_whole(self.folder / TABLE, _as_csv(self.rows))
+        _draw(self.rows, self.folder / PICTURE)
+        if self._board:
+            for name in ("loss", "held_out_loss", "images_per_second", "learning_rate", "memory_mib"):
+                self._board.add_scalar(name, getattr(row, name), row.step)
+
+    def add_grid(self, pixels: np.ndarray, step: int) -> None:
+        """Show a grid of images, uint8 (H, W, 3), in TensorBoard too."""
+        if self._board:
+            self._board.add_image("averaged weights", pixels, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Write out what TensorBoard still holds."""
+        if self._board:
+            self._board.close()
+
+
+def _open_board(folder: Path, step: int) -> SummaryWriter:
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - installed for training alone, and slow
+    except ImportError as error:
+        raise ArgumentError(
+            "--tensorboard needs the package tensorboard; install requirements-train.txt, or leave the option out."
+        ) from error
+    return SummaryWriter(str(folder), purge_step=step + 1)
+
+
+def _read(file: Path) -> list[Measured]:
+    if not file.is_file():
+        return []
+    known = {field.name: int if field.type == "int" else float for field in fields(Measured)}
+    with file.open(newline="", encoding="utf-8") as stream:
+        return [
+            Measured(**{name: known[name](value) for name, value in row.items() if name in known and value})  # type: ignore[arg-type]
+            for row in csv.DictReader(stream)
+        ]
+
+
+def _as_csv(rows: list[Measured]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in fields(Measured)])
+    writer.writerows([_short(value) for value in asdict(row).values()] for row in rows)
+    return text.getvalue().encode()
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _draw(rows: list[Measured], file: Path) -> None:
+    """Both losses over the steps; a line breaks where the image size changes: losses of two sizes do not compare."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for index, size in enumerate(dict.fromkeys(row.size for row in rows)):
+        part = [row for row in rows if row.size == size]
+        steps = [row.step for row in part]
+        axes.plot(steps, [row.loss for row in part], color=f"C{index}", alpha=0.4, label=f"training, {size} px")
+        axes.plot(
+            steps, [row.held_out_loss for row in part], "o-", ms=3, color=f"C{index}", label=f"held out, {size} px"
+        )
+    axes.set(xlabel="step", ylabel="weighted squared error", yscale="log")
+    axes.legend()
+    with whole_file(file, replace=True) as stream:
+        figure.savefig(stream, format="png", dpi=120)

@@ -1,0 +1,76 @@
+"""The whole state of a training run in one file, written whole or not at all."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from core.errors import CheckpointError, JobFailedError
+from core.files import whole_file
+
+STATE_FORMAT: Final = "isicgui.training/1"
+STATE_FILE: Final = "state.pt"
+
+
+def write_state(file: Path, state: Mapping[str, Any]) -> None:
+    """Write or replace a state (keys: see ``diffusion.train.Trainer.state``).
+
+    Raises:
+        JobFailedError: the disk is full or the folder cannot be written; the state that was there is whole.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(file, replace=True) as stream:
+            torch.save({"format": STATE_FORMAT, **state}, stream)
+    except (OSError, RuntimeError) as error:  # torch turns an error of the stream into a RuntimeError
+        if isinstance(error, RuntimeError) and not isinstance(_cause(error), OSError) and "write" not in str(error):
+            raise
+        kept = f"the state before it is whole: {file}" if file.is_file() else "there is no state before it"
+        raise JobFailedError(
+            f"The state of step {state.get('step')} cannot be written to {file.parent} "
+            f"({_reason(error)}); {kept}. Make room, then go on with --resume."
+        ) from error
+
+
+def read_state(file: Path) -> dict[str, Any]:
+    """Read a state; nothing in it is executed.
+
+    Raises:
+        CheckpointError: not there, damaged, or not a training state.
+    """
+    if not file.is_file():
+        raise CheckpointError(f"There is no training state {file}.")
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, OSError) as error:
+        raise CheckpointError(f"{file} is damaged or not a training state ({_reason(error)}).") from error
+    if not is_state(state):
+        raise CheckpointError(f"{file} is not a training state ({STATE_FORMAT}).")
+    return dict(state)
+
+
+def is_state(content: object) -> bool:
+    """Whether what ``torch.load`` gave is a training state."""
+    return isinstance(content, Mapping) and content.get("format") == STATE_FORMAT
+
+
+def conditioning_of(state: Mapping[str, Any]) -> str:
+    """``none``, ``class`` or ``metadata``, as the network in the state takes it."""
+    config = state["config"]
+    if config.get("class_embed_type"):
+        return "metadata"
+    return "class" if config.get("num_class_embeds") else "none"
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    return error.__cause__ or error.__context__
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).partition("\n")[0]

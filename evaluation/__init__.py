@@ -1,0 +1,1 @@
+"""Quality, copies and usefulness of a generated set against real images: ``python -m evaluation JOB.json``."""

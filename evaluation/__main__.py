@@ -1,0 +1,84 @@
+"""``python -m evaluation JOB.json``: measure a set, or compare several; JSON lines on stdout, see ``core.headless``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from core.errors import ArgumentError, IsicGuiError
+from core.worker import stoppable, tell
+from evaluation.job import ComparisonJob, EvaluationJob, load_job
+
+if TYPE_CHECKING:
+    from evaluation.progress import T, Work
+
+DONE: Final = 0
+FAILED: Final = 1
+WRONG_JOB: Final = 2
+INTERRUPTED: Final = 130
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job that the one argument names; returns the exit code."""
+    if len(arguments) != 1:
+        tell("error", text="Name one job file: python -m evaluation JOB.json.")
+        return WRONG_JOB
+    try:
+        with stoppable():
+            job = load_job(Path(arguments[0]))
+            tell("progress", done=0, total=1, doing="Loading")
+            return _compare(job) if isinstance(job, ComparisonJob) else _evaluate(job)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except IsicGuiError as error:
+        tell("error", text=str(error))
+        return WRONG_JOB if isinstance(error, ArgumentError) else FAILED
+
+
+def _evaluate(job: EvaluationJob) -> int:
+    from evaluation.report import write_results
+    from evaluation.run import evaluate
+    from evaluation.summary import summarise
+
+    evaluation = _told(evaluate(job))
+    files = write_results(evaluation)
+    found = evaluation.copies
+    copies = {"copies": len(found.copies), "suspicious": found.suspicious.hits, "images": found.suspicious.cases}
+    tell("finished", main=str(files[0]), files=[str(file) for file in files], summary=summarise(evaluation), **copies)
+    if job.fail_on_copies and found.accuses:
+        tell(
+            "error",
+            text=f"Copies were found: {len(found.copies)} of {found.suspicious.cases} images beyond chance, "
+            f"{found.suspicious.hits} suspiciously near to a real one; see {files[0]}.",
+        )
+        return FAILED
+    return DONE
+
+
+def _compare(job: ComparisonJob) -> int:
+    from evaluation.comparison import compare
+
+    files = _told(compare(job))
+    tell("finished", main=str(files[0]), files=[str(file) for file in files], summary=[files[-1].read_text("utf-8")])
+    return DONE
+
+
+def _told(work: Work[T]) -> T:
+    """Run work to its end and pass on what it tells."""
+    from evaluation.progress import Progress
+
+    while True:
+        try:
+            told = next(work)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        if isinstance(told, Progress):
+            tell("progress", done=round(told.done, 4), total=told.total, doing=told.doing)
+        else:
+            tell("warning", text=told.text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

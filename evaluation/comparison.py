@@ -1,0 +1,177 @@
+"""Several sets side by side: the same figures, measured against the same real images in the same features."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from core.errors import ArgumentError, OutputFolderError
+from core.files import write_whole
+from core.report import Section, Table, write_report
+from evaluation.image_sets import read_set
+from evaluation.job import ComparisonJob
+from evaluation.pictures import common_size
+from evaluation.progress import Whole, Work
+from evaluation.report import JSON_FILE, write_results
+from evaluation.resemblance import ALL
+from evaluation.results import RESULT_FORMAT, versions
+from evaluation.run import evaluate
+
+HTML_FILE: Final = "comparison.html"
+DATA_FILE: Final = "comparison.json"
+TABLE_FILE: Final = "comparison.md"
+_METRICS: Final = ("kid", "fid", "precision", "recall", "density", "coverage", "diversity")
+
+
+def compare(job: ComparisonJob) -> Work[list[Path]]:
+    """Evaluate the sets that are not evaluated yet, and tabulate all; returns the files, the report first.
+
+    Raises:
+        ArgumentError: a set cannot be used, or two were not measured against the same.
+    """
+    new = [folder for folder in job.sets if not (folder / JSON_FILE).is_file()]
+    size = common_size(*([image.path for image in read_set(folder, ())] for folder in new)) if new else 0
+    whole = Whole([1.0] * len(new))
+    results: dict[str, dict[str, Any]] = {}
+    for number, folder in enumerate(job.sets, 1):
+        source = folder
+        if folder in new:
+            source = job.output / f"{number}-{folder.resolve().name}"
+            evaluation = job.evaluation_of(folder, source, size)
+            write_results((yield from whole.part(evaluate(evaluation))))
+        results[_unique(folder.resolve().name, results)] = read_result(source)
+    check_comparable(results)
+    return _write(job.output, results)
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The ``evaluation.json`` of a folder.
+
+    Raises:
+        ArgumentError: it is not one.
+    """
+    file = folder / JSON_FILE
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArgumentError(f"{file} cannot be read: {error}.") from error
+    if not isinstance(values, dict) or values.get("format") != RESULT_FORMAT:
+        raise ArgumentError(f'{file} is no evaluation: "format" is not "{RESULT_FORMAT}"; evaluate the set again.')
+    return values
+
+
+def check_comparable(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse figures of different real images, sizes, features, classes or settings.
+
+    Raises:
+        ArgumentError: names the two sets and what differs.
+    """
+    (first, reference), *others = ((name, result["basis"]) for name, result in results.items())
+    for name, basis in others:
+        differing = [key for key in reference if basis.get(key) != reference[key]]
+        if differing:
+            raise ArgumentError(
+                f"{first} and {name} cannot be compared: {differing[0]} is {reference[differing[0]]} and "
+                f"{basis.get(differing[0])}; evaluate both with the same settings."
+            )
+
+
+def tables(results: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+    """One table of every feature space, one of the rest, a row a set."""
+    first = next(iter(results.values()))
+    group = ALL if len(first["set_images"]) > 1 else next(iter(first["set_images"]))
+    found = [
+        Table(
+            ("Set", "n", *_METRICS, "KID ÷ floor"),
+            [_figures_row(name, result, group, space) for name, result in results.items()],
+            f"Features: {what}. Classes: {group}. KID ± deviation over subsets; the last column divides by the 95th "
+            "percentile of real against real.",
+        )
+        for space, what in first["features"].items()
+    ]
+    judges = [agreement["judge"] for agreement in first["agreement"]]
+    columns = ("Set", "Sampler", "Steps", *(f"Agreement ({judge})" for judge in judges), "Copies", "Suspicious")
+    rows = [_judgement_row(name, result, judges) for name, result in results.items()]
+    return [
+        *found,
+        Table((*columns, "Alike", "Gain of balanced accuracy"), rows, "Class agreement, copies and usefulness."),
+    ]
+
+
+def _figures_row(name: str, result: Mapping[str, Any], group: str, space: str) -> list[str | int | float | None]:
+    figures = {
+        figure["metric"]: figure
+        for figure in result["figures"]
+        if figure["class_name"] == group and figure["features"] == space
+    }
+    cells: list[str | int | float | None] = [name, sum(result["set_images"].values())]
+    for metric in _METRICS:
+        figure = figures.get(metric)
+        if figure is None:
+            cells.append(None)
+        elif metric == "kid":
+            cells.append(f"{figure['value']:.4f} ± {figure['sd']:.4f}")
+        else:
+            cells.append(f"{figure['value']:.2f} ({figure['floor']:.2f})")
+    return [*cells, figures["kid"]["ratio_to_floor_95"] if "kid" in figures else None]
+
+
+def _judgement_row(name: str, result: Mapping[str, Any], judges: Sequence[str]) -> list[str | int | float | None]:
+    macros = {agreement["judge"]: agreement["macro"] for agreement in result["agreement"]}
+    values = result["provenance"]["values"]
+    made = [" ".join(values.get(key, {})) or None for key in ("sampler", "steps")]
+    agreements = [f"{100 * macros[judge]:.1f}%" if macros.get(judge) is not None else None for judge in judges]
+    gains = [f"{100 * found['gain']['value']:+.1f}" for found in result["usefulness"]]
+    suspicious = f"{100 * result['copies']['suspicious']['share']:.1f}%"
+    alike = result["duplicates"]["alike"]["hits"]
+    return [name, *made, *agreements, result["copies"]["copies"], suspicious, alike, ", ".join(gains) or None]
+
+
+def markdown(table: Table) -> str:
+    """A table as Markdown, its caption below."""
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
+    lines += ["| " + " | ".join(row) + " |" for row in table.texts]
+    return "\n".join(lines) + (f"\n\n{table.caption}\n" if table.caption else "\n")
+
+
+def _unique(name: str, taken: Mapping[str, Any]) -> str:
+    number = 2
+    unique = name
+    while unique in taken:
+        unique, number = f"{name} ({number})", number + 1
+    return unique
+
+
+def _write(folder: Path, results: Mapping[str, dict[str, Any]]) -> list[Path]:
+    found = tables(results)
+    best = min(results, key=lambda name: _kid(results[name]))
+    summary = [f"{len(results)} sets were measured against the same real images; the lowest KID is that of {best}."]
+    summary += [f"{name}: {result['summary'][0]}" for name, result in results.items()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / DATA_FILE, json.dumps(results, indent=1).encode() + b"\n")
+        write_whole(folder / TABLE_FILE, "\n".join(map(markdown, found)).encode())
+        write_report(
+            folder / HTML_FILE,
+            f"Comparison of {len(results)} synthetic sets",
+            summary,
+            [Section("Figures", found)],
+            provenance={**next(iter(results.values()))["basis"], "versions": versions()},
+        )
+    except OSError as error:
+        raise OutputFolderError(f"The folder {folder} cannot be written: {error.strerror}; choose another.") from error
+    return [folder / name for name in (HTML_FILE, DATA_FILE, TABLE_FILE)]
+
+
+def _kid(result: Mapping[str, Any]) -> float:
+    """The overall KID in the first features; infinite where there is none."""
+    space = next(iter(result["features"]))
+    group = ALL if len(result["set_images"]) > 1 else next(iter(result["set_images"]))
+    found = (
+        figure["value"]
+        for figure in result["figures"]
+        if (figure["metric"], figure["class_name"], figure["features"]) == ("kid", group, space)
+    )
+    return float(next(found, float("inf")))

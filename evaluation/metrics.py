@@ -1,0 +1,104 @@
+"""Distances between two sets of features. KID and FID are torch-fidelity's own functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+
+from core.torchvision_operators import declare_missing_operators
+
+declare_missing_operators()
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric  # noqa: E402
+from torch_fidelity.metric_kid import kid_features_to_metric  # noqa: E402
+
+NEIGHBOURS: Final = 5
+_CHUNK: Final = 1024
+
+
+@dataclass(frozen=True)
+class Manifolds:
+    """How the neighbourhoods of two sets overlap; shares from 0 to 1, density from 0.
+
+    Precision and recall: T. Kynkäänniemi et al., NeurIPS 2019, arXiv 1904.06991. Density and coverage: M. F. Naeem
+    et al., ICML 2020, arXiv 2002.09797.
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def kid(first: np.ndarray, second: np.ndarray, *, size: int, subsets: int, seed: int) -> np.ndarray:
+    """Kernel distances of random subsets (M. Bińkowski et al., ICLR 2018, arXiv 1801.01401), unbiased, cubic kernel.
+
+    Zero is expected of two sets of one distribution; single values may be below.
+
+    Args:
+        first, second: features (N, D) and (M, D).
+        size: images of each subset, at most N and M.
+        subsets: how many.
+        seed: of the draws.
+
+    Returns:
+        One value a subset, (subsets,).
+    """
+    a, b = (torch.from_numpy(np.ascontiguousarray(side, dtype=np.float64)) for side in (first, second))
+    values = [
+        kid_features_to_metric(a, b, kid_subsets=1, kid_subset_size=size, rng_seed=seed + number, verbose=False)
+        for number in range(subsets)
+    ]
+    return np.array([value["kernel_inception_distance_mean"] for value in values])
+
+
+def fid(first: np.ndarray, second: np.ndarray) -> float:
+    """Fréchet distance of two Gaussians (M. Heusel et al., NeurIPS 2017, arXiv 1706.08500) fitted to features (N, D).
+
+    Biased upwards, the more the fewer images: only figures of equal sizes can be compared.
+    """
+    sides = [fid_features_to_statistics(torch.from_numpy(side.astype(np.float64))) for side in (first, second)]
+    return float(fid_statistics_to_metric(*sides, verbose=False)["frechet_inception_distance"])
+
+
+def manifolds(real: np.ndarray, synthetic: np.ndarray, neighbours: int = NEIGHBOURS) -> Manifolds:
+    """Precision, recall, density and coverage, without a matrix of all distances in memory.
+
+    Args:
+        real, synthetic: features (N, D) and (M, D), both with more than ``neighbours`` rows.
+        neighbours: k of the neighbourhoods.
+    """
+    a, b = (torch.from_numpy(np.ascontiguousarray(side, dtype=np.float64)) for side in (real, synthetic))
+    real_radii, synthetic_radii = _radii(a, neighbours), _radii(b, neighbours)
+    hits = torch.zeros(len(b), dtype=torch.float64)
+    recalled, covered = 0, 0
+    for start in range(0, len(a), _CHUNK):
+        distances = torch.cdist(a[start : start + _CHUNK], b)
+        inside = distances < real_radii[start : start + _CHUNK, None]
+        hits += inside.sum(dim=0)
+        recalled += int((distances < synthetic_radii).any(dim=1).sum())
+        covered += int((distances.min(dim=1).values < real_radii[start : start + _CHUNK]).sum())
+    return Manifolds(
+        precision=float((hits > 0).double().mean()),
+        recall=recalled / len(a),
+        density=float(hits.mean()) / neighbours,
+        coverage=covered / len(a),
+    )
+
+
+def mean_distance(features: np.ndarray) -> float:
+    """Mean distance of the pairs of a set: how diverse it is; features (N, D), at least two."""
+    rows = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float64))
+    total = sum(float(torch.cdist(rows[start : start + _CHUNK], rows).sum()) for start in range(0, len(rows), _CHUNK))
+    return total / (len(rows) * (len(rows) - 1))
+
+
+def _radii(features: torch.Tensor, neighbours: int) -> torch.Tensor:
+    """Distance of each row to its k-th neighbour, itself not counted; (N,)."""
+    chunks = [
+        torch.cdist(features[start : start + _CHUNK], features).kthvalue(neighbours + 1, dim=1).values
+        for start in range(0, len(features), _CHUNK)
+    ]
+    return torch.cat(chunks)

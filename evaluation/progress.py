@@ -1,0 +1,69 @@
+"""What an evaluation tells while it works: small values out of plain generators, whose result is what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``done`` of ``total`` are through; ``doing`` in words."""
+
+    doing: str
+    done: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that a reader of the results must know; it also stands in the report."""
+
+    text: str
+
+
+Work: TypeAlias = "Generator[Progress | Warned, None, T]"
+"""A piece of work: yields what it tells, returns its result; composed with ``yield from``."""
+
+
+class Whole:
+    """Turns the progress of parts into progress of the whole, which never goes back.
+
+    Args:
+        weights: of the parts, in their order.
+    """
+
+    def __init__(self, weights: Sequence[float]) -> None:
+        self._weights = list(weights)
+        self._total = sum(weights)
+        self._begun = 0.0
+        self._told = 0.0
+
+    def part(self, work: Work[T]) -> Work[T]:
+        """Run the next part."""
+        weight = self._weights.pop(0)
+        while True:
+            try:
+                told = next(work)
+            except StopIteration as end:
+                self._begun += weight
+                value: T = end.value
+                return value
+            if isinstance(told, Progress):
+                share = told.done / told.total if told.total else 1.0
+                self._told = max(self._told, (self._begun + weight * share) / self._total)
+                told = Progress(told.doing, self._told, 1.0)
+            yield told
+
+
+def result_of(work: Work[T]) -> T:
+    """Run a piece of work to its end without listening to it."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            value: T = end.value
+            return value

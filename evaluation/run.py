@@ -1,0 +1,175 @@
+"""The course of an evaluation: read, compute features, measure, judge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from core.devices import resolve_device
+from core.errors import ArgumentError
+from evaluation.agreement import agreement
+from evaluation.appearance import appearance
+from evaluation.copies import find_copies
+from evaluation.duplicates import find_duplicates
+from evaluation.embedding import embedding
+from evaluation.finetuning import STEPS as NETWORK_STEPS
+from evaluation.finetuning import train_network
+from evaluation.image_sets import FoundImage, read_real, read_set, refuse_same, refuse_same_content
+from evaluation.job import EvaluationJob
+from evaluation.networks import LABELS, Network, open_networks
+from evaluation.pictures import common_size
+from evaluation.progress import Warned, Whole, Work
+from evaluation.provenance import read_provenance
+from evaluation.report import require_folder
+from evaluation.resemblance import resemblance
+from evaluation.results import FULL, QUICK, Effort, Evaluation
+from evaluation.sides import Side, add_features, read_side
+from evaluation.usefulness import Usefulness, train_head, usefulness
+
+_LEAST_SET = 2
+_LEAST_LESIONS = 8
+# Shares of the time that parts take where nothing is cached, from a run of 700 images against 8,010.
+_READ, _NETWORK, _RESEMBLANCE, _APPEARANCE, _EMBEDDING, _COPIES, _DUPLICATES, _AGREEMENT = 6, 40, 8, 6, 3, 30, 1, 2
+_USEFULNESS = 10
+
+
+def evaluate(job: EvaluationJob) -> Work[Evaluation]:
+    """Measure a set; yields progress and warnings.
+
+    Raises:
+        ArgumentError: the set or the real images cannot be used.
+        JobFailedError: no features can be had.
+    """
+    started, warnings = time.monotonic(), list[str]()
+    work = _evaluate(job, started, warnings)
+    while True:  # every warning is told once, and kept for the report
+        try:
+            told = next(work)
+        except StopIteration as end:
+            result: Evaluation = end.value
+            return result
+        if isinstance(told, Warned):
+            if told.text in warnings:
+                continue
+            warnings.append(told.text)
+        yield told
+
+
+def _evaluate(job: EvaluationJob, started: float, warnings: list[str]) -> Work[Evaluation]:
+    effort = QUICK if job.quick else FULL
+    generated_images, real_images, has_lesions = yield from _found(job, effort)
+    require_folder(job.output)
+    networks, missing = open_networks(job.features, job.checkpoints, resolve_device(job.device))
+    for text in missing:
+        yield Warned(text)
+    spaces = {space: LABELS[space] for network in networks for space in network.spaces if space in LABELS}
+    whole = _Shares(job, networks)
+    size = job.size or common_size([one.path for one in generated_images], [one.path for one in real_images])
+    generated = yield from whole.part(read_side(generated_images, size, "images of the set"))
+    real = yield from whole.part(read_side(real_images, size, "real images"))
+    _require_enough(job, generated, real)
+    for network in networks:
+        yield from whole.part(add_features(real, network, job.cache, "real images"))
+        yield from whole.part(add_features(generated, network, job.cache, "the set"))
+    return Evaluation(
+        job=job,
+        effort=effort,
+        generated=generated,
+        real=real,
+        has_lesions=has_lesions,
+        networks={network.name: network.fingerprint for network in networks},
+        spaces=spaces,
+        figures=(yield from whole.part(resemblance(generated, real, spaces, effort.divisions, job.seed))),
+        appearances=(yield from whole.part(appearance(generated, real, effort.divisions, job.seed))),
+        embedding=(yield from whole.part(embedding(generated, real, next(iter(spaces)), effort.points, job.seed))),
+        copies=(yield from whole.part(find_copies(generated, real, spaces, effort.control, job.seed))),
+        duplicates=(yield from whole.part(find_duplicates(generated, real, effort.control, job.seed))),
+        agreements=(yield from whole.part(agreement(generated, real, job.seed))),
+        usefulness=(yield from whole.part(_usefulness(job, generated, real, effort, spaces))),
+        provenance=read_provenance(generated.images),
+        warnings=warnings,
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Shares(Whole):
+    """The parts of an evaluation with the shares of its time that they take."""
+
+    def __init__(self, job: EvaluationJob, networks: Sequence[Network]) -> None:
+        useful = {"": 0, "features": _USEFULNESS, "network": 60 * _USEFULNESS}[job.utility]
+        features = [part for _ in networks for part in (_NETWORK, _NETWORK / 10)]
+        figures = [_RESEMBLANCE * len(networks), _APPEARANCE, _EMBEDDING, _COPIES, _DUPLICATES, _AGREEMENT, useful]
+        super().__init__([_READ / 10, _READ, *features, *figures])
+
+
+def _found(job: EvaluationJob, effort: Effort) -> Work[tuple[Sequence[FoundImage], Sequence[FoundImage], bool]]:
+    """The images of both sides, classes without real images left out."""
+    refuse_same(job.images, job.real)
+    generated = read_set(job.images, job.classes)
+    classes = list(dict.fromkeys(image.class_name for image in generated))
+    for name in (name for name in job.classes if name not in classes):
+        yield Warned(f"{name}: the set has no image of this class.")
+    real = read_real(job.real, classes)
+    for name in (name for name in classes if name not in {image.class_name for image in real.images}):
+        yield Warned(f"{name}: there is no real image of this class, so its images are left out.")
+        generated = tuple(image for image in generated if image.class_name != name)
+    if not real.has_lesions:
+        yield Warned(
+            "No table says which real images show one lesion: each counts as a lesion of its own, so floors may be "
+            "too low, and copies of a lesion with several images too few."
+        )
+    chosen = _some_of_each(real.images, effort.real_of_class, job.seed)
+    if len(chosen) < len(real.images):
+        yield Warned(f"Quick: {len(chosen):,} of {len(real.images):,} real images were used, for copies too.")
+    return generated, chosen, real.has_lesions
+
+
+def _some_of_each(images: Sequence[FoundImage], most: int, seed: int) -> Sequence[FoundImage]:
+    """At most so many images of each class, whole lesions as far as possible; all where ``most`` is 0."""
+    if not most:
+        return images
+    rng, kept = np.random.default_rng(seed), list[FoundImage]()
+    for name in dict.fromkeys(image.class_name for image in images):
+        of_class = [image for image in images if image.class_name == name]
+        lesions = {
+            lesion: place for place, lesion in enumerate(rng.permutation(sorted({i.lesion_id for i in of_class})))
+        }
+        kept += sorted(of_class, key=lambda image: lesions[image.lesion_id])[:most]
+    return kept
+
+
+def _require_enough(job: EvaluationJob, generated: Side, real: Side) -> None:
+    if len(generated) < _LEAST_SET:
+        raise ArgumentError(f"{job.images} has {len(generated)} readable images; a set needs at least {_LEAST_SET}.")
+    lesions = len(set(real.lesions.tolist()))
+    if lesions < _LEAST_LESIONS:
+        raise ArgumentError(
+            f"{job.real} has readable images of {lesions} lesions; a comparison needs {_LEAST_LESIONS}."
+        )
+    refuse_same_content(generated.digests, real.digests)
+
+
+def _usefulness(
+    job: EvaluationJob, generated: Side, real: Side, effort: Effort, spaces: dict[str, str]
+) -> Work[list[Usefulness]]:
+    """The test on frozen features where it was asked for, and that of a whole network."""
+    if not job.utility:
+        return []
+    space = next(iter(spaces))
+    kind = f"a head on frozen features: {spaces[space]}"
+    found = [
+        (
+            yield from usefulness(
+                generated, real, lambda side: side.features[space], train_head, kind, effort.seeds, job.seed
+            )
+        )
+    ]
+    if job.utility == "network":
+        kind = f"EfficientNet-Lite0 at 128 px, all its weights, started from ImageNet, {NETWORK_STEPS} steps"
+        train = partial(train_network, device=resolve_device(job.device))
+        work = usefulness(generated, real, lambda side: side.pictures, train, kind, effort.network_seeds, job.seed)
+        found.append((yield from work))
+    return [one for one in found if one is not None]

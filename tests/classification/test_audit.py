@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from classification.audit import AuditJob, audit
+from classification.groups import GROUPS
+from classification.job import BEST, SPLIT
+from core.errors import ArgumentError
+from tests.classification.conftest import write_classifier
+
+
+@pytest.fixture
+def job(trained_run: Path, prepared: Path, cache: Path, tmp_path: Path) -> AuditJob:
+    after = write_classifier(tmp_path / "after.pt", "binary", "malignant", size=40)
+    classifiers = {"before": trained_run / BEST, "after": after}
+    return AuditJob(classifiers, prepared, tmp_path / "out", minimum=3, resamples=100, device="cpu", cache=cache)
+
+
+def test_classifiers_are_audited_side_by_side(job: AuditJob) -> None:
+    result = audit(job)
+    found = result["groupings"]["skin_type"]
+    assert set(found["series"]) >= {"before", "after"}
+    for series in found["series"].values():
+        assert [cell["group"] for cell in series["cells"]] == list(GROUPS["skin_type"])
+        assert all(cell["images"] == cell["positives"] + cell["negatives"] == 8 for cell in series["cells"])
+    assert found["changes"]["after"]["from"] == "before"
+    assert json.loads((job.output / "fairness.json").read_text()) == json.loads(json.dumps(result))
+    with (job.output / "skin_type.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 6 * len(found["series"])
+    html = (job.output / "report.html").read_text()
+    assert "Fairness audit: before, after" in html
+    assert "from before to after" in html
+
+
+def test_cells_with_too_few_stay_in_every_table(job: AuditJob) -> None:
+    result = audit(replace(job, minimum=10))
+    found = result["groupings"]["skin_type"]
+    assert all(cell["sensitivity"] == "too few" for cell in found["series"]["before"]["cells"])
+    assert all(gap["size"] == "too few" for gap in found["series"]["before"]["gaps"])
+    assert len([note for note in found["notes"] if "too few validation lesions" in note]) == 2
+    with (job.output / "skin_type.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["sensitivity"] for row in rows} == {"too few"}
+    assert [row["group"] for row in rows] == [*GROUPS["skin_type"]] * 2
+    html = (job.output / "report.html").read_text()
+    assert html.count("too few") > 6 * 2 * 3
+    assert "nothing can be said" in html
+
+
+def test_ham10000_is_audited_by_tone_sex_and_age(job: AuditJob, ham10000: Path, trained_run: Path) -> None:
+    classifiers = {"HAM10000": trained_run / BEST}
+    groupings = ("skin_tone", "sex", "age")
+    result = audit(replace(job, classifiers=classifiers, data=ham10000, groupings=groupings, minimum=1))
+    for grouping in groupings:
+        cells = result["groupings"][grouping]["series"]["HAM10000"]["cells"]
+        assert sum(cell["images"] for cell in cells) == result["data"]["images"]
+    assert "disagree strongly" in (job.output / "report.html").read_text()
+
+
+def test_classifiers_of_different_splits_are_not_compared(
+    job: AuditJob, ham10000: Path, trained_run: Path, tmp_path: Path
+) -> None:
+    other = write_classifier(tmp_path / "other.pt")
+    lines = (trained_run / SPLIT).read_text().splitlines()
+    swapped = {"training": "test", "test": "training"}
+    changed = [",".join([*line.split(",")[:3], swapped.get(line.split(",")[3], line.split(",")[3])]) for line in lines]
+    (tmp_path / SPLIT).write_text("\n".join(changed))
+    classifiers = {"one": trained_run / BEST, "two": other}
+    with pytest.raises(ArgumentError, match="two and one were trained on different splits"):
+        audit(replace(job, classifiers=classifiers, data=ham10000, groupings=("sex",)))
+
+
+def test_what_cannot_be_audited_is_named(job: AuditJob, ham10000: Path, trained_run: Path) -> None:
+    with pytest.raises(ArgumentError, match="Nothing to audit"):
+        audit(replace(job, classifiers={}))
+    with pytest.raises(ArgumentError, match="skin type of any"):
+        audit(replace(job, classifiers={"one": trained_run / BEST}, data=ham10000))
+    with pytest.raises(ArgumentError, match="minimum 0"):
+        replace(job, minimum=0)

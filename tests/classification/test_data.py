@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from classification.data import check_every_class, labels_of, open_collection, read_ham10000, read_synthetic
+from classification.tasks import Task
+from core.classes import CLASSES
+from core.errors import ArgumentError
+from tests.conftest import REAL_IMAGES
+
+HEADER = "lesion_id,image_id,dx,age,sex\n"
+
+
+def folder_of(place: Path, table: str, images: tuple[str, ...] = ("ISIC_1", "ISIC_2")) -> Path:
+    (place / "images").mkdir()
+    for name in images:
+        Image.new("RGB", (4, 4)).save(place / "images" / f"{name}.jpg")
+    (place / "metadata.csv").write_text(table)
+    return place
+
+
+def test_the_real_excerpt_is_read() -> None:
+    collection = open_collection(REAL_IMAGES)
+    assert len(collection.images) == 16
+    assert Counter(image.class_name for image in collection.images) == {
+        **{"MEL": 3, "NV": 3},
+        **dict.fromkeys(("BCC", "AKIEC", "BKL", "DF", "VASC"), 2),
+    }
+    first = collection.images[0]
+    assert (first.image_id, first.lesion_id, first.class_name) == ("ISIC_0024306", "HAM_0000550", "NV")
+    assert (first.facts["age"], first.facts["sex"]) == ("45.0", "male")
+
+
+def test_images_that_are_not_there_are_counted(tmp_path: Path) -> None:
+    found = read_ham10000(folder_of(tmp_path, HEADER + "L1,ISIC_1,nv,,\nL2,ISIC_2,mel,,\nL3,ISIC_3,mel,,\n"))
+    assert found.missing == ("ISIC_3",)
+    assert "1 more are listed and not there" in found.describe()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("a,b\n1,2\n", "neither a HAM10000 folder"),
+        (HEADER + "L1,ISIC_1,scc,,\n", "the label 'scc'"),
+        (HEADER + "L1,ISIC_9,nv,,\n", "none of them"),
+        (HEADER + "L1,ISIC_1,nv,,\nL1,ISIC_1,nv,,\n", "ISIC_1 2 times"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_named(tmp_path: Path, table: str, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        open_collection(folder_of(tmp_path, table))
+
+
+def test_generated_images_are_lesions_of_their_own(tmp_path: Path) -> None:
+    for name in ("MEL", "DF"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / name / "ISIC_0000001.png")
+    found = read_synthetic(tmp_path)
+    assert [image.class_name for image in found] == [name for name in CLASSES if name in ("MEL", "DF")]
+    assert len({image.lesion_id for image in found}) == 2
+    with pytest.raises(ArgumentError, match="no generated images"):
+        read_synthetic(tmp_path / "MEL")
+
+
+def test_a_part_without_a_class_is_refused() -> None:
+    images = [image for image in open_collection(REAL_IMAGES).images if image.class_name != "DF"]
+    assert labels_of(images[:1], Task("binary")) == [0]
+    check_every_class(images, Task("binary"), "validation")
+    with pytest.raises(ArgumentError, match="validation part.*'DF'"):
+        check_every_class(images, Task("isic7"), "validation")
+    only_nevi = [image for image in images if image.class_name == "NV"]
+    with pytest.raises(ArgumentError, match="'melanoma'"):
+        check_every_class(only_nevi, Task("binary"), "training")

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from classification.__main__ import main
+from classification.document import fill_document
+from classification.evaluate import EvaluationJob, evaluate
+from classification.job import BEST, RESULT, STATE
+from classification.study import StudyJob, study_fairness, study_ham10000
+from core.errors import ArgumentError
+from core.paths import PROJECT_ROOT
+
+QUICK = ["--device", "cpu", "--resamples", "60"]
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, contextlib\nfrom classification.__main__ import main\n"
+        "with contextlib.suppress(SystemExit):\n    main(['--help'])\n"
+        "assert not {'torch', 'lightning', 'numpy', 'matplotlib'} & set(sys.modules), 'loaded'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    for command in ("train", "finetune", "evaluate", "fidelity", "prepare", "fairness", "study", "document"):
+        assert command in done.stdout
+
+
+def test_the_commands_lead_from_training_to_the_fairness_report(
+    ham10000: Path, fitzpatrick: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, split, kept = str(tmp_path / "run"), str(tmp_path / "split.csv"), ["--cache", str(cache)]
+    sizes = ["--size", "40", "--passes", "1", "--batch-size", "28", "--device", "cpu", "--precision", "fp32"]
+    training = ["train", "--data", str(ham10000), "--output", run, "--split", split, "--no-imagenet", *sizes, *kept]
+    assert main([*training, "--json"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"note", "trained", "validated"} <= {event["event"] for event in events}
+    best = f"{run}/{BEST}"
+    assert main(["evaluate", "--checkpoint", best, "--data", str(ham10000), "--tta", *QUICK, *kept]) == 0
+    assert (tmp_path / "run" / "evaluation" / "report.html").is_file()
+    ready = str(tmp_path / "ready")
+    prepare = ["prepare", "fitzpatrick17k", "--csv", str(fitzpatrick), "--images", str(fitzpatrick.parent / "images")]
+    assert main([*prepare, "--output", ready]) == 0
+    tuned = str(tmp_path / "tuned")
+    tuning = ["finetune", "--from", best, "--data", ready, "--output", tuned, *sizes[2:], *kept]
+    assert main(tuning) == 0
+    assert json.loads((tmp_path / "tuned" / RESULT).read_text())["image_size"] == 40
+    fairness = ["fairness", "--model", f"before={best}", "--model", f"after={tuned}/{BEST}", "--data", ready]
+    assert main([*fairness, "--output", str(tmp_path / "fair"), "--minimum", "2", *QUICK, *kept]) == 0
+    assert "Fairness audit: before, after" in (tmp_path / "fair" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--data", "{tmp}"], "neither a HAM10000 folder"),
+        (["train", "--data", "{tmp}", "--sampling", "odd"], "no sampling 'odd'"),
+        (["evaluate", "--checkpoint", "{tmp}/none.pt", "--data", "{tmp}"], "There is no checkpoint"),
+        (["evaluate", "--checkpoint", "{tmp}/none.pt", "--data", "{tmp}", "--threshold", "0.3"], "no threshold '0.3'"),
+        (["prepare", "fitzpatrick17k", "--csv", "{tmp}/no.csv", "--images", "{tmp}"], "cannot be read"),
+        (["document", "--file", "{tmp}/none.md"], "cannot be read"),
+    ],
+)
+def test_wrong_arguments_are_named_and_give_two(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [argument.replace("{tmp}", str(tmp_path)) for argument in arguments]
+    assert main([*command, "--json"]) == 2
+    told = capsys.readouterr()
+    assert message in json.loads(told.out.splitlines()[-1])["text"]
+    assert message in told.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["train"], ["train", "--data", "x", "--size", "big"], ["fairness", "--model", "x"]]
+)
+def test_arguments_that_cannot_be_read_give_two(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        main(arguments)
+    assert error.value.code == 2
+
+
+def test_ctrl_c_gives_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from classification import evaluate as module
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "evaluate", interrupted)
+    assert main(["evaluate", "--checkpoint", "x", "--data", str(tmp_path)]) == 130
+    assert "--resume" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, ham10000: Path, fitzpatrick: Path, cache: Path) -> StudyJob:
+    return StudyJob(
+        ham10000,
+        tmp_path_factory.mktemp("study"),
+        fitzpatrick,
+        fitzpatrick.parent / "images",
+        backbones=("resnet18",),
+        sizes=(32,),
+        passes=(1,),
+        finetune_passes=1,
+        batch_size=28,
+        imagenet=False,
+        resamples=60,
+        device="cpu",
+        cache=cache,
+    )
+
+
+def test_one_command_makes_every_run_of_a_table_and_the_document(study: StudyJob, tmp_path: Path) -> None:
+    study_ham10000(study)
+    study_fairness(study)
+    runs = study.runs
+    first = (runs / "resnet18_isic7_seed0" / STATE).stat().st_mtime_ns
+    study_ham10000(study)  # what is finished stays
+    assert (runs / "resnet18_isic7_seed0" / STATE).stat().st_mtime_ns == first
+    document = tmp_path / "classification.md"
+    names = ("ham10000", "skin_type", "ham10000_groups", "gaps", "fidelity")
+    document.write_text(
+        "Text.\n" + "".join(f"<!-- begin {n} -->\nnot yet\n<!-- end {n} -->\nAfter {n}.\n" for n in names)
+    )
+    fill_document(document, runs)
+    filled = document.read_text()
+    assert filled.count("not yet") == 1  # fidelity was not measured
+    metrics = json.loads((runs / "resnet18_isic7_seed0" / "evaluation" / "metrics.json").read_text())
+    assert f"{metrics['binary']['auc']['value']:.3f}" in filled
+    rows = [line for line in filled.splitlines() if line.startswith("| resnet18")]
+    assert [row.split(" | ")[1] for row in rows] == ["binary (melanoma)", "isic7"]
+    assert all("scratch" in row for row in rows)
+    types = [line for line in filled.splitlines() if line.startswith("| skin type | VI ")]
+    assert [line.split(" | ")[2] for line in types][:3] == ["before", "after", "reweighted"]
+    assert "too few" in "".join(types)
+    assert "After gaps." in filled
+
+
+def test_a_study_without_its_data_or_a_document_without_markers_is_named(study: StudyJob, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="--csv and --images"):
+        study_fairness(StudyJob(study.data, tmp_path))
+    (tmp_path / "plain.md").write_text("nothing")
+    with pytest.raises(ArgumentError, match="no marker"):
+        fill_document(tmp_path / "plain.md", tmp_path)
+
+
+def test_the_document_of_the_project_has_a_place_for_every_table() -> None:
+    text = (PROJECT_ROOT / "docs" / "classification.md").read_text()
+    for name in ("ham10000", "skin_type", "ham10000_groups", "gaps", "fidelity"):
+        assert f"<!-- begin {name} -->" in text
+        assert f"<!-- end {name} -->" in text
+
+
+def test_classes_without_an_image_in_the_judged_part_are_refused(
+    trained_run: Path, ham10000: Path, cache: Path
+) -> None:
+    job = EvaluationJob(trained_run / BEST, ham10000, trained_run / "x", part="validation", device="cpu", cache=cache)
+    lines = (trained_run / "split.csv").read_text().splitlines()
+    kept = [line for line in lines if ",DF,validation" not in line]
+    moved = [line.replace("validation", "training") for line in lines if ",DF,validation" in line]
+    split = trained_run.parent / "without_df.csv"
+    split.write_text("\n".join([*kept, *moved]))
+    with pytest.raises(ArgumentError, match="validation part.*'DF'"):
+        evaluate(EvaluationJob(**{**vars(job), "split": split}))

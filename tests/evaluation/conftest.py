@@ -1,0 +1,65 @@
+"""One small evaluation that several tests look at from all sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.image_file import write_image
+from evaluation.job import EvaluationJob
+from evaluation.report import write_results
+from evaluation.results import Evaluation
+from evaluation.run import evaluate
+from tests.core.examples import parameters
+from tests.evaluation.examples import lesion, listened, write_real
+
+CLASSES = ("MEL", "NV")
+COPIED = 5
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation that was run, what it told, and where its files are."""
+
+    evaluation: Evaluation
+    files: list[Path]
+    doings: list[str]
+    shares: list[float]
+    warnings: list[str]
+
+
+def make_set(folder: Path) -> Path:
+    """Eight images of MEL, the third of them a turned copy, eight of NV, and one that cannot be read."""
+    reals = [lesion(seed) for seed in range(18)]
+    for offset, name in enumerate(CLASSES):
+        (folder / name).mkdir(parents=True)
+        for number in range(1, 9):
+            picture = lesion(1000 * (offset + 1) + number, name)
+            if (name, number) == ("MEL", 3):
+                picture = np.ascontiguousarray(np.rot90(reals[COPIED]))
+            made = parameters(class_name=name, isic_number=number, seed=number, sampler="dpmpp", steps=20)
+            write_image(folder / name / f"ISIC_{number:07d}.png", picture, made)
+    (folder / "NV" / "ISIC_0000009.png").write_bytes(b"no image")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A generated set, real images in HAM10000's form, and a cache that is filled by the first who needs it."""
+    place = tmp_path_factory.mktemp("evaluation")
+    real = {name: [lesion(seed + 500 * offset, name) for seed in range(18)] for offset, name in enumerate(CLASSES)}
+    return make_set(place / "my set"), write_real(place / "clinic", real), place / "cache"
+
+
+@pytest.fixture(scope="session")
+def evaluated(folders: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
+    """The quick evaluation of ``make_set`` with its files."""
+    images, real, cache = folders
+    output = tmp_path_factory.mktemp("report") / "out"
+    job = EvaluationJob(images, real, output, quick=True, utility="features", features=("imagenet",), cache=cache)
+    found, progress, warnings = listened(evaluate(job))
+    shares = [told.done / told.total for told in progress]
+    return Evaluated(found, write_results(found), [told.doing for told in progress], shares, warnings)

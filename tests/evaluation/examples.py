@@ -1,0 +1,105 @@
+"""Made-up lesions that are quickly drawn, each unlike the other, and folders of them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from evaluation.image_sets import FoundImage
+from evaluation.progress import Progress, Warned, Work
+from evaluation.sides import Side
+
+SIZE = 64
+COLOURS = {"MEL": (70, 40, 45), "NV": (150, 95, 70), "VASC": (170, 40, 60)}
+
+
+def lesion(seed: int, class_name: str = "MEL", size: int = SIZE) -> np.ndarray:
+    """A spot of the class's colour on structured skin, uint8 (size, size, 3)."""
+    rng = np.random.default_rng(seed)
+    structure = sum(
+        np.asarray(Image.fromarray(rng.normal(size=(cells, cells)).astype(np.float32)).resize((size, size)))
+        for cells in (5, 9, 17)
+    )
+    rows, columns = np.mgrid[:size, :size] / size - rng.uniform(0.35, 0.65, 2)[:, None, None]
+    spot = (np.hypot(rows, columns) < 0.28 + 0.04 * structure)[..., None]
+    skin = np.array([220, 180, 160]) + 12 * structure[..., None]
+    inside = np.array(COLOURS[class_name]) + 25 * structure[..., None]
+    return np.clip(np.where(spot, inside, skin), 0, 255).astype(np.uint8)
+
+
+def crop(picture: np.ndarray, share: float, down: float, right: float) -> np.ndarray:
+    """A part of a picture, enlarged to its size."""
+    size = len(picture)
+    width = round(size * share)
+    top, left = round((size - width) * down), round((size - width) * right)
+    part = Image.fromarray(picture[top : top + width, left : left + width])
+    return np.asarray(part.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def recoloured(picture: np.ndarray) -> np.ndarray:
+    """Other hue, saturation and lightness."""
+    channels = np.array(Image.fromarray(picture).convert("HSV")).astype(int)
+    channels[..., 0] = (channels[..., 0] + 25) % 256
+    channels = np.clip(channels * [1, 0.7, 0.85] + [0, 0, 10], 0, 255).astype(np.uint8)
+    return np.asarray(Image.fromarray(channels, "HSV").convert("RGB"))
+
+
+def write_set(folder: Path, images: Mapping[str, Iterable[np.ndarray]]) -> Path:
+    """Class folders of PNG files."""
+    for name, pictures in images.items():
+        (folder / name).mkdir(parents=True)
+        for number, picture in enumerate(pictures, 1):
+            Image.fromarray(picture).save(folder / name / f"ISIC_{number:07d}.png")
+    return folder
+
+
+def write_real(folder: Path, images: Mapping[str, Iterable[np.ndarray]], per_lesion: int = 1) -> Path:
+    """HAM10000's form, so many images a lesion."""
+    (folder / "images").mkdir(parents=True)
+    with (folder / "metadata.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["lesion_id", "image_id", "dx"])
+        for name, pictures in images.items():
+            for number, picture in enumerate(pictures):
+                image_id = f"{name.lower()}_{number:04d}"
+                Image.fromarray(picture).save(folder / "images" / f"{image_id}.png")
+                writer.writerow([f"L_{name}_{number // per_lesion}", image_id, name.lower()])
+    return folder
+
+
+def side(labels: Iterable[str], lesions: Iterable[str] | None = None, **features: np.ndarray) -> Side:
+    """A side with features, and pictures that are only grey."""
+    names = list(labels)
+    owners = list(lesions) if lesions is not None else [f"lesion {number}" for number in range(len(names))]
+    images = tuple(
+        FoundImage(Path(f"{number}.png"), name, owner)
+        for number, (name, owner) in enumerate(zip(names, owners, strict=True))
+    )
+    pictures = np.full((len(names), 16, 16, 3), 128, np.uint8)
+    return Side(images, tuple(f"{number:064x}" for number in range(len(names))), pictures, features)
+
+
+def pictured(pictures: Iterable[np.ndarray], **features: np.ndarray) -> Side:
+    """A side of one class, each image a lesion of its own."""
+    found = np.stack(list(pictures))
+    images = tuple(FoundImage(Path(f"{number}.png"), "MEL", f"lesion {number}") for number in range(len(found)))
+    return Side(images, tuple(f"{number:064x}" for number in range(len(found))), found, features)
+
+
+def listened(work: Work[Any]) -> tuple[Any, list[Progress], list[str]]:
+    """Result of a piece of work, its progress, and its warnings."""
+    progress, warnings = list[Progress](), list[str]()
+    while True:
+        try:
+            told = next(work)
+        except StopIteration as end:
+            return end.value, progress, warnings
+        if isinstance(told, Warned):
+            warnings.append(told.text)
+        else:
+            progress.append(told)

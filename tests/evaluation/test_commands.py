@@ -1,0 +1,114 @@
+"""``main.py evaluate`` and ``compare`` as their users meet them: real processes, exit codes, files."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.application import main
+from core.paths import PROJECT_ROOT
+from evaluation.__main__ import main as worker
+from evaluation.job import EvaluationJob
+from tests.evaluation.conftest import Evaluated
+
+
+@pytest.fixture
+def arguments(folders: tuple[Path, Path, Path], tmp_path: Path) -> list[str]:
+    images, real, cache = folders
+    places = ["--real", str(real), "--output", str(tmp_path / "o"), "--cache", str(cache)]
+    return ["evaluate", str(images), *places, "--features", "imagenet", "--quick"]
+
+
+def test_copies_fail_where_that_was_asked_for(
+    arguments: list[str],
+    evaluated: Evaluated,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert main([*arguments, "--fail-on-copies", "--json", "--classes", "MEL"]) == 1
+    out, err = capfd.readouterr()
+    events = [json.loads(line) for line in out.splitlines()]
+    finished = next(event for event in events if event["event"] == "finished")
+    assert (finished["copies"], finished["images"]) == (1, 8)
+    assert "Copies were found: 1 of 8 images" in err
+    assert events[-1]["exit_code"] == 1
+    assert {file.name for file in (tmp_path / "o").iterdir()} == {
+        *("evaluation.html", "evaluation.json", "DATASET_CARD.md")
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["--classes", "SCC"], "'SCC'"),
+        (["--features", "clip"], "'clip'"),
+        (["--seed", "-1"], "seed -1"),
+        (["--real", "/nowhere"], "/nowhere"),
+        (["--size", "3"], "size 3"),
+    ],
+)
+def test_wrong_arguments_are_named_before_anything_is_written(
+    arguments: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str], changes: list[str], said: str
+) -> None:
+    assert main([*arguments, *changes]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert said in err.splitlines()[-1]
+    assert not (tmp_path / "o").exists() or not any((tmp_path / "o").iterdir())
+
+
+def test_compare_wants_two_sets(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(tmp_path), "--output", str(tmp_path / "o")]) == 2
+    assert "at least two sets" in capfd.readouterr().err
+    assert main(["compare", str(tmp_path), str(tmp_path / "b"), "--output", str(tmp_path / "o")]) == 2
+    assert str(tmp_path / "b") in capfd.readouterr().err
+
+
+def test_the_worker_compares_what_was_evaluated(
+    evaluated: Evaluated, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(evaluated.files[0].parent)
+    job = {"format": "isicgui.comparison/1", "sets": [folder, folder], "output": str(tmp_path / "o")}
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    assert worker([str(tmp_path / "job.json")]) == 0
+    *_, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert last["event"] == "finished"
+    assert "| out (2) | 16 |" in last["summary"][0]
+    assert (tmp_path / "o" / "comparison.html").is_file()
+
+
+@pytest.mark.parametrize("arguments", [[], ["a.json", "b.json"], ["/nowhere.json"]])
+def test_the_worker_says_what_is_wrong(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert worker(arguments) == 2
+    assert json.loads(capsys.readouterr().out)["event"] == "error"
+
+
+def test_the_worker_refuses_a_device_that_is_not_here(
+    folders: tuple[Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = EvaluationJob(folders[0], folders[1], tmp_path / "o", device="cuda:99", cache=folders[2])
+    (tmp_path / "job.json").write_text(json.dumps(job.to_json()))
+    assert worker([str(tmp_path / "job.json")]) == 2
+    assert "cuda:99" in capsys.readouterr().out
+
+
+def test_an_interrupt_leaves_nothing_running(arguments: list[str], tmp_path: Path) -> None:
+    arguments[arguments.index("--cache") + 1] = str(tmp_path / "empty cache")
+    command = [sys.executable, str(PROJECT_ROOT / "main.py"), *arguments, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line).get("doing", "").startswith("Features"):
+                break
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+    assert process.returncode == 130
+    assert not psutil.wait_procs(children, timeout=5)[1]
+    assert not (tmp_path / "o" / "evaluation.json").exists()

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import ArgumentError
+from evaluation.comparison import check_comparable, compare, markdown, tables
+from evaluation.job import ComparisonJob
+from evaluation.progress import result_of
+from tests.evaluation.conftest import Evaluated
+
+
+@pytest.fixture
+def results(evaluated: Evaluated, tmp_path: Path) -> dict[str, Path]:
+    """Two finished evaluations; the second has twice the KID of the first."""
+    values: dict[str, Any] = json.loads(evaluated.files[1].read_text())
+    worse = copy.deepcopy(values)
+    worse["provenance"]["values"]["steps"] = {"10": 16}
+    for figure in worse["figures"]:
+        if figure["metric"] == "kid":
+            figure["value"] = abs(figure["value"]) * 2 + 1
+    folders = {}
+    for name, content in (("good", values), ("worse", worse)):
+        folders[name] = tmp_path / name
+        folders[name].mkdir()
+        (folders[name] / "evaluation.json").write_text(json.dumps(content))
+    return folders
+
+
+def test_finished_evaluations_are_tabulated(results: dict[str, Path], tmp_path: Path) -> None:
+    job = ComparisonJob(tuple(results.values()), tmp_path / "out", {})
+    html, data, table = result_of(compare(job))
+    assert set(json.loads(data.read_text())) == {"good", "worse"}
+    text = table.read_text()
+    rows = [line for line in text.splitlines() if line.startswith(("| good", "| worse"))]
+    assert len(rows) == 6  # two feature spaces, and the judgements
+    assert "| good | dpmpp | 20 |" in text
+    assert "| worse | dpmpp | 10 |" in text
+    assert "the lowest KID is that of good" in html.read_text()
+
+
+def test_figures_of_other_real_images_or_features_are_not_compared(results: dict[str, Path]) -> None:
+    loaded = {name: json.loads((folder / "evaluation.json").read_text()) for name, folder in results.items()}
+    check_comparable(loaded)
+    for key, value in (("real_sha256", "00"), ("size", 32), ("networks", {"inception": "x"}), ("classes", ["MEL"])):
+        other = copy.deepcopy(loaded)
+        other["worse"]["basis"][key] = value
+        with pytest.raises(ArgumentError, match=f"good and worse cannot be compared: {key}"):
+            check_comparable(other)
+
+
+def test_a_set_that_is_not_evaluated_needs_real_images(results: dict[str, Path], folders: tuple[Path, ...]) -> None:
+    job = ComparisonJob((results["good"], folders[0]), results["good"].parent / "o", {})
+    with pytest.raises(ArgumentError, match="add --real"):
+        result_of(compare(job))
+
+
+def test_a_foreign_json_is_named(results: dict[str, Path]) -> None:
+    (results["worse"] / "evaluation.json").write_text('{"format": "other"}')
+    with pytest.raises(ArgumentError, match=r"worse.evaluation.json is no evaluation"):
+        result_of(compare(ComparisonJob(tuple(results.values()), results["good"].parent / "o", {})))
+
+
+def test_markdown_has_a_row_a_set(results: dict[str, Path]) -> None:
+    loaded = {name: json.loads((folder / "evaluation.json").read_text()) for name, folder in results.items()}
+    first = tables(loaded)[0]
+    lines = markdown(first).splitlines()
+    assert lines[0] == "| Set | n | kid | fid | precision | recall | density | coverage | diversity | KID ÷ floor |"
+    assert lines[1].count("---") == 10
+    assert lines[2].startswith("| good | 16 | ")

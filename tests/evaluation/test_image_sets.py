@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import ArgumentError
+from evaluation.image_sets import digests_of, read_real, read_set, refuse_same, refuse_same_content
+from tests.conftest import REAL_IMAGES
+from tests.core.examples import parameters
+from tests.evaluation.examples import lesion, write_set
+
+
+def test_ham10000_tells_which_images_show_one_lesion() -> None:
+    real = read_real(REAL_IMAGES, ["MEL", "DF"])
+    assert real.has_lesions
+    assert [(image.path.name, image.class_name, image.lesion_id) for image in real.images] == [
+        ("ISIC_0024310.jpg", "MEL", "HAM_0003350"),
+        ("ISIC_0024315.jpg", "MEL", "HAM_0007538"),
+        ("ISIC_0024323.jpg", "MEL", "HAM_0002493"),
+        ("ISIC_0024330.jpg", "DF", "HAM_0006188"),
+        ("ISIC_0024396.jpg", "DF", "HAM_0002450"),
+    ]
+
+
+def test_class_folders_take_lesions_from_a_table_beside_them(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "r", {"NV": [lesion(1), lesion(2)], "MEL": [lesion(3)]})
+    plain = read_real(folder, ["MEL", "NV"])
+    assert not plain.has_lesions
+    assert [image.lesion_id for image in plain.images] == ["MEL/ISIC_0000001", "NV/ISIC_0000001", "NV/ISIC_0000002"]
+    (folder / "lesions.csv").write_text("\ufefflesion_id,image_id\nA,ISIC_0000001\n", encoding="utf-8")
+    assert [image.lesion_id for image in read_real(folder, ["NV"]).images] == ["A", "NV/ISIC_0000002"]
+
+
+def test_a_set_is_its_class_folders_and_nothing_else(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "s", {"NV": [lesion(1)], "BKL": [lesion(2)], "HEALTHY": [lesion(3)]})
+    (folder / "NV" / "notes.txt").write_text("no image")
+    assert [image.class_name for image in read_set(folder, [])] == ["NV", "BKL"]
+    assert [image.class_name for image in read_set(folder, ["BKL", "DF"])] == ["BKL"]
+
+
+@pytest.mark.parametrize("name", [".", "none", "x.csv"])
+def test_a_folder_without_images_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "x.csv").write_text("lesion_id,image_id,dx\n1,2,mel\n")
+    folder = tmp_path / name
+    with pytest.raises(ArgumentError, match=str(folder)):
+        read_set(folder, [])
+    with pytest.raises(ArgumentError, match=str(folder)):
+        read_real(folder, ["MEL"])
+
+
+def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes(b"\xff\xfe\x00\xd8")
+    with pytest.raises(ArgumentError, match="table.csv cannot be read"):
+        read_real(tmp_path, ["MEL"])
+
+
+def test_one_folder_cannot_be_both_sides(tmp_path: Path) -> None:
+    (tmp_path / "set" / "real").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "set")
+    for real in ("set", "set/real", "link", "."):
+        with pytest.raises(ArgumentError, match="one folder"):
+            refuse_same(tmp_path / "set", tmp_path / real)
+    refuse_same(tmp_path / "set", tmp_path / "other")
+
+
+def test_real_images_that_say_they_are_synthetic_are_refused(tmp_path: Path) -> None:
+    from core.image_file import write_image
+
+    (tmp_path / "MEL").mkdir()
+    write_image(tmp_path / "MEL" / "ISIC_0000001.png", lesion(1), parameters())
+    with pytest.raises(ArgumentError, match="says that it is synthetic"):
+        read_real(tmp_path, ["MEL"])
+
+
+def test_the_real_images_under_another_name_are_refused(tmp_path: Path) -> None:
+    pictures = [lesion(seed) for seed in range(4)]
+    real = read_set(write_set(tmp_path / "r", {"MEL": pictures}), [])
+    generated = read_set(write_set(tmp_path / "s", {"MEL": [*pictures[:2], np.rot90(pictures[3])]}), [])
+    with pytest.raises(ArgumentError, match="2 of the 3 images"):
+        refuse_same_content(digests_of(generated), digests_of(real))
+    refuse_same_content(digests_of(generated[1:]), digests_of(real))  # half: a set with copies

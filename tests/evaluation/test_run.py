@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import ArgumentError, OutputFolderError
+from evaluation.job import EvaluationJob
+from evaluation.progress import Progress, Whole, result_of
+from evaluation.results import plain
+from evaluation.run import evaluate
+from tests.evaluation.conftest import COPIED, Evaluated
+from tests.evaluation.examples import lesion, listened, write_set
+
+
+def numbers(evaluated: Evaluated) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(evaluated.files[1].read_text())
+    return found
+
+
+def test_it_finds_the_planted_copy_and_says_so_first(evaluated: Evaluated) -> None:
+    copies = numbers(evaluated)["copies"]
+    assert copies["copies"] == 1
+    assert copies["most_suspicious"][0]["image"] == "MEL/ISIC_0000003.png"
+    assert copies["most_suspicious"][0]["real"] == f"mel_{COPIED:04d}.png"
+    assert copies["most_suspicious"][0]["correlation"] > 0.99
+    assert any("1 of 16 images are copies" in sentence for sentence in numbers(evaluated)["summary"])
+
+
+def test_every_figure_names_its_features_and_has_its_floor(evaluated: Evaluated) -> None:
+    figures = numbers(evaluated)["figures"]
+    assert {figure["features"] for figure in figures} == {"imagenet", "texture"}
+    assert {figure["class_name"] for figure in figures} == {"ALL", "MEL", "NV"}
+    assert {figure["metric"] for figure in figures} == {
+        *("kid", "fid", "precision", "recall", "density", "coverage", "diversity")
+    }
+    for figure in figures:
+        assert figure["floor"] is not None
+        assert figure["n_set"] >= 8
+        if figure["metric"] == "fid":
+            assert figure["class_name"] == "ALL"  # none of a class with fewer than 500 images
+        if figure["metric"] == "kid":
+            assert figure["ratio_to_floor_95"] is None or figure["ratio_to_floor_95"] >= 0
+            # The made-up set is drawn like the real one, the copy apart.
+            assert abs(figure["value"] - figure["floor"]) < 4 * (figure["sd"] + figure["floor_sd"])
+
+
+def test_the_answers_agree_with_the_numbers(evaluated: Evaluated) -> None:
+    found = numbers(evaluated)
+    (probe,) = found["agreement"]
+    assert probe["macro"] > 0.8  # two colours are easily told apart
+    assert sum(map(sum, probe["confusion"])) == 16
+    (useful,) = found["usefulness"]
+    assert useful["seeds"] == 3
+    assert useful["n_real"] + useful["n_test"] == 36
+    assert found["duplicates"]["equal"]["hits"] == 0
+    assert found["provenance"]["values"]["sampler"] == {"dpmpp": 16}
+    assert found["provenance"]["seeds"] == [1, 8]
+    assert found["set_images"] == {"MEL": 8, "NV": 8}
+    assert found["real_lesions"] == 36
+    assert found["basis"]["size"] == 64
+    red = next(one for one in found["appearance"] if (one["measure"], one["class_name"]) == ("red", "MEL"))
+    assert red["value"] == pytest.approx(red["real"], abs=15)
+
+
+def test_the_warnings_stand_in_the_report(evaluated: Evaluated) -> None:
+    assert any("1 of 17 images of the set cannot be read" in text for text in evaluated.warnings)
+    assert any("FID of ALL rests on 16 images" in text for text in evaluated.warnings)
+    assert len(set(evaluated.warnings)) == len(evaluated.warnings)
+    assert numbers(evaluated)["warnings"] == evaluated.warnings
+    html = evaluated.files[0].read_text()
+    assert "cannot be read" in html
+
+
+def test_the_report_is_one_file_that_tells_nothing_of_the_machine(evaluated: Evaluated) -> None:
+    html = evaluated.files[0].read_text()
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    assert len(pictures) >= 12 + 4 + 3  # pairs, duplicates, plots
+    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
+    assert not re.search(r'(src|href)="(?!data:)', html)
+    for heading in ("Resemblance", "Class agreement", "Copies of real images", "Duplicates", "Usefulness"):
+        assert f"{heading}</h2>" in html
+    assert "MEL/ISIC_0000003 | mel_0005: copy" in html
+    for file in evaluated.files:
+        assert str(evaluated.evaluation.job.images.parent) not in file.read_text()
+
+
+def test_the_card_can_be_published(evaluated: Evaluated) -> None:
+    card = evaluated.files[2].read_text()
+    assert card.startswith("---\npretty_name: my set\n")
+    assert "| MEL | Melanoma | 8 |" in card
+    assert "- sampler: dpmpp" in card
+    assert "not for diagnosis" in card
+    assert "1 of 16 images are copies" in card
+    assert "evaluate my set --real REAL_IMAGES --output REPORT --quick --utility features" in card
+
+
+def test_progress_goes_from_start_to_end(evaluated: Evaluated) -> None:
+    assert evaluated.shares == sorted(evaluated.shares)
+    assert 0 <= evaluated.shares[0] < 0.1
+    assert 0.9 < evaluated.shares[-1] <= 1
+    assert list(dict.fromkeys(evaluated.doings))[:3] == [
+        "Reading images of the set",
+        "Reading real images",
+        "Features (imagenet) of real images",
+    ]
+
+
+def test_the_whole_weighs_its_parts() -> None:
+    def part(total: int) -> Any:
+        for done in range(total):
+            yield Progress("work", done, total)
+        return total
+
+    whole = Whole([1, 3])
+    results = [listened(whole.part(part(count))) for count in (2, 4)]
+    assert [result for result, _, _ in results] == [2, 4]
+    assert [told.done for _, progress, _ in results for told in progress] == [0, 0.125, 0.25, 0.4375, 0.625, 0.8125]
+
+
+def test_numbers_that_are_none_become_null() -> None:
+    assert plain({"a": (float("nan"), 1.5, float("inf")), 3: [None, True]}) == {
+        "a": [None, 1.5, None],
+        "3": [None, True],
+    }
+
+
+@pytest.fixture
+def job(folders: tuple[Path, Path, Path], tmp_path: Path) -> dict[str, Any]:
+    images, real, cache = folders
+    return {"images": images, "real": real, "output": tmp_path / "out", "cache": cache, "features": ("imagenet",)}
+
+
+def test_a_real_folder_that_is_the_set_is_refused(job: dict[str, Any]) -> None:
+    with pytest.raises(ArgumentError, match="one folder"):
+        result_of(evaluate(EvaluationJob(**{**job, "real": job["images"]})))
+    assert not job["output"].exists()
+
+
+def test_a_set_that_is_the_real_images_is_refused(job: dict[str, Any], tmp_path: Path) -> None:
+    pictures = [lesion(seed) for seed in range(24)]
+    job["images"] = write_set(tmp_path / "other name", {"MEL": pictures})
+    with pytest.raises(ArgumentError, match="byte for byte"):
+        result_of(evaluate(EvaluationJob(**job)))
+
+
+@pytest.mark.parametrize(("count", "reals", "said"), [(1, 24, "has 1 readable images"), (4, 5, "images of 5 lesions")])
+def test_too_few_images_are_refused(job: dict[str, Any], tmp_path: Path, count: int, reals: int, said: str) -> None:
+    job["images"] = write_set(tmp_path / "s", {"MEL": [lesion(seed) for seed in range(100, 100 + count)]})
+    job["real"] = write_set(tmp_path / "r", {"MEL": [lesion(seed) for seed in range(reals)]})
+    with pytest.raises(ArgumentError, match=said):
+        result_of(evaluate(EvaluationJob(**job)))
+
+
+def test_an_output_that_cannot_be_written_is_found_before_anything_is_computed(job: dict[str, Any]) -> None:
+    job["output"].write_text("a file in the way")
+    work = evaluate(EvaluationJob(**job))
+    with pytest.raises(OutputFolderError, match="cannot be written"):
+        listened(work)
+
+
+def test_a_class_without_real_images_is_left_out(job: dict[str, Any], tmp_path: Path) -> None:
+    """Small, grey and of another size; one class is missing among the real images, one in the set."""
+    grey = [picture.mean(axis=2, keepdims=True).repeat(3, axis=2).astype("uint8") for picture in map(lesion, (7, 8))]
+    job["images"] = write_set(tmp_path / "s", {"MEL": [*grey, lesion(9, size=40)], "VASC": [lesion(1, "VASC")]})
+    job["classes"] = ("MEL", "DF", "VASC")
+    found, _, warnings = listened(evaluate(EvaluationJob(**job, quick=True, seed=3)))
+    assert found.generated.counts() == {"MEL": 3}
+    assert any(text.startswith("VASC: there is no real image") for text in warnings)
+    assert any(text.startswith("DF: the set has no image") for text in warnings)
+    assert any("2 of 3 images of the set are grey" in text for text in warnings)
+    assert any(text.startswith("No distances of MEL") for text in warnings)
+    assert found.figures == []
+    assert json.dumps(found.to_json(), allow_nan=False)

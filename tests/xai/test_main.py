@@ -1,0 +1,111 @@
+"""``python -m xai`` as a real process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import xai.__main__
+from core.control import Control
+from core.errors import ArgumentError, JobFailedError
+from core.headless import headless_command, headless_environment, run_headless
+from core.paths import PROJECT_ROOT
+from tests.xai.conftest import REAL_IMAGE
+from xai.job import ANALYSIS, OVERLAY, ExplanationJob, result_folder
+
+SMALL = (sys.executable, "-m", "tests.xai.small_analysis")
+
+
+def job(checkpoints: Path, output: Path, kind: str = OVERLAY, **changes: Any) -> ExplanationJob:
+    return ExplanationJob(kind, REAL_IMAGE, checkpoints, output, **changes)
+
+
+def messages(asked: ExplanationJob, command: tuple[str, ...] = SMALL, **options: Any) -> Iterator[dict[str, Any]]:
+    return run_headless(command, asked.encoded(), environment=headless_environment({}), **options)
+
+
+def test_an_overlay_is_made_in_the_background_on_one_core(checkpoints: Path, tmp_path: Path) -> None:
+    running = messages(job(checkpoints, tmp_path), headless_command("xai"))
+    told = [next(running)]
+    (child,) = psutil.Process().children()
+    assert told == [{"event": "progress", "done": 0, "total": 1, "doing": "loading"}]
+    assert child.nice() == (psutil.IDLE_PRIORITY_CLASS if sys.platform == "win32" else 19)
+    told += running
+    overlay = next(message for message in told if message["event"] == "overlay")
+    folder = result_folder(tmp_path, REAL_IMAGE)
+    assert Path(overlay["path"]) == folder / "image_map.png"
+    assert Path(overlay["path"]).is_file()
+    finished = told[-1]
+    assert finished["event"] == "finished"
+    facts = json.loads((folder / "image_facts.json").read_text(encoding="utf-8"))
+    assert finished["probabilities"] == facts["probabilities"]
+    assert not (folder / "analysis.json").exists()
+
+
+def test_a_cancelled_analysis_leaves_whole_files_only(checkpoints: Path, tmp_path: Path) -> None:
+    control = Control()
+    told = []
+    for message in messages(job(checkpoints, tmp_path, ANALYSIS), control=control):
+        told.append(message)
+        if message["event"] == "overlay":
+            control.stop_now()
+            asked = time.monotonic()
+    assert time.monotonic() - asked < 15
+    assert told[-1]["event"] != "finished"
+    folder = result_folder(tmp_path, REAL_IMAGE)
+    assert (folder / "image_map.png").is_file()
+    assert not (folder / "report.html").exists()
+    assert [path for path in folder.rglob("*") if path.suffix == ".part"] == []
+
+
+def test_without_a_usable_classifier_it_says_so_and_refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xai.__main__, "stay_in_the_background", lambda: None)  # this is the tests' own process
+    (tmp_path / "classifier.pth").write_bytes(b"not a classifier")
+    (tmp_path / "job.json").write_bytes(job(tmp_path, tmp_path / "results", ANALYSIS).encoded())
+    assert xai.__main__.main([str(tmp_path / "job.json")]) == 2
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last["event"] == "error"
+    assert "classifier.pth was refused" in last["text"]
+
+
+def test_an_image_that_is_gone_fails_that_image_alone(checkpoints: Path, tmp_path: Path) -> None:
+    gone = ExplanationJob(OVERLAY, tmp_path / "gone.png", checkpoints, tmp_path)
+    with pytest.raises(JobFailedError, match=r"There is no image .*gone\.png"):
+        list(messages(gone, headless_command("xai")))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"format": "isicgui.xai/1"}', "lacks the field 'kind'"),
+        ('{"format": "isicgui.xai/1", "kind": "overlay", "speed": 3}', "unknown field 'speed'"),
+        ("[1, 2]", "is not an explanation job"),
+    ],
+)
+def test_a_wrong_job_file_is_one_line_and_code_2(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "job.json"
+    file.write_text(content)
+    done = subprocess.run(
+        [*headless_command("xai"), str(file)], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == ""
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line)["event"] == "error"
+    assert said in json.loads(line)["text"]
+
+
+def test_a_wrong_variable_is_named(checkpoints: Path, tmp_path: Path) -> None:
+    environment = headless_environment({"XAI_SAVE_EVERY_N": "often"})
+    with pytest.raises(ArgumentError, match="XAI_SAVE_EVERY_N is 'often'"):
+        list(run_headless(headless_command("xai"), job(checkpoints, tmp_path).encoded(), environment=environment))

@@ -1,0 +1,106 @@
+"""``python -m xai JOB.json``: explain one image; JSON lines on stdout, see ``core.headless``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from core.errors import ArgumentError, CheckpointError, ClassifierError, IsicGuiError
+from core.files import require_writable
+from core.worker import stay_in_the_background, stoppable, tell
+from xai.images import read_image
+from xai.job import OVERLAY, ExplanationJob, every_of, result_folder
+
+if TYPE_CHECKING:
+    from xai.events import ExplanationEvent
+
+DONE: Final = 0
+FAILED: Final = 1
+WRONG_JOB: Final = 2
+INTERRUPTED: Final = 130
+_QUICK_IG_STEPS: Final = 16
+_QUICK_SHAP_SAMPLES: Final = 128
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job that the one argument names; returns the exit code."""
+    if len(arguments) != 1:
+        tell("error", text="Name one job file: python -m xai JOB.json.")
+        return WRONG_JOB
+    try:
+        with stoppable():
+            job = ExplanationJob.load(Path(arguments[0]))
+            for event in _events(job, every_of(job, os.environ)):
+                _tell(event)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except IsicGuiError as error:
+        tell("error", text=str(error))
+        return WRONG_JOB if isinstance(error, (ArgumentError, CheckpointError, ClassifierError)) else FAILED
+    return DONE
+
+
+def _events(job: ExplanationJob, every: int) -> Iterator[ExplanationEvent]:
+    """Check what can be checked at once; only then load torch, which takes seconds."""
+    stay_in_the_background()
+    read_image(job.image)
+    require_writable(result_folder(job.output, job.image))
+    tell("progress", done=0, total=1, doing="loading")
+    return _quick(job) if job.kind == OVERLAY else _full(job, every)
+
+
+def _quick(job: ExplanationJob) -> Iterator[ExplanationEvent]:
+    """On one core of the processor, wherever the images are generated: a GPU and its memory are theirs."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is loaded
+    import torch
+
+    from xai.attribution import AttributionOptions
+    from xai.classifier import load_classifier
+    from xai.explain import ExplainSettings
+    from xai.quick import explain_quickly
+
+    torch.set_num_threads(1)
+    options = AttributionOptions(job.seed, ig_steps=_QUICK_IG_STEPS, shap_samples=_QUICK_SHAP_SAMPLES)
+    classifier = load_classifier(job.checkpoints, torch.device("cpu"))
+    _tell_notices(classifier.notices)
+    yield from explain_quickly(job, classifier, ExplainSettings(target=job.target, options=options))
+
+
+def _full(job: ExplanationJob, every: int) -> Iterator[ExplanationEvent]:
+    from core.devices import resolve_device
+    from xai.analysis import Analysis, AnalysisSettings
+    from xai.attribution import AttributionOptions
+    from xai.classifier import load_classifier
+    from xai.explain import ExplainSettings
+
+    classifier = load_classifier(job.checkpoints, resolve_device(job.device))
+    _tell_notices(classifier.notices)
+    explain = ExplainSettings(("ig", "shap", "gradcam"), job.target, AttributionOptions(job.seed))
+    yield from Analysis(job, classifier, AnalysisSettings(every, explain)).events()
+
+
+def _tell_notices(notices: tuple[str, ...]) -> None:
+    for text in notices:
+        tell("notice", text=text)
+
+
+def _tell(event: ExplanationEvent) -> None:
+    from xai.events import Finished, OverlayMade, Progress
+
+    if isinstance(event, Progress):
+        tell("progress", **asdict(event))
+    elif isinstance(event, OverlayMade):
+        tell("overlay", path=str(event.path))
+    elif isinstance(event, Finished):
+        known: dict[str, Any] = {name: event.facts[name] for name in ("probabilities", "predicted", "target")}
+        tell("finished", folder=str(event.folder), main=str(event.main), **known)
+    else:
+        tell("warning", text=event.text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

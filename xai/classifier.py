@@ -1,0 +1,139 @@
+"""The classifier that is explained: ResNet-18 with one output a class, images of 224 px, ImageNet normalisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from core.devices import DTYPES, resolve_precision
+from core.files import sha256_of
+from core.paths import CLASSIFIER_FILE, DEMO_SET
+from xai.classifier_file import IMAGENET, ClassifierWeights, imagenet_weights, read_weights
+
+CLASSIFIER_SIZE: Final = 224
+MEAN: Final = (0.485, 0.456, 0.406)
+STD: Final = (0.229, 0.224, 0.225)
+UNTRAINED_HEAD: Final = (
+    "The classifier's head is untrained: its probabilities and the overlays made with it say nothing about a diagnosis."
+)
+DEMONSTRATION: Final = "The classifier is the bundled demonstration, trained on HAM10000 alone: see its card."
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A ResNet-18 in memory, ready to be evaluated and differentiated with respect to its input.
+
+    Attributes:
+        model: in eval mode, channels-last, its batch norms folded into the convolutions, without gradients of its
+            weights; takes normalised images.
+        device: where it lies.
+        dtype: of its weights; images are converted to it.
+        source: the file, or the name of torchvision's weights.
+        sha256: of the file; empty for torchvision's weights.
+        head_trained: whether the seven outputs were learnt; when not, every result must say so.
+        notices: plain sentences that belong beside every result.
+    """
+
+    model: nn.Module = field(repr=False)
+    device: torch.device
+    dtype: torch.dtype
+    source: str
+    sha256: str
+    head_trained: bool
+    notices: tuple[str, ...]
+
+    def logits(self, images: torch.Tensor) -> torch.Tensor:
+        """Scores before the softmax, float32 (B, 7), of images (B, 3, 224, 224) in [0, 1]; differentiable."""
+        images = images.to(self.device, torch.float32)
+        mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+        normalised = torch.addcmul(-mean / std, images, 1 / std)  # one pass over the pixels
+        scores: torch.Tensor = self.model(normalised.to(self.dtype, memory_format=torch.channels_last))
+        return scores
+
+    @torch.no_grad()
+    def probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        """Probabilities of the classes in their order, float32 (B, 7), without gradient; images as for logits."""
+        return self.logits(images).softmax(dim=1)
+
+
+def prepare(pixels: np.ndarray) -> torch.Tensor:
+    """Bring an image to the size of the classifier: the one place where this is done.
+
+    Antialiased bilinear interpolation; the aspect is given up, as in the training of the classifier.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB.
+
+    Returns:
+        float32 (1, 3, 224, 224) in [0, 1], on the CPU.
+    """
+    image = Image.fromarray(pixels).resize((CLASSIFIER_SIZE, CLASSIFIER_SIZE), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0).contiguous().float() / 255
+
+
+def load_classifier(checkpoints: Path, device: torch.device, precision: str = "auto") -> Classifier:
+    """The classifier of a checkpoints folder, else the bundled one, else ImageNet weights with an untrained head.
+
+    Args:
+        checkpoints: folder that may hold ``classifier.pth``.
+        device: where it is to lie.
+        precision: auto, fp32, bf16 or fp16.
+
+    Raises:
+        ClassifierError: the file cannot be used, or there is none and torchvision's weights cannot be reached.
+        DeviceError: fp16 on a processor.
+    """
+    for file in (checkpoints / CLASSIFIER_FILE, DEMO_SET / CLASSIFIER_FILE):
+        if file.is_file():
+            return ready(read_weights(file), device, precision, str(file), sha256_of(file))
+    return ready(imagenet_weights(), device, precision, IMAGENET)
+
+
+def ready(
+    weights: ClassifierWeights, device: torch.device, precision: str, source: str, sha256: str = ""
+) -> Classifier:
+    """A classifier of weights in memory.
+
+    Raises:
+        DeviceError: fp16 on a processor.
+    """
+    dtype = DTYPES[resolve_precision(precision, device)]
+    model = weights.build()
+    _fold_batch_norms(model)
+    head = _Float32Head(model.fc)
+    model.fc = nn.Identity()  # keeps the head out of the conversion
+    move: Any = model.to  # typed without memory_format
+    move(device=device, dtype=dtype, memory_format=torch.channels_last)
+    model.fc = head.to(device)
+    notices = [UNTRAINED_HEAD] if not weights.has_head else []
+    notices += [DEMONSTRATION] if weights.demonstration else []
+    return Classifier(model, device, dtype, source, sha256, weights.has_head, tuple(notices))
+
+
+class _Float32Head(nn.Linear):
+    """The last layer in float32: scores in steps of 1/32 would drown the small differences that SHAP averages."""
+
+    def __init__(self, head: nn.Linear) -> None:
+        super().__init__(head.in_features, head.out_features, device="meta")
+        self.weight, self.bias = head.weight, head.bias
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Scores (B, 7) of features (B, 512) in any precision."""
+        return super().forward(features.float())
+
+
+def _fold_batch_norms(model: nn.Module) -> None:
+    """Make every batch norm part of its convolution: faster, and in bf16 closer, because it is done in float32."""
+    for parent in list(model.modules()):
+        for (convolution_name, convolution), (norm_name, norm) in pairwise(list(parent.named_children())):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(parent, convolution_name, fuse_conv_bn_eval(convolution, norm))
+                setattr(parent, norm_name, nn.Identity())

@@ -1,0 +1,155 @@
+"""A job for ``python -m xai``: what to explain, how far, and where the results go. Loads no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from core.classes import CLASSES
+from core.errors import ArgumentError, IsicGuiError
+from core.files import sha256_of
+from core.job import AUTO
+
+JOB_FORMAT: Final = "isicgui.xai/1"
+OVERLAY: Final = "overlay"
+ANALYSIS: Final = "analysis"
+KINDS: Final = (OVERLAY, ANALYSIS)
+TARGETS: Final = ("predicted", "label", *CLASSES)
+EVERY_VARIABLE: Final = "XAI_SAVE_EVERY_N"
+DEFAULT_EVERY: Final = 5
+NAME: Final = "image"
+FACTS_FILE: Final = f"{NAME}_facts.json"
+MAP_FILE: Final = f"{NAME}_map.png"
+ANALYSIS_FILE: Final = "analysis.json"
+REPORT_FILE: Final = "report.html"
+_REQUIRED: Final = ("kind", "image", "checkpoints", "output")
+_PATHS: Final = ("image", "checkpoints", "output")
+_MOST: Final = 1000
+
+
+@dataclass(frozen=True)
+class ExplanationJob:
+    """One image to be explained.
+
+    Attributes:
+        kind: ``overlay`` for what is shown while images are generated: quick, in the background, on the processor;
+            ``analysis`` for everything.
+        image: any image file.
+        checkpoints: folder with the classifier and the image's checkpoint.
+        output: folder of all results; those of an image lie in a folder of their own, see ``result_folder``.
+        every: of the denoising steps, every how many is kept with its overlay, 1 to 1000; None takes it from
+            ``XAI_SAVE_EVERY_N``.
+        target: ``predicted``, ``label`` or a class.
+        device: as in a generation job.
+        seed: of everything that is drawn.
+
+    Raises:
+        ArgumentError: a value is out of its range; the message names it.
+    """
+
+    kind: str
+    image: Path
+    checkpoints: Path
+    output: Path
+    every: int | None = None
+    target: str = TARGETS[0]
+    device: str = AUTO
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ArgumentError(f"There is no kind of explanation {self.kind!r}; choose from {', '.join(KINDS)}.")
+        if self.target not in TARGETS:
+            raise ArgumentError(f"The target {self.target!r} is no class; choose from {', '.join(TARGETS)}.")
+        if self.every is not None:
+            _check_whole("number of steps in 'every'", self.every, 1, _MOST)
+        _check_whole("seed", self.seed, 0, 2**31 - 1)
+        if not isinstance(self.device, str):
+            raise ArgumentError(f"Device {self.device!r} is not auto, cpu or cuda:N.")
+
+    def to_json(self) -> dict[str, Any]:
+        """As the job file holds it."""
+        values = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+        return {"format": JOB_FORMAT, **values}
+
+    def encoded(self) -> bytes:
+        """The content of the job file, UTF-8 JSON."""
+        return json.dumps(self.to_json(), ensure_ascii=False, indent=2).encode()
+
+    @classmethod
+    def from_json(cls, values: object, source: str) -> ExplanationJob:
+        """Check and take over what a job file holds.
+
+        Raises:
+            ArgumentError: not a job, an unknown or missing field, or a value out of range; names ``source``.
+        """
+        if not isinstance(values, dict) or values.get("format") != JOB_FORMAT:
+            raise ArgumentError(f'{source} is not an explanation job: "format" is not "{JOB_FORMAT}".')
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known - {"format"})
+        if unknown:
+            raise ArgumentError(f"{source} has the unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}.")
+        missing = [name for name in _REQUIRED if name not in values]
+        if missing:
+            raise ArgumentError(f"{source} lacks the field {missing[0]!r}; required are {', '.join(_REQUIRED)}.")
+        settings = {name: values[name] for name in known & set(values)}
+        for name in _PATHS:
+            if not isinstance(settings[name], str) or not settings[name]:
+                raise ArgumentError(f"{source}: {name} {settings[name]!r} is not a path.")
+            settings[name] = Path(settings[name])
+        return cls(**settings)
+
+    @classmethod
+    def load(cls, file: Path) -> ExplanationJob:
+        """Read a job file (UTF-8 JSON).
+
+        Raises:
+            ArgumentError: the file is not there, not JSON or not a job.
+        """
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ArgumentError(f"The job file {file} cannot be read: {error.strerror}.") from error
+        except (ValueError, RecursionError) as error:
+            raise ArgumentError(f"The job file {file} is not JSON: {error}.") from error
+        return cls.from_json(values, str(file))
+
+
+def every_of(job: ExplanationJob, environment: Mapping[str, str]) -> int:
+    """Every how many steps one is kept: as the job says, else ``XAI_SAVE_EVERY_N``, else 5.
+
+    Raises:
+        ArgumentError: the variable is not a whole number from 1 to 1000.
+    """
+    if job.every is not None:
+        return job.every
+    text = environment.get(EVERY_VARIABLE, "").strip() or str(DEFAULT_EVERY)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST):
+        raise ArgumentError(f"{EVERY_VARIABLE} is {text!r}; set it to a whole number from 1 to {_MOST}.")
+    return int(text)
+
+
+def result_folder(output: Path, image: Path) -> Path:
+    """Where the results of an image lie: ``MEL_ISIC_0000001_3f2a9c1b`` in the folder of all results.
+
+    The end is of the image's hash, so that images of one name in different folders do not get in each other's way,
+    and results of an image are found again wherever it lies.
+
+    Raises:
+        IsicGuiError: the image cannot be read.
+    """
+    try:
+        digest = sha256_of(image)[:8]
+    except OSError as error:
+        raise IsicGuiError(f"{image} cannot be read: {error.strerror}.") from error
+    folder = image.resolve().parent.name
+    name = f"{folder}_{image.stem}" if folder in CLASSES else image.stem
+    return output / f"{name}_{digest}"
+
+
+def _check_whole(what: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ArgumentError(f"The {what} {value!r} is not a whole number from {low} to {high}.")
