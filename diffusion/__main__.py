@@ -111,7 +111,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoints", type=Path, default=None, help="finished files (default: OUTPUT/checkpoints)")
     parser.add_argument("--cache", type=Path, default=None, help="for decoded images (default: OUTPUT/cache)")
     what = parser.add_argument_group("what to train").add_mutually_exclusive_group()
-    what.add_argument("--preset", choices=["demo"], help="a named run; demo makes the bundled demonstration set")
+    what.add_argument(
+        "--preset",
+        choices=["demo", "demo-more"],
+        help="a named run: the bundled demonstration set, or more training of one (with --start)",
+    )
     what.add_argument("--conditional", action="store_true", help="one network of all classes, exported one by one")
     what.add_argument("--condition", choices=["metadata"], help="one network that is told metadata")
     parser.add_argument("--classes", help="MEL,NV or ALL (default: ALL that have enough images)")

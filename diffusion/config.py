@@ -131,5 +131,9 @@ PRESETS: Final[dict[str, TrainingConfig]] = {
             Stage(128, 8, 4000, 4e-4, 2e-5, 0.6),
         )
     ),
+    "demo-more": TrainingConfig(
+        stages=(Stage(128, 8, 2600, 4e-4, 1.5e-4), Stage(128, 8, 1700, 2e-4, 1e-5, 0.7)),
+        seed=1,  # other batches than those that the weights to begin with have seen
+    ),
 }
-"""Named runs: "demo" makes the bundled demonstration set."""
+"""Named runs: "demo" makes the bundled demonstration set, "demo-more" trains one further (``--start core/demo``)."""

@@ -41,8 +41,8 @@ elif how == "killed":
     os.kill(os.getpid(), 9)
 elif how == "hang":
     with stoppable():
-        tell("hanging")
         try:
+            tell("hanging")  # within the try: whoever reads it may ask for the end at once
             time.sleep(60)
         except KeyboardInterrupt:
             open(job["text"], "w").write("ended gently")
