@@ -1,4 +1,4 @@
-"""Command line of the classifiers: ``python -m classification train|finetune|evaluate|fidelity|prepare|fairness``."""
+"""Command line of the classifiers: ``python -m classification COMMAND``, see ``--help``."""
 
 from __future__ import annotations
 
@@ -113,6 +113,14 @@ def _fairness(options: argparse.Namespace) -> None:
     audit(AuditJob(**{**values, "classifiers": dict(options.classifiers)}), _teller(options))
 
 
+def _export(options: argparse.Namespace) -> None:
+    from classification.events import Written
+    from classification.model_file import export_classifier, load_classifier
+
+    export_classifier(load_classifier(options.checkpoint), options.output, demonstration=options.demonstration)
+    _teller(options)(Written(options.output))
+
+
 def _study(options: argparse.Namespace) -> None:
     from classification.study import StudyJob, study_fairness, study_ham10000
 
@@ -135,6 +143,7 @@ _COMMANDS: Final = {
     "fidelity": _fidelity,
     "prepare": _prepare,
     "fairness": _fairness,
+    "export": _export,
     "study": _study,
     "document": _document,
 }

@@ -124,6 +124,14 @@ def _add_fairness(parser: argparse.ArgumentParser) -> None:
     _judging(parser)
 
 
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", type=Path, required=True, help="best.pt of a run (resnet18, isic7, 224 px)")
+    parser.add_argument("--output", type=Path, required=True, help="the file, as in checkpoints/classifier.pth")
+    parser.add_argument(
+        "--demonstration", action="store_true", default=False, help="mark the weights as the bundled ones"
+    )
+
+
 def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("ham10000", "fairness"))
     _data(parser)
@@ -202,6 +210,7 @@ _COMMANDS: Final[dict[str, tuple[str, Callable[[argparse.ArgumentParser], Any]]]
     "fidelity": ("whether explanations mark what the classifier uses", _add_fidelity),
     "prepare": ("filter and split Fitzpatrick17k", _add_prepare),
     "fairness": ("groups side by side, gaps, mitigations", _add_fairness),
+    "export": ("classifier.pth for the explanations, of a finished run", _add_export),
     "study": ("every run of a table, one after the other; what is finished is kept", _add_study),
     "document": ("fill the tables of docs/classification.md from the results", _add_document),
 }

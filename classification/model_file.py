@@ -23,6 +23,10 @@ from core.state_dicts import find_weights
 CLASSIFIER_FORMAT: Final = "isicgui.classifier/1"
 EXPORTED_BACKBONE: Final = "resnet18"
 EXPORTED_SIZE: Final = 224
+_RECIPE: Final = (
+    *("sizes", "passes", "batch_size", "learning_rate", "weight_decay", "dropout"),
+    *("label_smoothing", "mixup", "average", "sampling", "seed"),
+)
 
 
 @dataclass(frozen=True)
@@ -145,8 +149,14 @@ def _backbone_of(weights: Mapping[str, torch.Tensor]) -> str | None:
     return next((name for name in BACKBONES[:4] if _shapes(name, len(CLASSES)) == found), None)
 
 
-def export_classifier(classifier: TrainedClassifier, file: Path) -> None:
-    """Write ``classifier.pth`` for the explanations: the bare weights of a ResNet-18 with seven outputs, in fp16.
+def export_classifier(classifier: TrainedClassifier, file: Path, *, demonstration: bool = False) -> None:
+    """Write ``classifier.pth`` for the explanations: the weights of a ResNet-18 with seven outputs, in fp16.
+
+    Args:
+        classifier: what is exported.
+        file: where to.
+        demonstration: mark the weights as the bundled ones, so that every result says so, and say beside them how they
+            were made; otherwise the file holds the bare weights.
 
     Raises:
         ArgumentError: another backbone or task, or another image size than the explanations use.
@@ -158,9 +168,19 @@ def export_classifier(classifier: TrainedClassifier, file: Path) -> None:
             f"Only a {EXPORTED_BACKBONE} of the task isic7 at {EXPORTED_SIZE} px can be exported for the explanations; "
             f"this is a {what[0]} of the task {classifier.task} at {what[2]} px."
         )
-    halves = {name: _half(tensor) for name, tensor in classifier.state_dict.items()}
+    halves: dict[str, Any] = {name: _half(tensor) for name, tensor in classifier.state_dict.items()}
+    if demonstration:
+        provenance = {**_publishable(classifier.provenance), "demonstration": True}
+        halves = {"state_dict": halves, "classes": list(CLASSES), "provenance": provenance}
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, _saved(halves))
+
+
+def _publishable(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Without paths: a published file must not tell how its maker's disk is laid out."""
+    job = provenance.get("training", {})
+    training = {name: job[name] for name in _RECIPE if name in job}
+    return {**provenance, "training": {**training, "learns_from_a_teacher": bool(job.get("teacher"))}}
 
 
 def _half(tensor: torch.Tensor) -> torch.Tensor:

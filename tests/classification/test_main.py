@@ -25,7 +25,7 @@ def test_help_loads_nothing_heavy() -> None:
         "assert not {'torch', 'lightning', 'numpy', 'matplotlib'} & set(sys.modules), 'loaded'\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
-    for command in ("train", "finetune", "evaluate", "fidelity", "prepare", "fairness", "study", "document"):
+    for command in ("train", "finetune", "evaluate", "fidelity", "prepare", "fairness", "export", "study", "document"):
         assert command in done.stdout
 
 

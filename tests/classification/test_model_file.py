@@ -21,6 +21,7 @@ from classification.tasks import Task
 from core.classes import CLASSES
 from core.errors import ArgumentError, CheckpointError
 from tests.classification.conftest import write_classifier
+from xai.classifier import DEMONSTRATION
 from xai.classifier import load_classifier as load_for_explanations
 
 
@@ -50,6 +51,22 @@ def test_the_export_is_what_the_explanations_read(trained: TrainedClassifier, tm
         mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
         expected = trained.build()((images - mean) / std).softmax(dim=1)
     assert torch.allclose(explained.probabilities(images), expected, atol=5e-3)
+
+
+def test_a_demonstration_says_so_and_tells_no_path(trained: TrainedClassifier, tmp_path: Path) -> None:
+    facts = {"training": {"seed": 3, "data": "/home/ada/images", "teacher": "/home/ada/t.pt"}, "validation_auroc": 0.9}
+    file = tmp_path / "classifier.pth"
+    export_classifier(replace(trained, provenance=facts), file, demonstration=True)
+    content = torch.load(file, weights_only=True)
+    assert content["provenance"] == {
+        "training": {"seed": 3, "learns_from_a_teacher": True},
+        "validation_auroc": 0.9,
+        "demonstration": True,
+    }
+    assert b"/home/ada" not in file.read_bytes()
+    assert DEMONSTRATION in load_for_explanations(tmp_path, torch.device("cpu"), "fp32").notices
+    again = load_classifier(file)
+    assert (again.backbone, again.task.name) == ("resnet18", "isic7")
 
 
 @pytest.mark.parametrize(
