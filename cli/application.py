@@ -107,6 +107,13 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record-trajectory", action="store_true", help="keep the estimate of every step beside each image"
     )
+    parser.add_argument(
+        "--explain-every",
+        type=int,
+        metavar="N",
+        help="show where a classifier looks in every N-th image of a class, while the others are made",
+    )
+    parser.add_argument("--explanations", type=Path, help="folder for these overlays (default: xai_results)")
     parser.add_argument("--job", type=Path, help="take the job from this file; other options override it")
     parser.add_argument("--save-job", type=Path, help="write the job to this file as well")
     parser.add_argument("--json", action="store_true", help="one JSON event a line on stdout")

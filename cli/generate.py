@@ -10,12 +10,14 @@ from typing import Any
 
 from tqdm import tqdm
 
+from cli.explaining import BackgroundExplanations
 from core.control import Control, obey_signals
 from core.errors import ArgumentError
 from core.events import (
     ClassStarted,
     DenoisingStep,
     Event,
+    ImageExplained,
     ImageFailed,
     ImageSaved,
     JobFinished,
@@ -24,22 +26,46 @@ from core.events import (
     Warned,
 )
 from core.job import AUTO, GenerationJob, parse_counts
+from core.paths import XAI_RESULTS
 
 
 def generate(options: argparse.Namespace) -> int:
     """Run the job that the options describe; returns the exit code."""
-    job = job_from(options)
+    job, every = job_from(options), _cadence(options)
     if hasattr(options, "save_job"):
         job.save(options.save_job)
     control = Control()
-    with obey_signals(control):
+    with obey_signals(control), contextlib.ExitStack() as opened:
         from core.generation import run  # loads torch
 
-        view = JsonLines() if getattr(options, "json", False) else ProgressBar(job)
-        with contextlib.closing(run(job, control)) as events, contextlib.closing(view):
-            for event in events:
-                view.show(event)
+        events = opened.enter_context(contextlib.closing(run(job, control)))
+        view = opened.enter_context(contextlib.closing(_view(options, job)))
+        explanations = None
+        if every:
+            output = getattr(options, "explanations", XAI_RESULTS)
+            explanations = opened.enter_context(contextlib.closing(BackgroundExplanations(job, every, output, control)))
+        for event in events:
+            view.show(event)
+            for told in explanations.follow(event) if explanations else ():
+                view.show(told)
     return _exit_code(event)
+
+
+def _view(options: argparse.Namespace, job: GenerationJob) -> JsonLines | ProgressBar:
+    return JsonLines() if getattr(options, "json", False) else ProgressBar(job)
+
+
+def _cadence(options: argparse.Namespace) -> int:
+    """Every how many images of a class one is explained; 0 for none.
+
+    Raises:
+        ArgumentError: not a positive number.
+    """
+    if "explain_every" not in options:
+        return 0
+    if options.explain_every < 1:
+        raise ArgumentError(f"--explain-every {options.explain_every} is not a positive number; 10 is a good one.")
+    return int(options.explain_every)
 
 
 def job_from(options: argparse.Namespace) -> GenerationJob:
@@ -115,6 +141,11 @@ class ProgressBar:
             self._count(event)
         elif isinstance(event, (Notice, Warned)):
             self._say(event.text)
+        elif isinstance(event, ImageExplained):
+            likely = max(event.probabilities, key=event.probabilities.__getitem__)
+            self._say(
+                f"{event.path.parent.name}/{event.path.name} looks like {likely} to the classifier: {event.overlay}"
+            )
         elif isinstance(event, JobStarted):
             self._say(f"Generating {event.total} images on {event.device} in {event.precision}, {event.sampler}.")
         elif isinstance(event, ClassStarted):

@@ -82,6 +82,15 @@ class ImageFailed(Event):
 
 
 @dataclass(frozen=True)
+class ImageExplained(Event):
+    """An overlay of an image has been made; what the classifier says of the image, by class, adds up to 1."""
+
+    path: Path
+    overlay: Path
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Notice(Event):
     """Something worth knowing."""
 

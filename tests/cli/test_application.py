@@ -75,6 +75,7 @@ def test_json_reports_errors_too(arguments: list[str], capsys: pytest.CaptureFix
         (["--classes", "MEL=1", "--device", "cuda:99"], "'cuda:99'"),
         (["--classes", "MEL=1", "--batch-size", "many"], "'many'"),
         (["--classes", "MEL=1", "--seed", "-1"], "seed -1"),
+        (["--classes", "MEL=1", "--explain-every", "0"], "--explain-every 0"),
         (["--classes", "MEL=1", "--job", "/nowhere.json"], "/nowhere.json"),
         (["--classes", "MEL=1", "--checkpoints", "/nowhere"], "/nowhere"),
         (["--classes", "MEL=1", "--output", __file__], "test_application.py"),
