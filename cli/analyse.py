@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-from pathlib import Path
-from typing import Any
 
-from tqdm import tqdm
-
-from core.control import Control, obey_signals
+from cli.headless import run_shown
 from core.errors import ArgumentError
-from core.headless import headless_command, headless_environment, run_headless
+from core.headless import headless_command
 from core.messages import Message
 from core.paths import CHECKPOINTS, XAI_RESULTS
 from xai.job import ANALYSIS, EVERY_VARIABLE, TARGETS, ExplanationJob, every_of
@@ -20,28 +15,16 @@ from xai.job import ANALYSIS, EVERY_VARIABLE, TARGETS, ExplanationJob, every_of
 
 def analyse(options: argparse.Namespace) -> int:
     """Analyse the image that the options name; returns the exit code."""
-    from cli.application import DONE, INTERRUPTED
-
     job = job_from(options)
-    every = every_of(job, os.environ)
-    control = Control()
-    finished: Message | None = None
-    view = _Lines() if options.json else _Bar(job.image)
-    messages = run_headless(
+    return run_shown(
         headless_command("xai"),
         job.encoded(),
-        environment=headless_environment({EVERY_VARIABLE: str(every)}),
+        summarise=_summary,
+        as_json=options.json,
+        title=job.image.name,
+        environment={EVERY_VARIABLE: str(every_of(job, os.environ))},
         time_limit_s=options.time_limit,
-        control=control,
     )
-    with obey_signals(control):
-        try:
-            for message in messages:
-                view.show(message)
-                finished = message if message["event"] == "finished" else finished
-        finally:
-            view.close()
-    return DONE if finished else INTERRUPTED
 
 
 def job_from(options: argparse.Namespace) -> ExplanationJob:
@@ -67,38 +50,9 @@ def job_from(options: argparse.Namespace) -> ExplanationJob:
     )
 
 
-class _Lines:
-    """Every message as one line of JSON on stdout."""
-
-    def show(self, message: Message) -> None:
-        print(json.dumps(message, ensure_ascii=False), flush=True)
-
-    def close(self) -> None:
-        """Nothing is kept open."""
-
-
-class _Bar:
-    """A bar on stderr, what is said above it, and at the end where the report lies on stdout."""
-
-    def __init__(self, image: Path) -> None:
-        self._bar = tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}", desc=image.name)
-
-    def show(self, message: Message) -> None:
-        event, text = message["event"], message.get("text")
-        if event == "progress":
-            self._bar.set_description_str(str(message["doing"]))
-            self._bar.update(message["done"] / message["total"] - self._bar.n)
-        elif event == "finished":
-            self._bar.update(1.0 - self._bar.n)
-            self._bar.close()
-            self._summarise(message)
-        elif isinstance(text, str):
-            tqdm.write(f"{event}: {text}" if event in ("warning", "error") else text, file=self._bar.fp)
-
-    def close(self) -> None:
-        self._bar.close()
-
-    def _summarise(self, message: dict[str, Any]) -> None:
-        likely = sorted(message["probabilities"].items(), key=lambda entry: -entry[1])[:3]
-        print(f"Explained {message['target']['class']}; " + ", ".join(f"{name} {value:.1%}" for name, value in likely))
-        print(f"Report: {message['main']}")
+def _summary(finished: Message) -> list[str]:
+    likely = sorted(finished["probabilities"].items(), key=lambda entry: -entry[1])[:3]
+    return [
+        f"Explained {finished['target']['class']}; " + ", ".join(f"{name} {value:.1%}" for name, value in likely),
+        f"Report: {finished['main']}",
+    ]

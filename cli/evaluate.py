@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from cli.headless import run_shown
 from core.classes import CLASSES
-from core.control import Control, obey_signals
 from core.errors import ArgumentError
-from core.headless import Message, headless_command, headless_environment, run_headless
+from core.headless import headless_command
+from core.messages import Message
 from evaluation.job import FEATURES, ComparisonJob, EvaluationJob
 
 
@@ -66,56 +65,9 @@ def _require_folders(*folders: Path) -> None:
 
 
 def _run(job: Mapping[str, Any], *, as_json: bool) -> int:
-    from cli.application import DONE, INTERRUPTED
-
-    control = Control()
-    finished: Message | None = None
-    view = _Lines() if as_json else _Bar()
-    messages = run_headless(
-        headless_command("evaluation"),
-        json.dumps(job, ensure_ascii=False).encode(),
-        environment=headless_environment({}),
-        control=control,
-    )
-    with obey_signals(control):
-        try:
-            for message in messages:
-                view.show(message)
-                finished = message if message["event"] == "finished" else finished
-        finally:
-            view.close()
-    return DONE if finished else INTERRUPTED
+    encoded = json.dumps(job, ensure_ascii=False).encode()
+    return run_shown(headless_command("evaluation"), encoded, summarise=_summary, as_json=as_json)
 
 
-class _Lines:
-    """Every message as one line of JSON on stdout."""
-
-    def show(self, message: Message) -> None:
-        print(json.dumps(message, ensure_ascii=False), flush=True)
-
-    def close(self) -> None:
-        """Nothing is kept open."""
-
-
-class _Bar:
-    """A bar on stderr, what is said above it, and at the end the answers on stdout."""
-
-    def __init__(self) -> None:
-        self._bar = tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}")
-
-    def show(self, message: Message) -> None:
-        event, text = message["event"], message.get("text")
-        if event == "progress":
-            self._bar.set_description_str(str(message["doing"]))
-            self._bar.update(message["done"] / message["total"] - self._bar.n)
-        elif event == "finished":
-            self._bar.update(1.0 - self._bar.n)
-            self._bar.close()
-            for sentence in message["summary"]:
-                print(sentence)
-            print(f"Report: {message['main']}")
-        elif isinstance(text, str) and event != "error":  # an error is told at the end, by the program itself
-            tqdm.write(f"{event}: {text}" if event == "warning" else text, file=self._bar.fp)
-
-    def close(self) -> None:
-        self._bar.close()
+def _summary(finished: Message) -> list[str]:
+    return [*finished["summary"], f"Report: {finished['main']}"]

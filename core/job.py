@@ -13,6 +13,7 @@ from core.classes import CLASSES
 from core.conditions import Condition
 from core.errors import ArgumentError
 from core.files import write_whole
+from core.job_file import checked_fields, path_field, read_job_file
 from core.paths import CHECKPOINTS, OUTPUT
 from core.seeds import BASE_SEED
 
@@ -105,18 +106,11 @@ class GenerationJob:
         """
         if not isinstance(values, dict) or values.get("format") != JOB_FORMAT:
             raise ArgumentError(f'{source} is not a generation job: "format" is not "{JOB_FORMAT}".')
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known - {"format"})
-        if unknown:
-            raise ArgumentError(f"{source} has the unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}.")
         if not isinstance(values.get("counts"), dict):
             raise ArgumentError(f'{source} does not say what to generate: "counts" must map classes to numbers.')
-        settings = {name: values[name] for name in known & set(values)}
-        for name in ("checkpoints", "output"):
-            if name in settings:
-                if not isinstance(settings[name], str) or not settings[name]:
-                    raise ArgumentError(f"{source}: {name} {settings[name]!r} is not a path.")
-                settings[name] = Path(settings[name])
+        settings = checked_fields(values, {field.name for field in fields(cls)}, (), source)
+        for name in {"checkpoints", "output"} & set(settings):
+            settings[name] = path_field(settings[name], name, source)
         if settings.get("condition") is not None:
             settings["condition"] = Condition.from_json(settings["condition"])
         return cls(**settings)
@@ -128,13 +122,7 @@ class GenerationJob:
         Raises:
             ArgumentError: the file is not there, not JSON or not a job.
         """
-        try:
-            values = json.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ArgumentError(f"The job file {file} cannot be read: {error.strerror}.") from error
-        except ValueError as error:
-            raise ArgumentError(f"The job file {file} is not JSON: {error}.") from error
-        return cls.from_json(values, str(file))
+        return cls.from_json(read_job_file(file), str(file))
 
     def save(self, file: Path) -> None:
         """Write a job file that ``load`` accepts.

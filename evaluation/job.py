@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 from core.classes import CLASSES
 from core.errors import ArgumentError
 from core.job import AUTO
+from core.job_file import checked_fields, path_field, read_job_file
 from core.paths import CHECKPOINTS, PROJECT_ROOT
 
 EVALUATION_FORMAT: Final = "isicgui.evaluation/1"
@@ -122,12 +122,7 @@ def load_job(file: Path) -> EvaluationJob | ComparisonJob:
     Raises:
         ArgumentError: not there, not JSON, not such a job, an unknown or missing field, or a value out of range.
     """
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ArgumentError(f"The job file {file} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise ArgumentError(f"The job file {file} is not JSON: {error}.") from error
+    values = read_job_file(file)
     form = values.get("format") if isinstance(values, dict) else None
     if form == EVALUATION_FORMAT:
         return _evaluation(values, str(file))
@@ -138,36 +133,20 @@ def load_job(file: Path) -> EvaluationJob | ComparisonJob:
 
 def _evaluation(values: dict[str, Any], source: str) -> EvaluationJob:
     known = {field.name for field in fields(EvaluationJob)}
-    settings = _checked(values, known, ("images", "real", "output"), source)
+    settings = checked_fields(values, known, ("images", "real", "output"), source)
     for name in known & set(_PATHS) & set(settings):
-        settings[name] = _path(settings[name], name, source)
+        settings[name] = path_field(settings[name], name, source)
     return EvaluationJob(**settings)
 
 
 def _comparison(values: dict[str, Any], source: str) -> ComparisonJob:
     known = {field.name for field in fields(EvaluationJob)} - {"images"} | {"sets"}
-    settings = _checked(values, known, ("sets", "output"), source)
+    settings = checked_fields(values, known, ("sets", "output"), source)
     sets, output = settings.pop("sets"), settings.pop("output")
     if not isinstance(sets, list) or len(sets) < 2:
         raise ArgumentError(f"{source}: a comparison needs at least two sets; name them.")
-    folders = tuple(_path(folder, "sets", source) for folder in sets)
-    return ComparisonJob(folders, _path(output, "output", source), settings)
-
-
-def _checked(values: dict[str, Any], known: set[str], required: tuple[str, ...], source: str) -> dict[str, Any]:
-    unknown = sorted(set(values) - known - {"format"})
-    if unknown:
-        raise ArgumentError(f"{source} has the unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}.")
-    missing = [name for name in required if name not in values]
-    if missing:
-        raise ArgumentError(f"{source} lacks the field {missing[0]!r}; required are {', '.join(required)}.")
-    return {name: value for name, value in values.items() if name in known}
-
-
-def _path(value: object, name: str, source: str) -> Path:
-    if not isinstance(value, str) or not value:
-        raise ArgumentError(f"{source}: {name} {value!r} is not a path.")
-    return Path(value)
+    folders = tuple(path_field(folder, "sets", source) for folder in sets)
+    return ComparisonJob(folders, path_field(output, "output", source), settings)
 
 
 def _names(what: str, values: object, known: tuple[str, ...]) -> tuple[str, ...]:

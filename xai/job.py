@@ -12,6 +12,7 @@ from core.classes import CLASSES
 from core.errors import ArgumentError, IsicGuiError
 from core.files import sha256_of
 from core.job import AUTO
+from core.job_file import checked_fields, path_field, read_job_file
 
 JOB_FORMAT: Final = "isicgui.xai/1"
 OVERLAY: Final = "overlay"
@@ -88,18 +89,9 @@ class ExplanationJob:
         """
         if not isinstance(values, dict) or values.get("format") != JOB_FORMAT:
             raise ArgumentError(f'{source} is not an explanation job: "format" is not "{JOB_FORMAT}".')
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known - {"format"})
-        if unknown:
-            raise ArgumentError(f"{source} has the unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}.")
-        missing = [name for name in _REQUIRED if name not in values]
-        if missing:
-            raise ArgumentError(f"{source} lacks the field {missing[0]!r}; required are {', '.join(_REQUIRED)}.")
-        settings = {name: values[name] for name in known & set(values)}
+        settings = checked_fields(values, {field.name for field in fields(cls)}, _REQUIRED, source)
         for name in _PATHS:
-            if not isinstance(settings[name], str) or not settings[name]:
-                raise ArgumentError(f"{source}: {name} {settings[name]!r} is not a path.")
-            settings[name] = Path(settings[name])
+            settings[name] = path_field(settings[name], name, source)
         return cls(**settings)
 
     @classmethod
@@ -109,13 +101,7 @@ class ExplanationJob:
         Raises:
             ArgumentError: the file is not there, not JSON or not a job.
         """
-        try:
-            values = json.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ArgumentError(f"The job file {file} cannot be read: {error.strerror}.") from error
-        except (ValueError, RecursionError) as error:
-            raise ArgumentError(f"The job file {file} is not JSON: {error}.") from error
-        return cls.from_json(values, str(file))
+        return cls.from_json(read_job_file(file), str(file))
 
 
 def every_of(job: ExplanationJob, environment: Mapping[str, str]) -> int:

@@ -1,0 +1,58 @@
+"""Reading job files: JSON in UTF-8 whose fields are those of a dataclass. What is wrong with one is one sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.errors import ArgumentError
+
+
+def read_job_file(file: Path) -> Any:
+    """The JSON value of a job file.
+
+    Raises:
+        ArgumentError: the file cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArgumentError(f"The job file {file} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise ArgumentError(f"The job file {file} is not JSON: {error}.") from error
+
+
+def checked_fields(
+    values: Mapping[str, Any], known: Collection[str], required: Sequence[str], source: str
+) -> dict[str, Any]:
+    """The fields of a job, apart from ``format``.
+
+    Args:
+        values: what the file holds.
+        known: the fields that a job may have.
+        required: those that it must have.
+        source: the file, for the message.
+
+    Raises:
+        ArgumentError: an unknown field, or one that is missing.
+    """
+    unknown = sorted(set(values) - set(known) - {"format"})
+    if unknown:
+        raise ArgumentError(f"{source} has the unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}.")
+    missing = [name for name in required if name not in values]
+    if missing:
+        raise ArgumentError(f"{source} lacks the field {missing[0]!r}; required are {', '.join(required)}.")
+    return {name: value for name, value in values.items() if name in known}
+
+
+def path_field(value: object, name: str, source: str) -> Path:
+    """A field that is a path.
+
+    Raises:
+        ArgumentError: not a string, or an empty one.
+    """
+    if not isinstance(value, str) or not value:
+        raise ArgumentError(f"{source}: {name} {value!r} is not a path.")
+    return Path(value)
