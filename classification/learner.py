@@ -33,7 +33,7 @@ class Recipe:
         learning_rate: the highest one, of AdamW.
         weight_decay: of every weight that is not a norm or a bias.
         warm_up: share of the steps over which the learning rate rises.
-        label_smoothing: share of a label that is spread over all classes.
+        label_smoothing: share of a label that is spread over all classes, as often as they are drawn.
         mixup: both parameters of the Beta distribution that mixes pairs of images; 0 mixes none.
         average: how long the averaged weights remember: the decay of one step.
         teacher_share: how much of the loss is to agree with the teacher, where there is one.
@@ -110,8 +110,10 @@ class Learner(lightning.LightningModule):
         images, targets = normalise(batch[0]), functional.one_hot(batch[1], len(self.prior)).float()
         if self.recipe.mixup:
             images, targets = self._mixed(images, targets)
+        # Smoothed towards the shares, not evenly: else the logits of rare classes would be raised for every image.
+        targets = torch.lerp(targets, self.prior.exp(), self.recipe.label_smoothing)
         logits = self.network(images).float()
-        loss = functional.cross_entropy(logits + self.prior, targets, label_smoothing=self.recipe.label_smoothing)
+        loss = functional.cross_entropy(logits + self.prior, targets)
         if self._teacher:
             share = self.recipe.teacher_share
             loss = (1 - share) * loss + share * self._disagreement(logits, images)

@@ -22,6 +22,8 @@ MEAN: Final = (0.485, 0.456, 0.406)
 STD: Final = (0.229, 0.224, 0.225)
 LITE: Final = "efficientnet_lite0"
 _PATIENCE_S: Final = 20.0
+_BATCH_NORM_MOMENTUM: Final = 0.1
+"""As in ResNet. EfficientNet's own 0.01 remembers hundreds of steps: in short runs its statistics lag behind."""
 _RESNETS: Final[dict[str, tuple[Callable[..., nn.Module], Any]]] = {
     "resnet18": (models.resnet18, models.ResNet18_Weights.IMAGENET1K_V1),
     "resnet34": (models.resnet34, models.ResNet34_Weights.IMAGENET1K_V1),
@@ -54,6 +56,9 @@ def build_network(backbone: str, classes: int, dropout: float = 0.0) -> nn.Modul
         network: nn.Module = EfficientNet.from_name("efficientnet-lite0", num_classes=classes)
         network._fc = DropoutLinear(network._fc.in_features, classes, dropout)  # type: ignore[union-attr, arg-type]
         network._dropout = nn.Identity()
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = _BATCH_NORM_MOMENTUM
         return network
     network = _RESNETS[backbone][0](zero_init_residual=True)
     network.fc = DropoutLinear(network.fc.in_features, classes, dropout)  # type: ignore[union-attr, arg-type]

@@ -42,6 +42,9 @@ def test_what_is_drawn_more_often_is_not_believed_more() -> None:
     network = Constant(0.0, 0.0, 0.0)
     learner(network, shares=(4 / 6, 1 / 6, 1 / 6)).training_step((BATCH[0], labels), 0).backward()
     assert network.logits.grad.abs().max() < 1e-6
+    smooth = Recipe(steps=100, label_smoothing=0.2, mixup=0.0)  # must not favour rare classes either
+    learner(network, smooth, shares=(4 / 6, 1 / 6, 1 / 6)).training_step((BATCH[0], labels), 0).backward()
+    assert network.logits.grad.abs().max() < 1e-6
     learner(network).training_step((BATCH[0], labels), 0).backward()
     assert network.logits.grad.abs().max() > 0.1
 
