@@ -132,7 +132,7 @@ PRESETS: Final[dict[str, TrainingConfig]] = {
         )
     ),
     "demo-more": TrainingConfig(
-        stages=(Stage(128, 8, 2200, 4e-4, 1.5e-4), Stage(128, 8, 1500, 2e-4, 1e-5, 0.7)),
+        stages=(Stage(128, 8, 2200, 4e-4, 1.5e-4), Stage(128, 8, 1300, 2e-4, 1e-5, 0.7)),
         seed=1,  # other batches than those that the weights to begin with have seen
     ),
 }
