@@ -15,6 +15,7 @@ from core.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET
 from core.classes import CLASSES
 from core.devices import DTYPES, free_memory
 from core.errors import CheckpointError
+from core.fast_unet import speed_up
 from core.files import sha256_of
 from core.paths import checkpoint_file
 from core.state_dicts import find_weights, normalise_names
@@ -62,16 +63,29 @@ class Checkpoint:
         """Whether these are the bundled demonstration weights."""
         return bool(self.provenance.get("demonstration", False))
 
-    def build(self, device: torch.device | str = "cpu", precision: str = "fp32") -> UNet2DModel:
-        """The model, ready to be evaluated: weights loaded, channels-last, in the precision asked for."""
+    def build(self, device: torch.device | str = "cpu", precision: str = "fp32", plain: bool = False) -> UNet2DModel:
+        """The model, ready to be evaluated: weights loaded, channels-last, in the precision asked for.
+
+        Args:
+            device: where it is to run.
+            precision: as in a job, resolved.
+            plain: keep diffusers' own form of every part, also where another one is faster (``core.fast_unet``).
+        """
         model = _empty_model(self.config)
         weights = {name: tensor.to(torch.float32) for name, tensor in self.state_dict.items()}
         model.load_state_dict(weights, assign=True)
         model.requires_grad_(False).eval()
+        if torch.device(device).type == "cpu" and not plain:
+            speed_up(model, precision)
         # nn.Module's own `to`: diffusers' version warns of a list of fp32 modules that is empty for a UNet2DModel.
         move: Any = torch.nn.Module.to  # typed without memory_format
         move(model, device=device, dtype=DTYPES[precision], memory_format=torch.channels_last)
         return model
+
+
+def bytes_of(model: torch.nn.Module) -> int:
+    """What the weights of a model take in memory."""
+    return sum(weight.numel() * weight.element_size() for weight in model.parameters())
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -259,8 +273,8 @@ class ModelCache:
 
     def _read(self, path: Path, device: torch.device, precision: str) -> LoadedModel:
         checkpoint = read_checkpoint(path)
-        size = checkpoint.parameters * DTYPES[precision].itemsize
-        return LoadedModel(checkpoint.build(device, precision), checkpoint, sha256_of(path), size)
+        model = checkpoint.build(device, precision)
+        return LoadedModel(model, checkpoint, sha256_of(path), bytes_of(model))
 
     def _evict(self, device: torch.device) -> None:
         # A quarter of what is free: the rest belongs to activations and to other programs.

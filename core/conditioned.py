@@ -8,9 +8,8 @@ from typing import Any, Final
 
 import torch
 
-from core.checkpoints import Checkpoint, LoadedModel, check_weights, load_file_safely
+from core.checkpoints import Checkpoint, LoadedModel, bytes_of, check_weights, load_file_safely
 from core.conditions import NUMBERS, Condition
-from core.devices import DTYPES
 from core.errors import CheckpointError
 from core.files import sha256_of
 from core.folding import fold_condition
@@ -55,9 +54,9 @@ def load_conditioned(
     content = load_file_safely(path)
     checkpoint = _under(path, content, condition)
     model: Any = checkpoint.build(device, precision)
+    size = bytes_of(model)
     if guidance != _NEUTRAL:
         model = Guided(model, _under(path, content, Condition()).build(device, precision), guidance)
-    size = checkpoint.parameters * DTYPES[precision].itemsize
     return LoadedModel(model, checkpoint, sha256_of(path), size if guidance == _NEUTRAL else 2 * size)
 
 

@@ -1,0 +1,153 @@
+"""The same network with less arithmetic on a processor: parts of a UNet in another form, equal but for rounding.
+
+The parts were chosen by measurement (docs/performance.md), and a model keeps its own form wherever the conditions
+that make the other form equal do not hold. Models to be trained are never given here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch.nn import functional
+
+from core.winograd import TILE, WinogradConvolution
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
+
+WIDTH: Final = 16
+"""Channels a head below which the attention kernel of torch's CPU build is slow: narrower heads are filled up."""
+
+
+_EDGES: Final = range(32, 65)  # pixels; on smaller pictures the weights, on larger ones the tiles outgrow the cache
+_CHANNELS: Final = 128  # with fewer of them, the transforms cost more than the products save
+
+
+def speed_up(model: UNet2DModel, precision: str) -> None:
+    """Replace what is faster in another form on a processor; call it before the weights are cast.
+
+    Args:
+        model: fp32, on the CPU, to be evaluated there at its own image size and never trained. Changed in place; its
+            ``state_dict`` is no longer a checkpoint's.
+        precision: in which it will be evaluated.
+    """
+    from diffusers.models.attention_processor import Attention  # noqa: PLC0415 - takes seconds
+    from diffusers.models.upsampling import Upsample2D  # noqa: PLC0415
+
+    for module in list(model.modules()):
+        if isinstance(module, Attention) and _is_plain(module):
+            module.set_processor(WidenedHeads())
+        for name, child in list(module.named_children()):
+            if isinstance(child, Upsample2D) and _is_nearest_then_3x3(child):
+                setattr(module, name, UpsampledConvolution(child.conv))
+    # Without MKL, batched products of small matrices are not known to be fast enough.
+    if precision == "fp32" and torch.backends.mkl.is_available():
+        for resnet in _of_middle_size(model):
+            for name in ("conv1", "conv2"):
+                convolution = getattr(resnet, name)
+                if _is_3x3(convolution) and min(convolution.in_channels, convolution.out_channels) >= _CHANNELS:
+                    setattr(resnet, name, WinogradConvolution(convolution))
+
+
+def _of_middle_size(model: UNet2DModel) -> Iterator[Any]:
+    """The residual blocks whose pictures have one of ``_EDGES``; each level of a UNet halves the one above it."""
+    from diffusers.models.resnet import ResnetBlock2D  # noqa: PLC0415
+
+    for blocks in (model.down_blocks, reversed(model.up_blocks)):
+        for level, block in enumerate(blocks):
+            edge, rest = divmod(int(model.config["sample_size"]), 2**level)
+            if rest == 0 and edge % TILE == 0 and edge in _EDGES:
+                resnets: Any = block.resnets
+                yield from (resnet for resnet in resnets if isinstance(resnet, ResnetBlock2D))
+
+
+class WidenedHeads:
+    """Self-attention of an image whose heads are filled up with zeros to ``WIDTH`` channels, in fp32.
+
+    Zeros add nothing to a product of queries and keys, and the channels that they make are cut off again. The matrix
+    products of eight columns that the kernel would do otherwise take longer than those of sixteen; in bf16 the kernel
+    converts all scores to fp32 and back in any case.
+    """
+
+    def __call__(self, attention: Any, hidden_states: torch.Tensor, temb: Any = None, **_: Any) -> torch.Tensor:  # noqa: ARG002
+        """Attend within each image: (B, C, H, W) to (B, C, H, W).
+
+        Args:
+            attention: the diffusers module that holds the weights, one that ``_is_plain`` accepts.
+            hidden_states: (B, C, H, W).
+            temb: the timestep, which diffusers passes to every processor; plain self-attention has no use for it.
+            **_: likewise, a mask and other tokens to attend to; both None in a UNet2DModel.
+        """
+        batch, channels, height, width = hidden_states.shape
+        # Normalised as a picture, a channels-last tensor becomes rows of pixels without being copied.
+        normed = attention.group_norm(hidden_states).permute(0, 2, 3, 1).reshape(batch, height * width, channels)
+        narrow = attention.inner_dim // attention.heads
+        query, key, value = (
+            functional.pad(
+                project(normed).view(batch, height * width, attention.heads, narrow).transpose(1, 2).float(),
+                (0, WIDTH - narrow),
+            )
+            for project in (attention.to_q, attention.to_k, attention.to_v)
+        )
+        found = functional.scaled_dot_product_attention(query, key, value, scale=narrow**-0.5)[..., :narrow]
+        merged = found.transpose(1, 2).reshape(batch, height * width, attention.inner_dim).to(normed.dtype)
+        out = attention.to_out[0](merged).view(batch, height, width, channels).permute(0, 3, 1, 2)
+        if attention.residual_connection:
+            out = out + hidden_states
+        return out / attention.rescale_output_factor
+
+
+class UpsampledConvolution(torch.nn.Module):
+    """Nearest-neighbour doubling and a 3x3 convolution in one transposed convolution, with 4/9 of the products.
+
+    Of the nine weights that meet a doubled pixel, those that meet the same original one are added up beforehand.
+    """
+
+    def __init__(self, convolution: torch.nn.Conv2d) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(_doubled(convolution.weight.detach()), requires_grad=False)
+        self.bias = convolution.bias
+
+    def forward(self, hidden_states: torch.Tensor, output_size: None = None) -> torch.Tensor:  # noqa: ARG002
+        """(B, C, H, W) to (B, C', 2 H, 2 W); a UNet2DModel asks for no other size."""
+        return functional.conv_transpose2d(hidden_states, self.weight, self.bias, stride=2, padding=1)
+
+
+def _doubled(weight: torch.Tensor) -> torch.Tensor:
+    """Weights of a 3x3 convolution, (O, I, 3, 3), to those of the transposed one, (I, O, 4, 4)."""
+    mirrored = weight.flip(2, 3).transpose(0, 1)
+    doubled = weight.new_zeros(weight.shape[1], weight.shape[0], 4, 4)
+    for row in (0, 1):
+        for column in (0, 1):
+            doubled[:, :, row : row + 3, column : column + 3] += mirrored
+    return doubled
+
+
+def _is_plain(attention: Any) -> bool:
+    """Whether a module is self-attention within an image, with narrow heads and nothing that ``WidenedHeads`` omits."""
+    omitted = ("spatial_norm", "norm_q", "norm_k", "norm_cross", "added_kv_proj_dim", "add_k_proj", "to_add_out")
+    return (
+        attention.inner_dim // attention.heads < WIDTH
+        and attention.group_norm is not None
+        and not attention.is_cross_attention
+        and all(getattr(attention, name, None) in (None, False) for name in omitted)
+    )
+
+
+def _is_nearest_then_3x3(upsample: Any) -> bool:
+    return (
+        upsample.use_conv
+        and upsample.interpolate
+        and upsample.norm is None
+        and _is_3x3(getattr(upsample, "conv", None))
+    )
+
+
+def _is_3x3(convolution: Any) -> bool:
+    return (
+        isinstance(convolution, torch.nn.Conv2d)
+        and (convolution.kernel_size, convolution.stride, convolution.padding) == ((3, 3), (1, 1), (1, 1))
+        and (convolution.dilation, convolution.groups, convolution.padding_mode) == ((1, 1), 1, "zeros")
+    )
