@@ -41,6 +41,9 @@ class WinogradConvolution(torch.nn.Module):
     The weights take four times the memory of the convolution that it is made from.
     """
 
+    to_tiles: torch.Tensor
+    from_tiles: torch.Tensor
+
     def __init__(self, convolution: torch.nn.Conv2d) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(_transformed(convolution.weight.detach()), requires_grad=False)
