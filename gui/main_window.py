@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PyQt5.QtCore import QSettings, QTimer
+from PyQt5.QtCore import QSettings, QSize, QTimer
 from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
-from PyQt5.QtWidgets import QMainWindow
+from PyQt5.QtWidgets import QApplication, QMainWindow
 
 from core.events import Notice
 from core.job import AUTO
@@ -121,7 +121,7 @@ class MainWindow(QMainWindow):
         """Show what was stored, before the first event: the window is usable at once."""
         self.models.look_at(Path(self.settings.checkpoints))
         self.parts.fill(self.settings)
-        self.resize(*_SIZE)
+        self.resize(QSize(*_SIZE).boundedTo(QApplication.primaryScreen().availableSize()))
         if geometry := self._store.value("window/geometry"):
             self.restoreGeometry(geometry)
         for splitter in self.parts.splitters:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt5.QtCore import QPoint, QSize, Qt, pyqtSignal
+from PyQt5.QtCore import QPoint, Qt, pyqtSignal
 from PyQt5.QtWidgets import (
-    QHBoxLayout,
-    QListView,
     QListWidget,
     QListWidgetItem,
     QMenu,
@@ -20,10 +18,11 @@ from core.classes import CLASSES
 from gui.output_listing import OutputListing
 from gui.tasks.browsing import Thumbnails
 from gui.theme import themed_icon
-from gui.widgets.controls import label, named, tool_button
+from gui.widgets.controls import heading_line, named, tool_button
 from gui.widgets.image_details import ImageDetails
-from gui.widgets.image_list_model import THUMBNAIL, ImageListModel
+from gui.widgets.image_list_model import ImageListModel
 from gui.widgets.project_tree import ProjectTree
+from gui.widgets.thumbnail_view import ThumbnailView
 
 _ACTIONS = (
     ("open", "Open in the system's viewer", "mdi6.open-in-new"),
@@ -52,7 +51,7 @@ class Browser(QWidget):
         super().__init__()
         self.tree = ProjectTree()
         self.folders = named(QListWidget(), "classFolderList", "Class folders of the output folder.", "Class folders")
-        self.images = named(QListView(), "imageFileList", "Images of the class. Right-click for more.", "Images")
+        self.images = named(ThumbnailView(), "imageFileList", "Images of the class. Right-click for more.", "Images")
         self.details = ImageDetails()
         self.model = ImageListModel(thumbnails, self)
         self._refresh = tool_button("refreshButton", "mdi6.refresh", "Read the folders again (Ctrl+Shift+R).")
@@ -64,16 +63,8 @@ class Browser(QWidget):
         self._connect()
 
     def _set_up_images(self) -> None:
-        view = self.images
-        view.setModel(self.model)
-        view.setViewMode(QListView.IconMode)
-        view.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
-        view.setGridSize(QSize(THUMBNAIL + 14, THUMBNAIL + 26))
-        view.setResizeMode(QListView.Adjust)
-        view.setMovement(QListView.Static)
-        view.setUniformItemSizes(True)  # without it, every one of 10,000 rows is measured
-        view.setContextMenuPolicy(Qt.CustomContextMenu)
-        view.setTextElideMode(Qt.ElideMiddle)
+        self.images.setModel(self.model)
+        self.images.setContextMenuPolicy(Qt.CustomContextMenu)
 
     def _lay_out(self) -> None:
         places = QSplitter(Qt.Horizontal)
@@ -88,9 +79,7 @@ class Browser(QWidget):
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(10)
         self.splitter.setSizes([100, 175, 175])
-        line = QHBoxLayout()
-        line.addWidget(label("Browse", "heading"), 1)
-        line.addWidget(self._refresh)
+        line = heading_line("Browse", self._refresh)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)

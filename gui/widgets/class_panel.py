@@ -11,7 +11,7 @@ from core.classes import CLASSES
 from gui.checkpoint_folder import Availability
 from gui.remaining_time import in_words, size_in_words
 from gui.widgets.class_row import ClassRow
-from gui.widgets.controls import label, named, tool_button
+from gui.widgets.controls import heading_line, label, named, tool_button
 
 
 class ClassPanel(QWidget):
@@ -51,11 +51,7 @@ class ClassPanel(QWidget):
         nothing = tool_button("noClassesButton", "mdi6.checkbox-blank-off-outline", "Untick every class.")
         everything.clicked.connect(lambda: self.tick(CLASSES))
         nothing.clicked.connect(lambda: self.tick(()))
-        line = QHBoxLayout()
-        line.addWidget(label("Classes and quantities", "heading"), 1)
-        line.addWidget(everything)
-        line.addWidget(nothing)
-        return line
+        return heading_line("Classes and quantities", everything, nothing)
 
     def tick(self, classes: tuple[str, ...] | list[str]) -> None:
         """Choose exactly these classes, as far as they can be generated."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PyQt5.QtCore import QObject, Qt
-from PyQt5.QtGui import QColor, QImage
+from PyQt5.QtGui import QColor, QIcon, QImage
 from pytestqt.qtbot import QtBot
 
 from gui.output_listing import OutputListing, list_output
@@ -71,6 +71,7 @@ def test_ten_thousand_images_show_at_once_and_make_thumbnails_only_of_what_is_se
     assert len(made) < 200
     icon = browser.model.index(0).data(Qt.DecorationRole)
     assert icon.pixmap(72, 72).toImage().pixelColor(30, 30) == QColor("red")
+    assert icon.pixmap(72, 72, QIcon.Selected).toImage().pixelColor(30, 30) == QColor("red")  # chosen, not tinted
 
 
 def test_new_images_come_in_without_losing_the_place(qtbot: QtBot, browser: Browser, tmp_path: Path) -> None:
