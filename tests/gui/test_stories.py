@@ -25,8 +25,8 @@ from gui.explanations import Explanations
 from gui.job_controller import JobState
 from gui.journal import JOURNAL_FOLDER, Journal
 from gui.main_window import MainWindow
-from gui.tasks.explanation_process import ExplanationProcess
 from gui.tasks.generation import StepReport
+from gui.tasks.headless_process import HeadlessProcess
 from tests.conftest import tiny_unet, write_checkpoint
 from tests.gui.conftest import WAIT_MS, images_in, log_of, wait_for_job
 from tests.gui.test_explanations import STAND_IN
@@ -316,7 +316,7 @@ def test_explanations_during_generation(
     command = (os.sys.executable, str(program), "well")
     monkeypatch.setattr(
         "gui.main_window.Explanations",
-        lambda parent: Explanations(parent, lambda owner: ExplanationProcess(owner, command)),
+        lambda parent: Explanations(parent, lambda owner: HeadlessProcess(owner, command)),
     )
     window = open_window(quantities={**MANY, "MEL": 4}, xai_mode=True, xai_cadence=2)
     click(qtbot, window, "startButton")
@@ -340,7 +340,7 @@ def test_a_crash_of_the_explanations_is_a_line_in_the_log(
     command = (os.sys.executable, str(program), "crash")
     monkeypatch.setattr(
         "gui.main_window.Explanations",
-        lambda parent: Explanations(parent, lambda owner: ExplanationProcess(owner, command)),
+        lambda parent: Explanations(parent, lambda owner: HeadlessProcess(owner, command)),
     )
     window = open_window(xai_mode=True)
     click(qtbot, window, "startButton")
@@ -437,7 +437,7 @@ def test_a_full_analysis_is_queued_from_the_image_and_its_report_opens(
     command = (os.sys.executable, str(program), "well")
     monkeypatch.setattr(
         "gui.main_window.Explanations",
-        lambda parent: Explanations(parent, lambda owner: ExplanationProcess(owner, command)),
+        lambda parent: Explanations(parent, lambda owner: HeadlessProcess(owner, command)),
     )
     opened: list[Path] = []
     monkeypatch.setattr("gui.browsing_presenter.open_path", lambda path: opened.append(path) or True)
