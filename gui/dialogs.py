@@ -6,7 +6,7 @@ import enum
 from pathlib import Path
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PyQt5.QtWidgets import QFileDialog, QMessageBox, QPushButton, QWidget
 
 from core import __version__
 
@@ -41,14 +41,22 @@ def ask_close(parent: QWidget, done: int, total: int) -> CloseChoice:
     stop = box.addButton("Stop now and close", QMessageBox.DestructiveRole)
     after = box.addButton("Close after this image", QMessageBox.AcceptRole)
     stay = box.addButton("Go on generating", QMessageBox.RejectRole)
-    for button in box.buttons():  # the style would give all of them the width of a short word
-        button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 40)
-    box.setDefaultButton(stay)
-    box.setEscapeButton(stay)
+    _fit(box, stay)
     box.exec_()
     if box.clickedButton() is stop:
         return CloseChoice.STOP_NOW
     return CloseChoice.AFTER_IMAGE if box.clickedButton() is after else CloseChoice.STAY
+
+
+def ask_stop_evaluation(parent: QWidget) -> bool:
+    """Ask whether closing may end the evaluation that is running."""
+    box = _box(parent, QMessageBox.Question, "An evaluation is running", "An evaluation is running. Stop it?")
+    box.setInformativeText("What it has measured so far is lost; it would have to begin again.")
+    stop = box.addButton("Stop it and close", QMessageBox.DestructiveRole)
+    stay = box.addButton("Go on evaluating", QMessageBox.RejectRole)
+    _fit(box, stay)
+    box.exec_()
+    return box.clickedButton() is stop
 
 
 def choose_folder(parent: QWidget, title: str, start: str) -> Path | None:
@@ -74,6 +82,14 @@ def _box(parent: QWidget, icon: QMessageBox.Icon, title: str, text: str) -> QMes
     box.setTextFormat(Qt.PlainText)  # a path must not be read as HTML
     box.setTextInteractionFlags(Qt.TextSelectableByMouse | Qt.TextSelectableByKeyboard)
     return box
+
+
+def _fit(box: QMessageBox, stay: QPushButton) -> None:
+    """Make the buttons as wide as what they say, and staying the one for Enter and Escape."""
+    for button in box.buttons():  # the style would give all of them the width of a short word
+        button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 40)
+    box.setDefaultButton(stay)
+    box.setEscapeButton(stay)
 
 
 def _open(box: QMessageBox) -> None:

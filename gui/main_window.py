@@ -16,6 +16,8 @@ from gui.browsing_presenter import BrowsingPresenter
 from gui.closing import Closing
 from gui.dialogs import RESEARCH_USE, choose_folder, show_error
 from gui.downloads import Downloads
+from gui.evaluation_job import EvaluationRequest
+from gui.evaluations import Evaluations
 from gui.explaining import Explaining
 from gui.explanations import Explanations
 from gui.forecast import Forecast
@@ -70,13 +72,14 @@ class MainWindow(QMainWindow):
         self.models = ModelsPresenter(self.keeper, self)
         self.browsing = BrowsingPresenter(parts.browser, self.keeper, results)
         self.explanations = Explanations(self)
+        self.evaluations = Evaluations(self)
         self.forecast = Forecast(self.settings.speeds)
         self.downloads = Downloads(self, self.keeper)
         self.jobs = JobActions(self.controller, parts, self.forecast, self.collect, self.settings.last_job)
         self.images = ImageActions(self, self.keeper, shared, self.controller)
         self._presenter = JobPresenter(self.controller, parts.centre, parts.log)
         self._explaining = Explaining(self.explanations, self.controller, parts, self.collect, results)
-        self._closing = Closing(self, self.controller, self.explanations, self.keeper)
+        self._closing = Closing(self, self.controller, self.explanations, self.evaluations, self.keeper)
 
     def _connect_parts(self) -> None:
         parts = self.parts
@@ -89,13 +92,15 @@ class MainWindow(QMainWindow):
         parts.top.changed.connect(self._show_device)
         parts.centre.live_changed.connect(self.controller.show_preview)
         parts.centre.preview.clicked.connect(self.browsing.open)
+        parts.browser.evaluate.connect(self.evaluate_set)
         parts.models_notice.add_button(
             "downloadModelsButton", "Download models…", "Fetch trained models (Ctrl+D).", self.download_models
         )
 
     def _connect_services(self) -> None:
         log = self.parts.log
-        for source in (self.models, self.explanations, self._explaining, self.jobs, self.downloads, self.images):
+        tellers = (self.models, self.explanations, self.evaluations, self._explaining, self.jobs, self.downloads)
+        for source in (*tellers, self.images):
             source.logged.connect(log.add)
         for refusing in (self.browsing, self.images):
             refusing.failed.connect(self.show_error)
@@ -115,6 +120,8 @@ class MainWindow(QMainWindow):
         self._explaining.explained.connect(self.browsing.show_explained)
         self.browsing.free_changed.connect(self._on_free)
         self.downloads.installed.connect(self.use_models)
+        self.evaluations.begun.connect(self._on_evaluation)
+        self.evaluations.opened.connect(self.browsing.open)
         self._closing.waiting.connect(self._show_closing)
 
     def _restore(self) -> None:
@@ -177,6 +184,10 @@ class MainWindow(QMainWindow):
         self.browsing.follow(folder)
         self._show_output()
 
+    def evaluate_set(self) -> None:
+        """Open the dialog that evaluates a set, for the present output folder."""
+        self.evaluations.show(self.collect())
+
     def open_output(self) -> None:
         """Show the output folder in the file manager."""
         folder = Path(self.settings.output)
@@ -201,6 +212,9 @@ class MainWindow(QMainWindow):
         elif isinstance(report, Notice):  # the demonstration weights have been unpacked
             self.models.look_at(self.models.folder)
             self.models.scan()
+
+    def _on_evaluation(self, request: EvaluationRequest) -> None:
+        self.settings = replace(self.settings, real_images=str(request.real))
 
     def _on_ended(self) -> None:
         self.browsing.refresh()

@@ -30,6 +30,7 @@ class Settings:
         batch_size: 0 leaves it to the core.
         xai_stride: every how many denoising steps the full analysis keeps one (``XAI_SAVE_EVERY_N``).
         xai_cadence: every how many images of a class one is explained.
+        real_images: the folder that a set was compared with last; empty before the first evaluation.
         speeds: measured seconds per image and step, by what they depend on (see ``gui.forecast``).
         last_job: the job that Regenerate repeats, as JSON; None before the first.
     """
@@ -52,6 +53,7 @@ class Settings:
     live_preview: bool = True
     show_options: bool = True
     theme: str = "system"
+    real_images: str = ""
     speeds: dict[str, float] = field(default_factory=dict)
     last_job: dict[str, Any] = field(default_factory=dict)
 

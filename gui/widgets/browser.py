@@ -32,6 +32,7 @@ _ACTIONS = (
     ("use_settings", "Use its settings", "mdi6.tune-variant"),
     ("show_file", "Show in file manager", "mdi6.folder-open-outline"),
 )
+_EVALUATE_TIP = "Compare the set in the output folder with real images: resemblance, copies, usefulness (Ctrl+E)."
 
 
 class Browser(QWidget):
@@ -41,11 +42,13 @@ class Browser(QWidget):
         chosen: an image was clicked.
         wanted: what to do with an image (the names of ``_ACTIONS``).
         refresh: the user wants the folders to be read again.
+        evaluate: the user wants the set in the output folder to be evaluated.
     """
 
     chosen = pyqtSignal(object)
     wanted = pyqtSignal(str, object)
     refresh = pyqtSignal()
+    evaluate = pyqtSignal()
 
     def __init__(self, thumbnails: Thumbnails) -> None:
         super().__init__()
@@ -54,6 +57,8 @@ class Browser(QWidget):
         self.images = named(ThumbnailView(), "imageFileList", "Images of the class. Right-click for more.", "Images")
         self.details = ImageDetails()
         self.model = ImageListModel(thumbnails, self)
+        self._evaluate = tool_button("evaluateButton", "mdi6.chart-box-outline", _EVALUATE_TIP, "Evaluate this set…")
+        self._evaluate.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
         self._refresh = tool_button("refreshButton", "mdi6.refresh", "Read the folders again (Ctrl+Shift+R).")
         self._listing = OutputListing(Path())
         self._class_name = ""
@@ -79,7 +84,7 @@ class Browser(QWidget):
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(10)
         self.splitter.setSizes([100, 175, 175])
-        line = heading_line("Browse", self._refresh)
+        line = heading_line("Browse", self._evaluate, self._refresh)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)
@@ -87,6 +92,7 @@ class Browser(QWidget):
 
     def _connect(self) -> None:
         self._refresh.clicked.connect(self.refresh)
+        self._evaluate.clicked.connect(self.evaluate)
         self.tree.class_chosen.connect(self.show_class)
         self.tree.opened.connect(lambda path: self.wanted.emit("open", path))
         self.folders.currentItemChanged.connect(self._on_folder)
