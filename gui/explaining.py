@@ -26,10 +26,12 @@ class Explaining(QObject):
     Signals:
         logged: level and text for the log.
         explained: an image has been explained, and its results can be read.
+        failed: what the user asked for cannot be had; a sentence for an error box.
     """
 
     logged = pyqtSignal(str, str)
     explained = pyqtSignal(object)
+    failed = pyqtSignal(str)
 
     def __init__(
         self,
@@ -45,12 +47,13 @@ class Explaining(QObject):
         self._made: Counter[str] = Counter()
         self._off = False
         self._looked_at: Path | None = None
+        self._asked: list[ExplanationJob] = []
         controller.reported.connect(self._on_report)
         queue.changed.connect(lambda: layout.queue.show_queue(queue))
         queue.ended.connect(self._on_ended)
         queue.overlay.connect(self._on_overlay)
-        layout.queue.clear.connect(queue.clear)
-        layout.queue.cancel.connect(queue.cancel)
+        layout.queue.clear.connect(self._clear)
+        layout.queue.cancel.connect(self._cancel)
 
     def begin(self, job: GenerationJob) -> None:
         """A job has started: what it will have explained counts into its time."""
@@ -65,11 +68,28 @@ class Explaining(QObject):
         """The user has chosen an image: after a job, no other is shown in its place."""
         self._looked_at = image
 
+    def explain(self, image: Path) -> None:
+        """Queue the overlay and the class probabilities of an image."""
+        if any(job.image == image for job in self._asked):
+            return
+        job = self._job(OVERLAY, image, self._settings())
+        self._asked.append(job)
+        self.logged.emit("info", f"{image.parent.name}/{image.name} is going to be explained.")
+        self._queue.add(job)
+
     def analyse(self, image: Path) -> None:
         """Queue the full analysis of an image."""
         settings = self._settings()
         self._queue.add(self._job(ANALYSIS, image, settings))
         self.logged.emit("info", f"{image.parent.name}/{image.name} is going to be analysed.")
+
+    def _clear(self) -> None:
+        self._asked = [job for job in self._asked if job is self._queue.current]
+        self._queue.clear()
+
+    def _cancel(self) -> None:
+        self._asked.clear()
+        self._queue.cancel()
 
     def _job(self, kind: str, image: Path, settings: Settings) -> ExplanationJob:
         every, device = settings.xai_stride, settings.device
@@ -88,10 +108,19 @@ class Explaining(QObject):
     def _on_ended(self, ended: ExplanationEnded) -> None:
         if ended.ending.well:
             self.explained.emit(ended.job.image)
-        if ended.job.kind == OVERLAY:
+        if any(job is ended.job for job in self._asked):
+            self._answer(ended)
+        elif ended.job.kind == OVERLAY:
             self._count(ended)
         elif ended.message is not None:
             self.logged.emit("info", f"The report is {ended.message.get('main')}.")
+
+    def _answer(self, ended: ExplanationEnded) -> None:
+        """What the user asked for is no part of a job; a refusal is theirs to read, everything else is in the log."""
+        self._asked = [job for job in self._asked if job is not ended.job]
+        if ended.ending.refused:
+            image = ended.job.image
+            self.failed.emit(f"{image.parent.name}/{image.name} was not explained: {ended.ending.reason}.")
 
     def _count(self, ended: ExplanationEnded) -> None:
         progress = self._controller.progress

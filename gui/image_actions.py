@@ -39,8 +39,10 @@ class ImageActions(QObject):
         if self._controller.active or facts.picture.isNull():
             return
         centre = self._window.parts.centre
+        # Without XAI Mode an overlay is shown to who has asked for it: there it is already, and is to stay.
+        asked_for = centre.preview.file == facts.path and centre.preview.overlay is not None
         centre.preview.show_picture(facts.picture, facts.path)
-        if not facts.overlay.isNull() and self._window.parts.top.xai_button.isChecked():
+        if not facts.overlay.isNull() and (asked_for or self._window.parts.top.xai_button.isChecked()):
             centre.preview.show_overlay(facts.overlay)
         centre.progress.caption.setText(f"{facts.path.parent.name}/{facts.path.name}")
 

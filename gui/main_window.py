@@ -102,7 +102,7 @@ class MainWindow(QMainWindow):
         tellers = (self.models, self.explanations, self.evaluations, self._explaining, self.jobs, self.downloads)
         for source in (*tellers, self.images):
             source.logged.connect(log.add)
-        for refusing in (self.browsing, self.images):
+        for refusing in (self.browsing, self.images, self._explaining):
             refusing.failed.connect(self.show_error)
         self.jobs.refused.connect(self.show_error)
         self.jobs.begun.connect(self._explaining.begin)
@@ -110,13 +110,15 @@ class MainWindow(QMainWindow):
         self.controller.failed.connect(self._on_failed)
         self.controller.reported.connect(self._on_report)
         self.controller.ended.connect(self._on_ended)
+        self.controller.changed.connect(lambda _: self.browsing.watcher.hold(self.controller.active))
         self.models.changed.connect(self._show_models)
         self.models.noticed.connect(self._notice_models)
         self.browsing.shown.connect(self.images.show)
         self.browsing.shown.connect(lambda facts: self._explaining.look_at(facts.path))
         self.browsing.reproduce.connect(self.images.reproduce)
         self.browsing.use_settings.connect(self.images.use_settings)
-        self.browsing.explain.connect(self._explaining.analyse)
+        self.browsing.explain.connect(self._explaining.explain)
+        self.browsing.analyse.connect(self._explaining.analyse)
         self._explaining.explained.connect(self.browsing.show_explained)
         self.browsing.free_changed.connect(self._on_free)
         self.downloads.installed.connect(self.use_models)

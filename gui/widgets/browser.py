@@ -27,7 +27,8 @@ from gui.widgets.thumbnail_view import ThumbnailView
 _ACTIONS = (
     ("open", "Open in the system's viewer", "mdi6.open-in-new"),
     ("reproduce", "Reproduce this image", "mdi6.content-duplicate"),
-    ("explain", "Analyse this image", "mdi6.eye-outline"),
+    ("explain", "Explain this image", "mdi6.eye-outline"),
+    ("analyse", "Analyse this image, with a report", "mdi6.text-box-search-outline"),
     ("report", "Open its report", "mdi6.file-chart-outline"),
     ("use_settings", "Use its settings", "mdi6.tune-variant"),
     ("show_file", "Show in file manager", "mdi6.folder-open-outline"),
@@ -97,6 +98,7 @@ class Browser(QWidget):
         self.tree.opened.connect(lambda path: self.wanted.emit("open", path))
         self.folders.currentItemChanged.connect(self._on_folder)
         self.images.selectionModel().currentChanged.connect(self._on_image)
+        self.details.explain.connect(lambda path: self.wanted.emit("explain", path))
         self.images.clicked.connect(lambda index: self.chosen.emit(self.model.path(index)))
         self.images.activated.connect(lambda index: self.wanted.emit("open", self.model.path(index)))
         self.images.customContextMenuRequested.connect(self._show_menu)

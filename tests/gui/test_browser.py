@@ -102,7 +102,7 @@ def test_the_tree_and_the_folders_choose_a_class(qtbot: QtBot, browser: Browser,
 def test_the_context_menu_offers_all_actions(browser: Browser, tmp_path: Path) -> None:
     menu = browser.menu_for(tmp_path / "ISIC_0000001.png")
     names = [action.objectName() for action in menu.actions()]
-    wanted = ("open", "reproduce", "explain", "report", "use_settings", "show_file")
+    wanted = ("open", "reproduce", "explain", "analyse", "report", "use_settings", "show_file")
     assert names == [f"{name}Action" for name in wanted]
     menu.close()
 

@@ -308,6 +308,55 @@ def test_an_image_that_was_deleted_meanwhile(qtbot: QtBot, window: MainWindow, e
     qtbot.waitUntil(lambda: window.parts.browser.model.rowCount() == 0, timeout=WAIT_MS)
 
 
+def test_images_of_another_process_appear_by_themselves(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, browser = Path(window.settings.output), window.parts.browser
+    qtbot.waitUntil(lambda: not window.keeper.busy, timeout=WAIT_MS)
+    for class_name, number in (("MEL", 1), ("MEL", 2), ("NV", 1)):  # first the folders, then an image in one of them
+        file = output / class_name / f"ISIC_{number:07d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        QImage(8, 8, QImage.Format_RGB888).save(str(file))
+        if number == 1:
+            qtbot.waitUntil(lambda name=class_name: name in browser._folder_items, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: browser.folders.item(0).text() == "MEL (2)", timeout=WAIT_MS)
+    browser.show_class("MEL")
+    assert browser.model.rowCount() == 2
+
+
+def test_explaining_a_chosen_image_shows_its_class_probabilities(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tiny_checkpoints: Path
+) -> None:
+    write_classifier(tiny_checkpoints)
+    window = open_window()
+    click(qtbot, window, "startButton")
+    wait_for_job(qtbot, window)
+    details = window.parts.browser.details
+    window.browsing.show_image(Path(window.settings.output) / "MEL" / "ISIC_0000001.png")
+    qtbot.waitUntil(details.explain_button.isVisible, timeout=WAIT_MS)
+    click(qtbot, window, "explainButton")
+    click(qtbot, window, "explainButton")  # an impatient second click does not queue it twice
+    assert window.explanations.waiting == 0
+    qtbot.waitUntil(lambda: details.probabilities.note.text() == "by classifier.pth", timeout=6 * WAIT_MS)
+    assert sum(bar.value() for bar in details.probabilities.bars.values()) == pytest.approx(1000, abs=7)
+    assert window.parts.centre.preview.overlay is not None
+    assert details.explain_button.isHidden()
+
+
+def test_an_explanation_that_cannot_be_had_is_said_in_a_box(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tiny_checkpoints: Path, errors: list[str]
+) -> None:
+    (tiny_checkpoints / "classifier.pth").write_bytes(b"not a classifier")
+    window = open_window()
+    click(qtbot, window, "startButton")
+    wait_for_job(qtbot, window)
+    window.parts.browser.wanted.emit("explain", Path(window.settings.output) / "MEL" / "ISIC_0000001.png")
+    qtbot.waitUntil(lambda: not window.explanations.busy, timeout=6 * WAIT_MS)
+    assert len(errors) == 1
+    assert errors[0].startswith("MEL/ISIC_0000001.png was not explained: ")
+    assert "classifier.pth" in errors[0]
+
+
 def test_explanations_during_generation(
     qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,7 +412,7 @@ def test_overlays_of_freshly_generated_images(
     preview, details = window.parts.centre.preview, window.parts.browser.details
     window.browsing.show_image(image)
     qtbot.waitUntil(lambda: "ISIC_0000001" in details.title.text(), timeout=WAIT_MS)
-    assert "Not explained yet" in details.probabilities.note.text()
+    assert "not explained yet" in details.probabilities.note.text()
     qtbot.waitUntil(lambda: not window.explanations.busy, timeout=6 * WAIT_MS)
     qtbot.waitUntil(lambda: not window.keeper.busy, timeout=WAIT_MS)
     assert preview.file == image
@@ -447,7 +496,7 @@ def test_a_full_analysis_is_queued_from_the_image_and_its_report_opens(
     image = Path(window.settings.output) / "MEL" / "ISIC_0000001.png"
     window.parts.browser.wanted.emit("report", image)
     assert "has not been analysed yet" in errors[0]
-    window.parts.browser.wanted.emit("explain", image)
+    window.parts.browser.wanted.emit("analyse", image)
     assert window.explanations.current is not None
     assert (window.explanations.current.kind, window.explanations.current.every) == ("analysis", 5)
     qtbot.waitUntil(lambda: not window.explanations.busy, timeout=WAIT_MS)
