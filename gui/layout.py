@@ -53,7 +53,7 @@ class Layout:
         columns = _splitter("columnsSplitter", Qt.Horizontal, ((left, 0), (centre, 3), (self.browser, 1)))
         columns.setSizes([345, 480, 415])
         rows = _splitter("rowsSplitter", Qt.Vertical, ((columns, 1), (self.log, 0)))
-        rows.setSizes([490, 120])
+        rows.setSizes([510, 100])
         return columns, rows
 
     def _central(self) -> QWidget:

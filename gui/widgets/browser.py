@@ -84,7 +84,7 @@ class Browser(QWidget):
             self.splitter.setStretchFactor(self.splitter.count() - 1, stretch)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(10)
-        self.splitter.setSizes([100, 175, 175])
+        self.splitter.setSizes([95, 125, 230])
         line = heading_line("Browse", self._evaluate, self._refresh)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
