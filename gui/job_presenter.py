@@ -59,6 +59,8 @@ class JobPresenter(QObject):
             self._tell(report)
         if self._controller.progress is not None and isinstance(report, (StepReport, ImageReport, ImageFailed)):
             self._panel.progress.show_progress(self._controller.progress)
+            if self._controller.state in (JobState.STOPPING_AFTER_IMAGE, JobState.STOPPING_NOW):
+                self._panel.progress.left.clear()  # what is left of the whole job is not what is waited for now
 
     def _show_step(self, report: StepReport) -> None:
         which = f"{report.class_name} {_span(report.numbers)}"

@@ -23,6 +23,7 @@ from core.seeds import image_seed
 from gui.dialogs import CloseChoice
 from gui.explanations import Explanations
 from gui.job_controller import JobState
+from gui.job_progress import JobProgress
 from gui.journal import JOURNAL_FOLDER, Journal
 from gui.main_window import MainWindow
 from gui.tasks.generation import StepReport
@@ -106,6 +107,20 @@ def test_stop_after_this_image_then_continue(qtbot: QtBot, open_window: Callable
     wait_for_job(qtbot, window)
     assert images_in(output) == [f"MEL/0{number}" for number in range(1, 7)]
     assert not window.parts.unfinished_notice.isVisible()
+
+
+def test_a_job_that_is_stopping_does_not_count_down_to_its_end(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JobProgress, "seconds_left", 120.0)
+    window = open_window(steps=1000)
+    left = window.parts.centre.progress.left
+    click(qtbot, window, "startButton")
+    qtbot.waitUntil(lambda: left.text() == "about 2 min left", timeout=WAIT_MS)
+    click(qtbot, window, "stopButton")
+    qtbot.waitUntil(lambda: left.text() == "" and window.controller.active, timeout=WAIT_MS)
+    window.controller.stop_now()
+    wait_for_job(qtbot, window)
 
 
 def test_stop_now_gives_up_the_image_being_made(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
