@@ -24,6 +24,7 @@ from core.events import (
     Warned,
 )
 from core.job import AUTO, GenerationJob, parse_counts
+from core.words import counted_images
 
 
 def generate(options: argparse.Namespace) -> int:
@@ -116,7 +117,9 @@ class ProgressBar:
         elif isinstance(event, (Notice, Warned)):
             self._say(event.text)
         elif isinstance(event, JobStarted):
-            self._say(f"Generating {event.total} images on {event.device} in {event.precision}, {event.sampler}.")
+            self._say(
+                f"Generating {counted_images(event.total)} on {event.device} in {event.precision}, {event.sampler}."
+            )
         elif isinstance(event, ClassStarted):
             self._bar.set_postfix_str(event.class_name)
         elif isinstance(event, JobFinished):
@@ -140,7 +143,7 @@ class ProgressBar:
     def _summarise(self, event: JobFinished) -> None:
         self._bar.close()
         made = ", ".join(f"{name} {count}" for name, count in self._per_class.items() if count)
-        print(f"{event.saved} images in {self._job.output} ({made or 'none'}) in {event.seconds:.1f} s.")
+        print(f"{counted_images(event.saved)} in {self._job.output} ({made or 'none'}) in {event.seconds:.1f} s.")
         if event.failed:
             print(f"{event.failed} images failed; they have neither file nor row.")
         if event.stopped:

@@ -8,6 +8,7 @@ from typing import Final
 from PyQt5.QtCore import QObject
 
 from core.events import ClassStarted, ImageFailed, ImageSaved, JobFinished, JobStarted, Notice, Paused, Resumed, Warned
+from core.words import counted_images
 from gui.job_controller import JobController, JobState
 from gui.remaining_time import in_words
 from gui.tasks.generation import ImageReport, StepReport
@@ -94,9 +95,9 @@ class JobPresenter(QObject):
     def _tell(self, report: object) -> None:
         if isinstance(report, JobStarted):
             how = f"{report.steps} steps, {report.sampler}, {report.precision} on {report.device}"
-            self._log.add("info", f"Generating {report.total} images into {report.output}: {how}.")
+            self._log.add("info", f"Generating {counted_images(report.total)} into {report.output}: {how}.")
         elif isinstance(report, ClassStarted):
-            self._log.add("info", f"{report.class_name}: {report.count} images from {report.checkpoint}.")
+            self._log.add("info", f"{report.class_name}: {counted_images(report.count)} from {report.checkpoint}.")
         elif isinstance(report, Notice):
             self._log.add("info", report.text)
         elif isinstance(report, Warned):
@@ -112,8 +113,7 @@ class JobPresenter(QObject):
         how = "Stopped" if report.stopped else "Finished"
         took = f"{report.seconds:.1f} s" if report.seconds < 60 else in_words(report.seconds)
         failed = f", {report.failed} failed" if report.failed else ""
-        plural = "s" * (report.saved != 1)
-        self._log.add("info", f"{how}: {report.saved} image{plural} saved{failed} in {took}.")
+        self._log.add("info", f"{how}: {counted_images(report.saved)} saved{failed} in {took}.")
 
 
 def _span(numbers: tuple[int, ...]) -> str:

@@ -8,6 +8,7 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from core.classes import CLASSES
+from core.words import counted_images
 from gui.checkpoint_folder import Availability
 from gui.remaining_time import in_words, size_in_words
 from gui.widgets.class_row import ClassRow
@@ -84,9 +85,7 @@ class ClassPanel(QWidget):
         total = sum(row.wanted for row in self.rows.values())
         classes = len(self.chosen)
         self.total_label.setText(
-            f"{total:,} image{'s' * (total != 1)} of {classes} class{'es' * (classes != 1)}"
-            if total
-            else "No class chosen"
+            f"{counted_images(total)} of {classes} class{'es' * (classes != 1)}" if total else "No class chosen"
         )
         parts = [in_words(seconds)] if total and seconds is not None else []
         parts += [f"{size_in_words(size)} on disk"] if total and size is not None else []
