@@ -62,6 +62,11 @@ class Explanations(QObject):
         return len(self._waiting)
 
     @property
+    def jobs(self) -> tuple[ExplanationJob, ...]:
+        """The job that runs, and those that wait."""
+        return (*((self.current,) if self.current is not None else ()), *self._waiting)
+
+    @property
     def busy(self) -> bool:
         """Whether a process is running."""
         return self._process is not None

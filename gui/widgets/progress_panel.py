@@ -51,7 +51,7 @@ class ProgressPanel(QWidget):
     def show_progress(self, progress: JobProgress) -> None:
         """Show where the job stands."""
         self.bar.setRange(0, _STEPS)
-        self.bar.setValue(round(_STEPS * progress.position / progress.total))
+        self.bar.setValue(round(_STEPS * progress.fraction))
         self.count.setText(f"{progress.done} of {counted_images(progress.job.total)}")
         left = progress.seconds_left
         self.left.setText(f"{in_words(left)} left" if left else "")

@@ -392,6 +392,28 @@ def test_explanations_during_generation(
     assert "MEL/ISIC_0000001.png is explained" not in text
 
 
+def test_a_job_goes_on_until_its_images_are_explained(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "stand_in.py"
+    program.write_text(STAND_IN)
+    command = (os.sys.executable, str(program), "hang")
+    monkeypatch.setattr(
+        "gui.main_window.Explanations",
+        lambda parent: Explanations(parent, lambda owner: HeadlessProcess(owner, command)),
+    )
+    window = open_window(quantities={**MANY, "MEL": 3}, xai_mode=True, xai_cadence=1)
+    panel = window.parts.centre.progress
+    click(qtbot, window, "startButton")
+    wait_for_job(qtbot, window)
+    assert len(images_in(Path(window.settings.output))) == 3
+    assert (panel.state.text(), panel.bar.value()) == ("Explaining", panel.bar.maximum() // 2)
+    assert window.parts.buttons.start_button.isEnabled()  # whoever does not want to wait need not
+    click(qtbot, window, "cancelXaiButton")
+    qtbot.waitUntil(lambda: not window.explanations.busy, timeout=WAIT_MS)
+    assert (panel.state.text(), panel.bar.value()) == ("", panel.bar.maximum())
+
+
 def test_a_crash_of_the_explanations_is_a_line_in_the_log(
     qtbot: QtBot,
     open_window: Callable[..., MainWindow],
