@@ -30,6 +30,7 @@ class PreviewPanel(QWidget):
         )
         self.opacity = named(QSlider(Qt.Horizontal), "overlayOpacitySlider", "Opacity of the explanation's overlay.")
         self.opacity.setRange(0, 100)
+        self.opacity.setMinimumWidth(70)
         self.opacity.setMaximumWidth(140)
         self.compare = named(
             QCheckBox("Compare"),
