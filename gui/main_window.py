@@ -87,7 +87,7 @@ class MainWindow(QMainWindow):
         parts.top.select_output.connect(self.select_output)
         parts.top.options_toggled.connect(parts.options.setVisible)
         parts.top.xai_button.toggled.connect(parts.centre.show_overlay_controls)
-        for part in (parts.top, parts.options, parts.classes):
+        for part in (parts.top, parts.options, parts.classes, parts.conditions, parts.sources):
             part.changed.connect(self.jobs.show_forecast)
         parts.top.changed.connect(self._show_device)
         parts.centre.live_changed.connect(self.controller.show_preview)
@@ -229,6 +229,7 @@ class MainWindow(QMainWindow):
         models, parts = self.models, self.parts
         self.forecast.classes = models.classes
         parts.classes.show_availability(models.classes)
+        parts.sources.show_available(models.conditioned)
         parts.status.show_models(models.folder, models.count_text, models.color_text)
         parts.browser.tree.show_checkpoints(models.folder, models.classes)
 

@@ -14,7 +14,6 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from core.classes import CLASSES
 from gui.output_listing import OutputListing
 from gui.tasks.browsing import Thumbnails
 from gui.theme import themed_icon
@@ -110,7 +109,7 @@ class Browser(QWidget):
         self.folders.blockSignals(True)
         self.folders.clear()
         self._folder_items.clear()
-        for name in (name for name in CLASSES if name in listing.images):
+        for name in listing.images:
             self._add_folder(name)
         self.folders.blockSignals(False)
         self.show_class(self._class_name if self._class_name in listing.images else next(iter(listing.images), ""))

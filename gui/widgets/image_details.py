@@ -9,6 +9,7 @@ from PyQt5.QtGui import QPixmap
 from PyQt5.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from core.classes import CLASS_NAMES
+from core.conditions import UNKNOWN
 from core.image_file import ImageParameters
 from gui.tasks.browsing import ImageFacts
 from gui.widgets.controls import label, named, tool_button
@@ -113,9 +114,19 @@ def _in_words(parameters: ImageParameters) -> dict[str, str]:
     kind = "demonstration weights, " if parameters.demonstration else ""
     color = "colours adjusted" if parameters.color_adjustment else "colours as generated"
     return {
-        "Class": f"{parameters.class_name}, {CLASS_NAMES[parameters.class_name]}",
+        "Class": _what_it_shows(parameters),
         "Seed": f"{parameters.seed} (base seed {parameters.base_seed})",
         "Steps": f"{parameters.steps}, {parameters.sampler}, {parameters.precision} on {parameters.device}",
         "Checkpoint": f"{parameters.checkpoint} ({kind}sha256 {parameters.checkpoint_sha256[:12]}…)",
         "Made": f"{parameters.generated_at.replace('T', ' ').replace('+00:00', ' UTC')}, {color}",
     }
+
+
+def _what_it_shows(parameters: ImageParameters) -> str:
+    """The class, or what a metadata-conditioned model was told."""
+    if parameters.condition is None:
+        return f"{parameters.class_name}, {CLASS_NAMES[parameters.class_name]}"
+    told = {name: value for name, value in parameters.condition.to_row().items() if name != "age_group"}
+    known = ", ".join(f"{name} {value}" for name, value in told.items() if value != UNKNOWN)
+    guidance = "" if parameters.guidance is None else f" (guidance {parameters.guidance:g})"
+    return f"{known or 'nothing known'}{guidance}"
