@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from core.classes import CLASSES
 from core.errors import ArgumentError, DownloadError, IsicGuiError
+from core.packages import what_to_start_instead
 from core.paths import CHECKPOINTS
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             1,
             as_json=options.json,
         )
+    except ModuleNotFoundError as error:
+        print(f"error: {what_to_start_instead(error, 'download_models.py')}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nInterrupted. Run the same command again to go on from here.", file=sys.stderr)
         return 130

@@ -8,6 +8,16 @@ import sys
 def main() -> int:
     """Open the window, or run one command; returns the exit code."""
     arguments = sys.argv[1:]
+    try:
+        return _run(arguments)
+    except ModuleNotFoundError as error:
+        from core.packages import what_to_start_instead
+
+        print(f"error: {what_to_start_instead(error)}", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments:
         from gui.main import run_window
 

@@ -27,6 +27,7 @@ from core.events import (
 )
 from core.job import AUTO, GenerationJob, parse_counts
 from core.paths import XAI_RESULTS
+from core.words import counted_images
 
 
 def generate(options: argparse.Namespace) -> int:
@@ -147,7 +148,9 @@ class ProgressBar:
                 f"{event.path.parent.name}/{event.path.name} looks like {likely} to the classifier: {event.overlay}"
             )
         elif isinstance(event, JobStarted):
-            self._say(f"Generating {event.total} images on {event.device} in {event.precision}, {event.sampler}.")
+            self._say(
+                f"Generating {counted_images(event.total)} on {event.device} in {event.precision}, {event.sampler}."
+            )
         elif isinstance(event, ClassStarted):
             self._bar.set_postfix_str(event.class_name)
         elif isinstance(event, JobFinished):
@@ -171,7 +174,7 @@ class ProgressBar:
     def _summarise(self, event: JobFinished) -> None:
         self._bar.close()
         made = ", ".join(f"{name} {count}" for name, count in self._per_class.items() if count)
-        print(f"{event.saved} images in {self._job.output} ({made or 'none'}) in {event.seconds:.1f} s.")
+        print(f"{counted_images(event.saved)} in {self._job.output} ({made or 'none'}) in {event.seconds:.1f} s.")
         if event.failed:
             print(f"{event.failed} images failed; they have neither file nor row.")
         if event.stopped:

@@ -13,9 +13,11 @@ from core.conditions import NUMBERS, Condition
 from core.errors import CheckpointError
 from core.files import sha256_of
 from core.folding import fold_condition
+from core.paths import CONDITIONED_FILE
+
+__all__ = ["CONDITIONED_FILE", "CONDITIONED_FORMAT", "Guided", "load_conditioned", "read_conditioned"]
 
 CONDITIONED_FORMAT: Final = "isicgui.conditioned-unet/1"
-CONDITIONED_FILE: Final = "unet_metadata_best.pth"
 _NEUTRAL: Final = 1.0
 
 

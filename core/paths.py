@@ -9,6 +9,7 @@ PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 CHECKPOINTS: Final = PROJECT_ROOT / "checkpoints"
 OUTPUT: Final = PROJECT_ROOT / "output"
 XAI_RESULTS: Final = PROJECT_ROOT / "xai_results"
+CONDITIONED_FILE: Final = "unet_metadata_best.pth"
 CLASSIFIER_FILE: Final = "classifier.pth"
 DEMO_SET: Final = PROJECT_ROOT / "core" / "demo"
 

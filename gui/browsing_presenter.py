@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt5.QtCore import QObject, pyqtSignal
+from PyQt5.QtCore import QObject, pyqtBoundSignal, pyqtSignal
 
 from gui.desktop import open_path, show_in_file_manager
 from gui.explained import read_explained
 from gui.output_listing import OutputListing
+from gui.output_watcher import OutputWatcher
 from gui.tasks.browsing import ImageFacts, ImageTask, ListingTask
 from gui.tasks.task import TaskKeeper
 from gui.widgets.browser import Browser
@@ -19,7 +20,7 @@ class BrowsingPresenter(QObject):
 
     Signals:
         shown: ``ImageFacts`` of the image that was chosen.
-        reproduce, explain, use_settings: the user wants that of an image.
+        reproduce, explain, analyse, use_settings: the user wants that of an image.
         failed: a sentence for an error box.
         free_changed: bytes free where the output goes, or None.
     """
@@ -27,6 +28,7 @@ class BrowsingPresenter(QObject):
     shown = pyqtSignal(object)
     reproduce = pyqtSignal(object)
     explain = pyqtSignal(object)
+    analyse = pyqtSignal(object)
     use_settings = pyqtSignal(object)
     failed = pyqtSignal(str)
     free_changed = pyqtSignal(object)
@@ -38,9 +40,21 @@ class BrowsingPresenter(QObject):
         self._listing = self._again = False
         self._reading: Path | None = None
         self._shown: Path | None = None
+        self.watcher = OutputWatcher(self)
+        self.watcher.changed.connect(self.refresh)
         browser.refresh.connect(self.refresh)
         browser.chosen.connect(self.show_image)
         browser.wanted.connect(self._on_wanted)
+
+    @property
+    def _wishes(self) -> dict[str, pyqtBoundSignal]:
+        """What is carried out elsewhere, by the action's name."""
+        return {
+            "reproduce": self.reproduce,
+            "explain": self.explain,
+            "analyse": self.analyse,
+            "use_settings": self.use_settings,
+        }
 
     def follow(self, output: Path) -> None:
         """Browse another output folder."""
@@ -76,6 +90,7 @@ class BrowsingPresenter(QObject):
     def _on_listed(self, listing: OutputListing) -> None:
         if listing.output == self._output:
             self._browser.show_listing(listing, self._results)
+            self.watcher.follow(listing, self._results)
             self.free_changed.emit(listing.free)
 
     def _on_listing_ended(self) -> None:
@@ -100,7 +115,7 @@ class BrowsingPresenter(QObject):
         elif action == "show_file":
             show_in_file_manager(path)
         else:
-            {"reproduce": self.reproduce, "explain": self.explain, "use_settings": self.use_settings}[action].emit(path)
+            self._wishes[action].emit(path)
 
     def _open_report(self, image: Path) -> None:
         explained = read_explained(self._results, image)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from gui.dialogs import CloseChoice, ask_close
+from gui.dialogs import CloseChoice, ask_close, ask_stop_evaluation
 
 if TYPE_CHECKING:
+    from gui.evaluations import Evaluations
     from gui.explanations import Explanations
     from gui.job_controller import JobController
     from gui.main_window import MainWindow
@@ -25,14 +26,19 @@ class Closing(QObject):
     waiting = pyqtSignal()
 
     def __init__(
-        self, window: MainWindow, controller: JobController, explanations: Explanations, keeper: TaskKeeper
+        self,
+        window: MainWindow,
+        controller: JobController,
+        explanations: Explanations,
+        evaluations: Evaluations,
+        keeper: TaskKeeper,
     ) -> None:
         super().__init__(window)
         self._window, self._controller = window, controller
-        self._explanations, self._keeper = explanations, keeper
+        self._explanations, self._evaluations, self._keeper = explanations, evaluations, keeper
         self._under_way = self._asking = False
-        keeper.idle.connect(self._try_again)
-        explanations.idle.connect(self._try_again)
+        for at_work in (keeper, explanations, evaluations):
+            at_work.idle.connect(self._try_again)
 
     def may_close(self) -> bool:
         """Whether the window can close now. If not yet, it is closed again when everything has ended."""
@@ -41,6 +47,7 @@ class Closing(QObject):
                 return False
             self._under_way = True
             self._explanations.cancel()
+            self._evaluations.cancel()
             self._keeper.request_stop()
             if self._busy:
                 self.waiting.emit()
@@ -48,15 +55,22 @@ class Closing(QObject):
 
     @property
     def _busy(self) -> bool:
-        return self._keeper.busy or self._explanations.busy
+        return self._keeper.busy or self._explanations.busy or self._evaluations.busy
 
     def _agreed(self) -> bool:
+        self._asking = True  # a dialog runs the event loop, where the window can be closed again
+        agreed = self._agreed_to_stop_the_evaluation() and self._agreed_to_stop_the_job()
+        self._asking = False
+        return agreed
+
+    def _agreed_to_stop_the_evaluation(self) -> bool:
+        return not self._evaluations.busy or ask_stop_evaluation(self._window)
+
+    def _agreed_to_stop_the_job(self) -> bool:
         progress = self._controller.progress
         if not self._controller.generating or progress is None:
             return True
-        self._asking = True  # the dialog runs the event loop, where the window can be closed again
         choice = ask_close(self._window, progress.done, progress.job.total)
-        self._asking = False
         if choice is CloseChoice.STOP_NOW:
             self._controller.stop_now()
         elif choice is CloseChoice.AFTER_IMAGE:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
+from typing import Final
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PyQt5.QtWidgets import QFileDialog, QMessageBox, QPushButton, QWidget
 
 from core import __version__
+from gui.theme import themed_icon
 
-RESEARCH_USE: str = "For research use only. Not a medical device."
+RESEARCH_USE: Final = "For research use only. Not a medical device."
+_ICON_SIZE: Final = 36
+_ERROR: Final = ("mdi6.alert-circle-outline", "error")
+_QUESTION: Final = ("mdi6.help-circle-outline", "primary")
+_INFORMATION: Final = ("mdi6.information-outline", "primary")
 
 
 class CloseChoice(enum.Enum):
@@ -26,29 +32,37 @@ def show_error(parent: QWidget, text: str) -> None:
     for box in parent.findChildren(QMessageBox):
         if box.isVisible() and box.text() == text:
             return
-    _open(_box(parent, QMessageBox.Warning, "ISICGUI could not do that", text))
+    _open(_box(parent, _ERROR, "ISICGUI could not do that", text))
 
 
 def show_information(parent: QWidget, title: str, text: str) -> None:
     """Tell the result of something that the user asked for."""
-    _open(_box(parent, QMessageBox.Information, title, text))
+    _open(_box(parent, _INFORMATION, title, text))
 
 
 def ask_close(parent: QWidget, done: int, total: int) -> CloseChoice:
     """Ask what to do with the running job on closing."""
-    box = _box(parent, QMessageBox.Question, "A job is running", f"{done} of {total} images are done. Stop the job?")
+    box = _box(parent, _QUESTION, "A job is running", f"{done} of {total} images are done. Stop the job?")
     box.setInformativeText("Finished images are kept, and the rest is offered again at the next start.")
     stop = box.addButton("Stop now and close", QMessageBox.DestructiveRole)
     after = box.addButton("Close after this image", QMessageBox.AcceptRole)
     stay = box.addButton("Go on generating", QMessageBox.RejectRole)
-    for button in box.buttons():  # the style would give all of them the width of a short word
-        button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 40)
-    box.setDefaultButton(stay)
-    box.setEscapeButton(stay)
+    _fit(box, stay)
     box.exec_()
     if box.clickedButton() is stop:
         return CloseChoice.STOP_NOW
     return CloseChoice.AFTER_IMAGE if box.clickedButton() is after else CloseChoice.STAY
+
+
+def ask_stop_evaluation(parent: QWidget) -> bool:
+    """Ask whether closing may end the evaluation that is running."""
+    box = _box(parent, _QUESTION, "An evaluation is running", "An evaluation is running. Stop it?")
+    box.setInformativeText("What it has measured so far is lost; it would have to begin again.")
+    stop = box.addButton("Stop it and close", QMessageBox.DestructiveRole)
+    stay = box.addButton("Go on evaluating", QMessageBox.RejectRole)
+    _fit(box, stay)
+    box.exec_()
+    return box.clickedButton() is stop
 
 
 def choose_folder(parent: QWidget, title: str, start: str) -> Path | None:
@@ -63,17 +77,29 @@ def show_about(parent: QWidget) -> None:
         f"<h3>ISIC Synthetic Data Generator {__version__}</h3>"
         "<p>Generates labelled, reproducible synthetic dermoscopic images with diffusion models.</p>"
         f"<p><b>{RESEARCH_USE}</b> Nothing it shows is a diagnosis.</p>"
+        "<p>Free software under the GPL, version 3 or later. The demonstration weights are CC BY-NC 4.0. "
+        "The program sends nothing anywhere.</p>"
     )
-    box = _box(parent, QMessageBox.NoIcon, "About ISICGUI", text)
+    box = _box(parent, None, "About ISICGUI", text)
     box.setTextFormat(Qt.RichText)
     _open(box)
 
 
-def _box(parent: QWidget, icon: QMessageBox.Icon, title: str, text: str) -> QMessageBox:
-    box = QMessageBox(icon, title, text, QMessageBox.NoButton, parent)
+def _box(parent: QWidget, icon: tuple[str, str] | None, title: str, text: str) -> QMessageBox:
+    box = QMessageBox(QMessageBox.NoIcon, title, text, QMessageBox.NoButton, parent)
+    if icon is not None:  # the style's own are the coarse ones of another time
+        box.setIconPixmap(themed_icon(*icon).pixmap(_ICON_SIZE, _ICON_SIZE))
     box.setTextFormat(Qt.PlainText)  # a path must not be read as HTML
     box.setTextInteractionFlags(Qt.TextSelectableByMouse | Qt.TextSelectableByKeyboard)
     return box
+
+
+def _fit(box: QMessageBox, stay: QPushButton) -> None:
+    """Make the buttons as wide as what they say, and staying the one for Enter and Escape."""
+    for button in box.buttons():  # the style would give all of them the width of a short word
+        button.setMinimumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 40)
+    box.setDefaultButton(stay)
+    box.setEscapeButton(stay)
 
 
 def _open(box: QMessageBox) -> None:

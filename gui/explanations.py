@@ -7,12 +7,15 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from gui.tasks.explanation_process import Ending, ExplanationProcess
-from xai.job import OVERLAY, ExplanationJob
+from core.headless import headless_command
+from gui.tasks.headless_process import Ending, HeadlessProcess
+from xai.job import EVERY_VARIABLE, OVERLAY, ExplanationJob
+
+_TIME_LIMIT_S: Final = 3600.0
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,11 @@ class Explanations(QObject):
     ended = pyqtSignal(object)
     idle = pyqtSignal()
 
-    def __init__(self, parent: QObject, make_process: Callable[[QObject], ExplanationProcess] | None = None) -> None:
+    def __init__(self, parent: QObject, make_process: Callable[[QObject], HeadlessProcess] | None = None) -> None:
         super().__init__(parent)
-        self._make_process = make_process or ExplanationProcess
+        self._make_process = make_process or _explaining_process
         self._waiting: deque[ExplanationJob] = deque()
-        self._process: ExplanationProcess | None = None
+        self._process: HeadlessProcess | None = None
         self._started = 0.0
         self._message: dict[str, Any] | None = None
         self._notices: set[str] = set()
@@ -57,6 +60,11 @@ class Explanations(QObject):
     def waiting(self) -> int:
         """Jobs that have not begun."""
         return len(self._waiting)
+
+    @property
+    def jobs(self) -> tuple[ExplanationJob, ...]:
+        """The job that runs, and those that wait."""
+        return (*((self.current,) if self.current is not None else ()), *self._waiting)
 
     @property
     def busy(self) -> bool:
@@ -88,7 +96,8 @@ class Explanations(QObject):
             self._process.told.connect(self._on_told)
             self._process.ended.connect(self._on_ended)
             try:
-                self._process.start(self.current)
+                variables = {} if self.current.every is None else {EVERY_VARIABLE: str(self.current.every)}
+                self._process.start(self.current.encoded(), variables)
             except OSError as error:
                 self._on_ended(Ending(False, f"the job file cannot be written: {error}"))
         self.changed.emit()
@@ -130,3 +139,7 @@ class Explanations(QObject):
         self._next()
         if self._process is None:
             self.idle.emit()
+
+
+def _explaining_process(parent: QObject) -> HeadlessProcess:
+    return HeadlessProcess(parent, headless_command("xai"), _TIME_LIMIT_S)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from core.image_file import ImageFileError, read_parameters
+from core.image_file import ImageFileError, ImageParameters, read_parameters
 from gui.dialogs import show_information
+from gui.settings import CLASS_SOURCE, METADATA_SOURCE
 from gui.tasks.browsing import ImageFacts
 from gui.tasks.engine import SharedModels
 from gui.tasks.reproduction import ReproductionTask
@@ -39,8 +40,10 @@ class ImageActions(QObject):
         if self._controller.active or facts.picture.isNull():
             return
         centre = self._window.parts.centre
+        # Without XAI Mode an overlay is shown to who has asked for it: there it is already, and is to stay.
+        asked_for = centre.preview.file == facts.path and centre.preview.overlay is not None
         centre.preview.show_picture(facts.picture, facts.path)
-        if not facts.overlay.isNull() and self._window.parts.top.xai_button.isChecked():
+        if not facts.overlay.isNull() and (asked_for or self._window.parts.top.xai_button.isChecked()):
             centre.preview.show_overlay(facts.overlay)
         centre.progress.caption.setText(f"{facts.path.parent.name}/{facts.path.name}")
 
@@ -71,9 +74,18 @@ class ImageActions(QObject):
         parts.options.choose(parts.options.precision, made.precision)
         parts.options.color.setChecked(made.color_adjustment is not None)
         parts.top.choose_device(made.device)
-        parts.classes.tick([made.class_name])
+        self._take_source(made)
         parts.top.options_button.setChecked(True)
         self.logged.emit("info", f"The settings of {made.class_name}/{made.filename} are set.")
+
+    def _take_source(self, made: ImageParameters) -> None:
+        parts = self._window.parts
+        if made.condition is None:
+            parts.sources.choose(CLASS_SOURCE)
+            parts.classes.tick([made.class_name])
+        else:
+            parts.sources.choose(METADATA_SOURCE)
+            parts.conditions.fill(made.condition, 1.0 if made.guidance is None else made.guidance)
 
     def _on_compared(self, equal: bool, text: str) -> None:
         self.logged.emit("info" if equal else "warning", text)

@@ -13,6 +13,7 @@ from core.job import GenerationJob
 from gui.forecast import Forecast
 from gui.job_controller import JobController
 from gui.remaining_time import size_in_words
+from gui.settings import METADATA_SOURCE
 
 if TYPE_CHECKING:
     from gui.layout import Layout
@@ -105,7 +106,7 @@ class JobActions(QObject):
 
     def show_state(self) -> None:
         """Enable what can be done now."""
-        can_start = bool(self._layout.classes.chosen)
+        can_start = bool(self._layout.classes.chosen) or self._layout.sources.current == METADATA_SOURCE
         self._layout.buttons.show_state(self._controller.state, can_start=can_start, can_regenerate=bool(self.last_job))
 
     def show_forecast(self) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from PyQt5.QtCore import QObject
 
 from core.events import ClassStarted, ImageFailed, ImageSaved, JobFinished, JobStarted, Notice, Paused, Resumed, Warned
+from core.words import counted_images
 from gui.job_controller import JobController, JobState
 from gui.remaining_time import in_words
 from gui.tasks.generation import ImageReport, StepReport
@@ -59,6 +60,8 @@ class JobPresenter(QObject):
             self._tell(report)
         if self._controller.progress is not None and isinstance(report, (StepReport, ImageReport, ImageFailed)):
             self._panel.progress.show_progress(self._controller.progress)
+            if self._controller.state in (JobState.STOPPING_AFTER_IMAGE, JobState.STOPPING_NOW):
+                self._panel.progress.left.clear()  # what is left of the whole job is not what is waited for now
 
     def _show_step(self, report: StepReport) -> None:
         which = f"{report.class_name} {_span(report.numbers)}"
@@ -92,9 +95,9 @@ class JobPresenter(QObject):
     def _tell(self, report: object) -> None:
         if isinstance(report, JobStarted):
             how = f"{report.steps} steps, {report.sampler}, {report.precision} on {report.device}"
-            self._log.add("info", f"Generating {report.total} images into {report.output}: {how}.")
+            self._log.add("info", f"Generating {counted_images(report.total)} into {report.output}: {how}.")
         elif isinstance(report, ClassStarted):
-            self._log.add("info", f"{report.class_name}: {report.count} images from {report.checkpoint}.")
+            self._log.add("info", f"{report.class_name}: {counted_images(report.count)} from {report.checkpoint}.")
         elif isinstance(report, Notice):
             self._log.add("info", report.text)
         elif isinstance(report, Warned):
@@ -110,8 +113,7 @@ class JobPresenter(QObject):
         how = "Stopped" if report.stopped else "Finished"
         took = f"{report.seconds:.1f} s" if report.seconds < 60 else in_words(report.seconds)
         failed = f", {report.failed} failed" if report.failed else ""
-        plural = "s" * (report.saved != 1)
-        self._log.add("info", f"{how}: {report.saved} image{plural} saved{failed} in {took}.")
+        self._log.add("info", f"{how}: {counted_images(report.saved)} saved{failed} in {took}.")
 
 
 def _span(numbers: tuple[int, ...]) -> str:

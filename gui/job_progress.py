@@ -26,6 +26,7 @@ class JobProgress:
         self.remaining = RemainingTime()
         self.remaining.expect(STEP, self.total)
         self._measured_from: float | None = None
+        self.explained = self.explanations_left = 0
 
     def note(self, report: object, at: float) -> None:
         """Take in a report of a ``GenerationTask``."""
@@ -54,6 +55,23 @@ class JobProgress:
         self.remaining.advance(STEP, gained, seconds)
         if at is not None:
             self._measured_from = at
+
+    def expect_explanations(self, left: int) -> None:
+        """So many explanations of the job's images are still to come."""
+        self.explanations_left = left
+        self.remaining.leave(EXPLANATION, left)
+
+    def explanation_ended(self, seconds: float | None) -> None:
+        """One less is to come; ``seconds`` is None where its time says nothing of the others'."""
+        self.explained += 1
+        self.remaining.advance(EXPLANATION, 1, seconds)
+        self.expect_explanations(max(0, self.explanations_left - 1))
+
+    @property
+    def fraction(self) -> float:
+        """How much of everything is done, 0 to 1. An explanation counts as much as an image."""
+        whole = self.total + self.job.steps * (self.explained + self.explanations_left)
+        return (self.position + self.job.steps * self.explained) / whole
 
     @property
     def seconds_left(self) -> float | None:

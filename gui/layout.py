@@ -7,16 +7,18 @@ from dataclasses import replace
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QMainWindow, QSplitter, QVBoxLayout, QWidget
 
-from gui.settings import Settings
+from gui.settings import Settings, stored_condition
 from gui.tasks.browsing import Thumbnails
 from gui.widgets.browser import Browser
 from gui.widgets.class_panel import ClassPanel
+from gui.widgets.condition_panel import ConditionPanel
 from gui.widgets.explanation_panel import ExplanationPanel
 from gui.widgets.job_buttons import JobButtons
 from gui.widgets.log_panel import LogPanel
 from gui.widgets.notice_bar import NoticeBar
 from gui.widgets.options_row import OptionsRow
 from gui.widgets.preview_panel import PreviewPanel
+from gui.widgets.source_tabs import SourceTabs
 from gui.widgets.status_labels import StatusLabels
 from gui.widgets.top_bar import TopBar
 
@@ -31,7 +33,8 @@ class Layout:
         self.models_notice = NoticeBar("modelsNoticeLabel", "mdi6.flask-outline")
         self.unfinished_notice = NoticeBar("unfinishedNoticeLabel", "mdi6.progress-clock")
         self.closing_notice = NoticeBar("closingNoticeLabel", "mdi6.timer-sand")
-        self.classes, self.buttons = ClassPanel(), JobButtons()
+        self.classes, self.conditions, self.buttons = ClassPanel(), ConditionPanel(), JobButtons()
+        self.sources = SourceTabs(self.classes, self.conditions)
         self.centre, self.queue = PreviewPanel(), ExplanationPanel()
         self.browser = Browser(thumbnails)
         self.log = LogPanel()
@@ -44,7 +47,7 @@ class Layout:
     def _splitters(self) -> tuple[QSplitter, QSplitter]:
         left, centre = QWidget(), QWidget()
         column = _column(left)
-        column.addWidget(self.classes)
+        column.addWidget(self.sources)
         column.addStretch(1)
         column.addWidget(self.buttons)
         column = _column(centre)
@@ -53,7 +56,7 @@ class Layout:
         columns = _splitter("columnsSplitter", Qt.Horizontal, ((left, 0), (centre, 3), (self.browser, 1)))
         columns.setSizes([345, 480, 415])
         rows = _splitter("rowsSplitter", Qt.Vertical, ((columns, 1), (self.log, 0)))
-        rows.setSizes([490, 120])
+        rows.setSizes([510, 100])
         return columns, rows
 
     def _central(self) -> QWidget:
@@ -70,6 +73,9 @@ class Layout:
         """Show settings in the widgets."""
         options, top = self.options, self.top
         self.classes.fill(settings.quantities, settings.chosen)
+        self.conditions.fill(stored_condition(settings), settings.guidance)
+        self.conditions.quantity.setValue(settings.condition_count)
+        self.sources.choose(settings.source)
         options.steps.setValue(settings.steps)
         options.seed.setValue(settings.base_seed)
         options.batch.setValue(settings.batch_size)
@@ -91,6 +97,10 @@ class Layout:
         options, top = self.options, self.top
         return replace(
             settings,
+            source=self.sources.current,
+            condition=self.conditions.condition.to_json(),
+            guidance=self.conditions.guidance.value(),
+            condition_count=self.conditions.quantity.value(),
             quantities=self.classes.quantities,
             chosen=self.classes.chosen,
             steps=options.steps.value(),

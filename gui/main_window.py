@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PyQt5.QtCore import QSettings, QTimer
+from PyQt5.QtCore import QSettings, QSize, QTimer
 from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
-from PyQt5.QtWidgets import QMainWindow
+from PyQt5.QtWidgets import QApplication, QMainWindow
 
 from core.events import Notice
 from core.job import AUTO
@@ -16,6 +16,8 @@ from gui.browsing_presenter import BrowsingPresenter
 from gui.closing import Closing
 from gui.dialogs import RESEARCH_USE, choose_folder, show_error
 from gui.downloads import Downloads
+from gui.evaluation_job import EvaluationRequest
+from gui.evaluations import Evaluations
 from gui.explaining import Explaining
 from gui.explanations import Explanations
 from gui.forecast import Forecast
@@ -70,13 +72,14 @@ class MainWindow(QMainWindow):
         self.models = ModelsPresenter(self.keeper, self)
         self.browsing = BrowsingPresenter(parts.browser, self.keeper, results)
         self.explanations = Explanations(self)
+        self.evaluations = Evaluations(self)
         self.forecast = Forecast(self.settings.speeds)
         self.downloads = Downloads(self, self.keeper)
         self.jobs = JobActions(self.controller, parts, self.forecast, self.collect, self.settings.last_job)
         self.images = ImageActions(self, self.keeper, shared, self.controller)
         self._presenter = JobPresenter(self.controller, parts.centre, parts.log)
         self._explaining = Explaining(self.explanations, self.controller, parts, self.collect, results)
-        self._closing = Closing(self, self.controller, self.explanations, self.keeper)
+        self._closing = Closing(self, self.controller, self.explanations, self.evaluations, self.keeper)
 
     def _connect_parts(self) -> None:
         parts = self.parts
@@ -84,20 +87,22 @@ class MainWindow(QMainWindow):
         parts.top.select_output.connect(self.select_output)
         parts.top.options_toggled.connect(parts.options.setVisible)
         parts.top.xai_button.toggled.connect(parts.centre.show_overlay_controls)
-        for part in (parts.top, parts.options, parts.classes):
+        for part in (parts.top, parts.options, parts.classes, parts.conditions, parts.sources):
             part.changed.connect(self.jobs.show_forecast)
         parts.top.changed.connect(self._show_device)
         parts.centre.live_changed.connect(self.controller.show_preview)
         parts.centre.preview.clicked.connect(self.browsing.open)
+        parts.browser.evaluate.connect(self.evaluate_set)
         parts.models_notice.add_button(
             "downloadModelsButton", "Download models…", "Fetch trained models (Ctrl+D).", self.download_models
         )
 
     def _connect_services(self) -> None:
         log = self.parts.log
-        for source in (self.models, self.explanations, self._explaining, self.jobs, self.downloads, self.images):
+        tellers = (self.models, self.explanations, self.evaluations, self._explaining, self.jobs, self.downloads)
+        for source in (*tellers, self.images):
             source.logged.connect(log.add)
-        for refusing in (self.browsing, self.images):
+        for refusing in (self.browsing, self.images, self._explaining):
             refusing.failed.connect(self.show_error)
         self.jobs.refused.connect(self.show_error)
         self.jobs.begun.connect(self._explaining.begin)
@@ -105,23 +110,27 @@ class MainWindow(QMainWindow):
         self.controller.failed.connect(self._on_failed)
         self.controller.reported.connect(self._on_report)
         self.controller.ended.connect(self._on_ended)
+        self.controller.changed.connect(lambda _: self.browsing.watcher.hold(self.controller.active))
         self.models.changed.connect(self._show_models)
         self.models.noticed.connect(self._notice_models)
         self.browsing.shown.connect(self.images.show)
         self.browsing.shown.connect(lambda facts: self._explaining.look_at(facts.path))
         self.browsing.reproduce.connect(self.images.reproduce)
         self.browsing.use_settings.connect(self.images.use_settings)
-        self.browsing.explain.connect(self._explaining.analyse)
+        self.browsing.explain.connect(self._explaining.explain)
+        self.browsing.analyse.connect(self._explaining.analyse)
         self._explaining.explained.connect(self.browsing.show_explained)
         self.browsing.free_changed.connect(self._on_free)
         self.downloads.installed.connect(self.use_models)
+        self.evaluations.begun.connect(self._on_evaluation)
+        self.evaluations.opened.connect(self.browsing.open)
         self._closing.waiting.connect(self._show_closing)
 
     def _restore(self) -> None:
         """Show what was stored, before the first event: the window is usable at once."""
         self.models.look_at(Path(self.settings.checkpoints))
         self.parts.fill(self.settings)
-        self.resize(*_SIZE)
+        self.resize(QSize(*_SIZE).boundedTo(QApplication.primaryScreen().availableSize()))
         if geometry := self._store.value("window/geometry"):
             self.restoreGeometry(geometry)
         for splitter in self.parts.splitters:
@@ -177,6 +186,10 @@ class MainWindow(QMainWindow):
         self.browsing.follow(folder)
         self._show_output()
 
+    def evaluate_set(self) -> None:
+        """Open the dialog that evaluates a set, for the present output folder."""
+        self.evaluations.show(self.collect())
+
     def open_output(self) -> None:
         """Show the output folder in the file manager."""
         folder = Path(self.settings.output)
@@ -202,6 +215,9 @@ class MainWindow(QMainWindow):
             self.models.look_at(self.models.folder)
             self.models.scan()
 
+    def _on_evaluation(self, request: EvaluationRequest) -> None:
+        self.settings = replace(self.settings, real_images=str(request.real))
+
     def _on_ended(self) -> None:
         self.browsing.refresh()
 
@@ -213,6 +229,7 @@ class MainWindow(QMainWindow):
         models, parts = self.models, self.parts
         self.forecast.classes = models.classes
         parts.classes.show_availability(models.classes)
+        parts.sources.show_available(models.conditioned)
         parts.status.show_models(models.folder, models.count_text, models.color_text)
         parts.browser.tree.show_checkpoints(models.folder, models.classes)
 

@@ -34,6 +34,7 @@ class Menus:
         menu.addSeparator()
         self._add(menu, "Select &output…", "Ctrl+O", "mdi6.folder-download-outline", window.select_output)
         self._add(menu, "Open output &folder", "Ctrl+Shift+O", "mdi6.folder-open-outline", window.open_output)
+        self._add(menu, "&Evaluate this set…", "Ctrl+E", "mdi6.chart-box-outline", window.evaluate_set)
         self._add(menu, "&Read folders again", "Ctrl+Shift+R", "mdi6.refresh", window.browsing.refresh)
         menu.addSeparator()
         self._add(menu, "&Quit", "Ctrl+Q", "mdi6.exit-to-app", window.close)

@@ -10,6 +10,7 @@ from PyQt5.QtCore import QObject, pyqtSignal
 from core.classes import CLASSES
 from core.colour import load_color_statistics
 from core.errors import CheckpointError
+from core.paths import CONDITIONED_FILE
 from gui.checkpoint_folder import Availability, find_checkpoints, first_look
 from gui.tasks.checkpoint_scan import CheckpointScan
 from gui.tasks.task import TaskKeeper
@@ -45,6 +46,11 @@ class ModelsPresenter(QObject):
     def usable(self) -> list[str]:
         """The classes that can be generated."""
         return [name for name in CLASSES if name in self.classes and self.classes[name].usable]
+
+    @property
+    def conditioned(self) -> bool:
+        """Whether there is a metadata-conditioned model."""
+        return (self.folder / CONDITIONED_FILE).is_file()
 
     @property
     def count_text(self) -> str:

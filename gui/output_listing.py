@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from core.classes import CLASSES
+from core.conditions import LABELS
 
 _IMAGE_NAME: Final = re.compile(r"ISIC_\d{7,}\.png")
 _MOST_RESULTS: Final = 500
@@ -34,7 +35,7 @@ class OutputListing:
 
 def list_output(output: Path, results: Path) -> OutputListing:
     """Look. A folder that is not there, or vanishes meanwhile, counts as empty."""
-    images = {name: names for name in CLASSES if (names := _images_in(output / name)) is not None}
+    images = {name: names for name in (*CLASSES, *LABELS) if (names := _images_in(output / name)) is not None}
     return OutputListing(output, images, _results_in(results), _free(output))
 
 

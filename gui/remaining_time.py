@@ -17,6 +17,7 @@ class _Work:
     done: float = 0
     measured: float = 0
     seconds: float = 0.0
+    assumed: float | None = None
 
     @property
     def left(self) -> float:
@@ -24,8 +25,9 @@ class _Work:
 
     @property
     def seconds_a_unit(self) -> float | None:
-        if self.measured < _ENOUGH_UNITS or self.seconds <= 0:
-            return None
+        """As measured, where enough was; else what is assumed, if anything is."""
+        if self.measured < _ENOUGH_UNITS or self.seconds < _ENOUGH_S:
+            return self.assumed
         return self.seconds / self.measured
 
 
@@ -42,10 +44,14 @@ class RemainingTime:
         """Add work to be done."""
         self._kinds.setdefault(kind, _Work()).total += units
 
-    def drop(self, kind: str) -> None:
-        """Forget the work of one kind that is left; what was measured stays."""
-        if kind in self._kinds:
-            self._kinds[kind].total = self._kinds[kind].done
+    def leave(self, kind: str, units: float) -> None:
+        """So much work of one kind is left, whatever was expected of it; what was measured stays."""
+        work = self._kinds.setdefault(kind, _Work())
+        work.total = work.done + units
+
+    def assume(self, kind: str, seconds_a_unit: float) -> None:
+        """How long a unit takes, until enough was measured."""
+        self._kinds.setdefault(kind, _Work()).assumed = seconds_a_unit
 
     def advance(self, kind: str, units: float, seconds: float | None) -> None:
         """Note work done; ``seconds`` is None where its time says nothing of the speed."""
@@ -58,9 +64,7 @@ class RemainingTime:
     def speed(self, kind: str) -> float | None:
         """Seconds a unit; None until enough was measured."""
         work = self._kinds.get(kind)
-        if work is None or work.seconds < _ENOUGH_S:
-            return None
-        return work.seconds_a_unit
+        return None if work is None else work.seconds_a_unit
 
     def seconds_left(self) -> float | None:
         """Seconds until everything expected is done; None while any kind of work left has no measured speed."""

@@ -10,10 +10,13 @@ from typing import Any, Final
 from PyQt5.QtCore import QSettings
 
 from core.classes import CLASSES
+from core.conditions import Condition
+from core.errors import ArgumentError
 from core.job import AUTO, GenerationJob
 from core.paths import CHECKPOINTS, OUTPUT
 from core.seeds import BASE_SEED
 
+CLASS_SOURCE, METADATA_SOURCE = "classes", "metadata"
 THEMES: Final = ("system", "light", "dark")
 _GROUP: Final = "settings/"
 
@@ -27,9 +30,14 @@ class Settings:
         output: the folder that images go to.
         quantities: images wanted per class, also of classes that are not chosen at the moment.
         chosen: the classes that are ticked.
+        source: what images are made from: the models of the classes, or a metadata-conditioned model.
+        condition: what such a model is told, as ``core.conditions.Condition`` gives it.
+        guidance: how far it is drawn towards that.
+        condition_count: images wanted of it.
         batch_size: 0 leaves it to the core.
         xai_stride: every how many denoising steps the full analysis keeps one (``XAI_SAVE_EVERY_N``).
         xai_cadence: every how many images of a class one is explained.
+        real_images: the folder that a set was compared with last; empty before the first evaluation.
         speeds: measured seconds per image and step, by what they depend on (see ``gui.forecast``).
         last_job: the job that Regenerate repeats, as JSON; None before the first.
     """
@@ -38,6 +46,10 @@ class Settings:
     output: str = str(OUTPUT)
     quantities: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLASSES, 5))
     chosen: list[str] = field(default_factory=lambda: ["MEL"])
+    source: str = CLASS_SOURCE
+    condition: dict[str, Any] = field(default_factory=lambda: Condition().to_json())
+    guidance: float = 2.0
+    condition_count: int = 5
     steps: int = 50
     sampler: str = "ddpm"
     base_seed: int = BASE_SEED
@@ -52,6 +64,7 @@ class Settings:
     live_preview: bool = True
     show_options: bool = True
     theme: str = "system"
+    real_images: str = ""
     speeds: dict[str, float] = field(default_factory=dict)
     last_job: dict[str, Any] = field(default_factory=dict)
 
@@ -61,8 +74,10 @@ class Settings:
         Raises:
             ArgumentError: no class is chosen, or a value is out of its range.
         """
+        condition = Condition.from_json(self.condition) if self.source == METADATA_SOURCE else None
+        of_classes = {name: self.quantities.get(name, 0) for name in self.chosen}
         return GenerationJob(
-            counts={name: self.quantities.get(name, 0) for name in self.chosen},
+            counts=of_classes if condition is None else {condition.label: self.condition_count},
             checkpoints=Path(self.checkpoints),
             output=Path(self.output),
             steps=self.steps,
@@ -71,7 +86,9 @@ class Settings:
             device=self.device,
             precision=self.precision,
             batch_size=self.batch_size or None,
-            color_adjustment=self.color_adjustment,
+            color_adjustment=self.color_adjustment and condition is None,  # such a model knows no class's colours
+            condition=condition,
+            guidance=1.0 if condition is None else self.guidance,
         )
 
 
@@ -94,3 +111,11 @@ def save_settings(store: QSettings, settings: Settings) -> None:
     for entry in fields(Settings):
         store.setValue(_GROUP + entry.name, json.dumps(getattr(settings, entry.name)))
     store.sync()
+
+
+def stored_condition(settings: Settings) -> Condition:
+    """The condition; where a damaged settings file holds none, the one that knows nothing."""
+    try:
+        return Condition.from_json(settings.condition)
+    except ArgumentError:
+        return Condition()

@@ -18,16 +18,25 @@ QToolTip { padding: 4px; }
 QLabel[role="heading"] { font-weight: 600; }
 QLabel[role="quiet"] { color: %(quiet)s; }
 QStatusBar QLabel { padding: 0 6px; color: %(quiet)s; }
-QSplitter::handle { background: transparent; image: none; }
+QSplitter::handle, QSplitter::handle:horizontal, QSplitter::handle:vertical { background: transparent; image: none; }
 QSplitter::handle:hover { background: %(border)s; border-radius: 4px; }
 QFrame#noticeBar { border: 1px solid %(border)s; border-radius: 6px; background: %(notice)s; }
 QPushButton#startButton { font-weight: 600; }
 QPushButton#startButton:enabled { background: %(primary)s; color: %(on_primary)s; border: 1px solid %(primary)s; }
 QPushButton#startButton:enabled:hover { background: %(hover)s; }
 QPushButton#startButton:enabled:focus { border: 2px solid %(focus)s; }
-QToolButton#stopButton { border: 1px solid %(border)s; border-radius: 4px; padding: 4px 22px 4px 4px; }
-QToolButton#stopButton::menu-button { border-left: 1px solid %(border)s; width: 20px; }
+QToolButton#stopButton {
+    border: 1px solid %(border)s; border-top-left-radius: 4px; border-bottom-left-radius: 4px;
+    padding: 3px 22px 3px 4px;
+}
+QToolButton#stopButton::menu-button {
+    border: 1px solid %(border)s; border-left: none; border-top-right-radius: 4px; border-bottom-right-radius: 4px;
+    width: 20px;
+}
 QToolButton#stopButton:enabled { color: %(stop)s; }
+QToolButton#xaiModeButton { border: 1px solid %(border)s; border-radius: 4px; padding: 3px 8px; }
+QToolButton#xaiModeButton:checked { border-color: %(primary)s; color: %(primary)s; font-weight: 600; }
+QMenu { border: 1px solid %(border)s; }
 QProgressBar { min-height: 10px; max-height: 10px; border-radius: 4px; }
 """
 _COLORS: Final = {

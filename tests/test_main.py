@@ -27,3 +27,24 @@ def test_without_a_display_it_says_so_and_names_generate() -> None:
     assert len(done.stderr.splitlines()) == 1
     assert "no display" in done.stderr
     assert "main.py generate" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["main.py", "generate", "--classes", "MEL=1"], ["main.py"], ["download_models.py", "--list"]]
+)
+def test_a_python_without_the_packages_is_told_what_to_start_instead(command: list[str]) -> None:
+    """``-S`` hides every installed package."""
+    done = subprocess.run(
+        [sys.executable, "-S", *command],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "PYTHONPATH": "", "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "is not installed in this Python" in done.stderr
+    assert "run_isicgui" in done.stderr
+    assert ("download_models.py" in done.stderr) == (command[0] == "download_models.py")

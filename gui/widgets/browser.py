@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt5.QtCore import QPoint, QSize, Qt, pyqtSignal
+from PyQt5.QtCore import QPoint, Qt, pyqtSignal
 from PyQt5.QtWidgets import (
-    QHBoxLayout,
-    QListView,
     QListWidget,
     QListWidgetItem,
     QMenu,
@@ -16,23 +14,25 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from core.classes import CLASSES
 from gui.output_listing import OutputListing
 from gui.tasks.browsing import Thumbnails
 from gui.theme import themed_icon
-from gui.widgets.controls import label, named, tool_button
+from gui.widgets.controls import heading_line, named, tool_button
 from gui.widgets.image_details import ImageDetails
-from gui.widgets.image_list_model import THUMBNAIL, ImageListModel
+from gui.widgets.image_list_model import ImageListModel
 from gui.widgets.project_tree import ProjectTree
+from gui.widgets.thumbnail_view import ThumbnailView
 
 _ACTIONS = (
     ("open", "Open in the system's viewer", "mdi6.open-in-new"),
     ("reproduce", "Reproduce this image", "mdi6.content-duplicate"),
-    ("explain", "Analyse this image", "mdi6.eye-outline"),
+    ("explain", "Explain this image", "mdi6.eye-outline"),
+    ("analyse", "Analyse this image, with a report", "mdi6.text-box-search-outline"),
     ("report", "Open its report", "mdi6.file-chart-outline"),
     ("use_settings", "Use its settings", "mdi6.tune-variant"),
     ("show_file", "Show in file manager", "mdi6.folder-open-outline"),
 )
+_EVALUATE_TIP = "Compare the set in the output folder with real images: resemblance, copies, usefulness (Ctrl+E)."
 
 
 class Browser(QWidget):
@@ -42,19 +42,23 @@ class Browser(QWidget):
         chosen: an image was clicked.
         wanted: what to do with an image (the names of ``_ACTIONS``).
         refresh: the user wants the folders to be read again.
+        evaluate: the user wants the set in the output folder to be evaluated.
     """
 
     chosen = pyqtSignal(object)
     wanted = pyqtSignal(str, object)
     refresh = pyqtSignal()
+    evaluate = pyqtSignal()
 
     def __init__(self, thumbnails: Thumbnails) -> None:
         super().__init__()
         self.tree = ProjectTree()
         self.folders = named(QListWidget(), "classFolderList", "Class folders of the output folder.", "Class folders")
-        self.images = named(QListView(), "imageFileList", "Images of the class. Right-click for more.", "Images")
+        self.images = named(ThumbnailView(), "imageFileList", "Images of the class. Right-click for more.", "Images")
         self.details = ImageDetails()
         self.model = ImageListModel(thumbnails, self)
+        self._evaluate = tool_button("evaluateButton", "mdi6.chart-box-outline", _EVALUATE_TIP, "Evaluate this set…")
+        self._evaluate.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
         self._refresh = tool_button("refreshButton", "mdi6.refresh", "Read the folders again (Ctrl+Shift+R).")
         self._listing = OutputListing(Path())
         self._class_name = ""
@@ -64,16 +68,8 @@ class Browser(QWidget):
         self._connect()
 
     def _set_up_images(self) -> None:
-        view = self.images
-        view.setModel(self.model)
-        view.setViewMode(QListView.IconMode)
-        view.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
-        view.setGridSize(QSize(THUMBNAIL + 14, THUMBNAIL + 26))
-        view.setResizeMode(QListView.Adjust)
-        view.setMovement(QListView.Static)
-        view.setUniformItemSizes(True)  # without it, every one of 10,000 rows is measured
-        view.setContextMenuPolicy(Qt.CustomContextMenu)
-        view.setTextElideMode(Qt.ElideMiddle)
+        self.images.setModel(self.model)
+        self.images.setContextMenuPolicy(Qt.CustomContextMenu)
 
     def _lay_out(self) -> None:
         places = QSplitter(Qt.Horizontal)
@@ -87,10 +83,8 @@ class Browser(QWidget):
             self.splitter.setStretchFactor(self.splitter.count() - 1, stretch)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(10)
-        self.splitter.setSizes([100, 175, 175])
-        line = QHBoxLayout()
-        line.addWidget(label("Browse", "heading"), 1)
-        line.addWidget(self._refresh)
+        self.splitter.setSizes([95, 125, 230])
+        line = heading_line("Browse", self._evaluate, self._refresh)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)
@@ -98,10 +92,12 @@ class Browser(QWidget):
 
     def _connect(self) -> None:
         self._refresh.clicked.connect(self.refresh)
+        self._evaluate.clicked.connect(self.evaluate)
         self.tree.class_chosen.connect(self.show_class)
         self.tree.opened.connect(lambda path: self.wanted.emit("open", path))
         self.folders.currentItemChanged.connect(self._on_folder)
         self.images.selectionModel().currentChanged.connect(self._on_image)
+        self.details.explain.connect(lambda path: self.wanted.emit("explain", path))
         self.images.clicked.connect(lambda index: self.chosen.emit(self.model.path(index)))
         self.images.activated.connect(lambda index: self.wanted.emit("open", self.model.path(index)))
         self.images.customContextMenuRequested.connect(self._show_menu)
@@ -113,7 +109,7 @@ class Browser(QWidget):
         self.folders.blockSignals(True)
         self.folders.clear()
         self._folder_items.clear()
-        for name in (name for name in CLASSES if name in listing.images):
+        for name in listing.images:
             self._add_folder(name)
         self.folders.blockSignals(False)
         self.show_class(self._class_name if self._class_name in listing.images else next(iter(listing.images), ""))

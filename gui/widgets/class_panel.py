@@ -8,10 +8,11 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from core.classes import CLASSES
+from core.words import counted_images
 from gui.checkpoint_folder import Availability
 from gui.remaining_time import in_words, size_in_words
 from gui.widgets.class_row import ClassRow
-from gui.widgets.controls import label, named, tool_button
+from gui.widgets.controls import heading_line, label, named, tool_button
 
 
 class ClassPanel(QWidget):
@@ -51,11 +52,7 @@ class ClassPanel(QWidget):
         nothing = tool_button("noClassesButton", "mdi6.checkbox-blank-off-outline", "Untick every class.")
         everything.clicked.connect(lambda: self.tick(CLASSES))
         nothing.clicked.connect(lambda: self.tick(()))
-        line = QHBoxLayout()
-        line.addWidget(label("Classes and quantities", "heading"), 1)
-        line.addWidget(everything)
-        line.addWidget(nothing)
-        return line
+        return heading_line("Classes and quantities", everything, nothing)
 
     def tick(self, classes: tuple[str, ...] | list[str]) -> None:
         """Choose exactly these classes, as far as they can be generated."""
@@ -88,9 +85,7 @@ class ClassPanel(QWidget):
         total = sum(row.wanted for row in self.rows.values())
         classes = len(self.chosen)
         self.total_label.setText(
-            f"{total:,} image{'s' * (total != 1)} of {classes} class{'es' * (classes != 1)}"
-            if total
-            else "No class chosen"
+            f"{counted_images(total)} of {classes} class{'es' * (classes != 1)}" if total else "No class chosen"
         )
         parts = [in_words(seconds)] if total and seconds is not None else []
         parts += [f"{size_in_words(size)} on disk"] if total and size is not None else []

@@ -6,11 +6,12 @@ from typing import TypeVar
 
 from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QWheelEvent
-from PyQt5.QtWidgets import QLabel, QSpinBox, QToolButton, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QToolButton, QWidget
 
 from gui.theme import set_icon
 
 AnyWidget = TypeVar("AnyWidget", bound=QWidget)
+_HEADING_HEIGHT = 28
 
 
 def named(widget: AnyWidget, object_name: str, tool_tip: str, accessible: str = "") -> AnyWidget:
@@ -63,3 +64,15 @@ def label(text: str, role: str = "", buddy: QWidget | None = None) -> QLabel:
     if buddy is not None:
         made.setBuddy(buddy)
     return made
+
+
+def heading_line(text: str, *widgets: QWidget) -> QHBoxLayout:
+    """A heading with controls at its right; as high in every column, whatever the controls are."""
+    heading = label(text, "heading")
+    heading.setMinimumHeight(_HEADING_HEIGHT)
+    line = QHBoxLayout()
+    line.addWidget(heading)
+    line.addStretch(1)
+    for widget in widgets:
+        line.addWidget(widget)
+    return line

@@ -53,7 +53,8 @@ class DownloadDialog(QDialog):
         self.status = named(label(""), "downloadStatusLabel", "What the download does.")
         self.bar = named(QProgressBar(), "downloadProgressBar", "Progress of the file that is being fetched.")
         self.start_button = named(QPushButton("Download"), "downloadStartButton", "Fetch what is missing.")
-        self.buttons = QDialogButtonBox(QDialogButtonBox.Cancel)
+        self.buttons = QDialogButtonBox(QDialogButtonBox.Close)
+        self.close_button = self.buttons.button(QDialogButtonBox.Close)
         self.running = False
         self._lay_out(folder)
         self.start_button.clicked.connect(lambda: self.wanted.emit(self.source.currentText().strip()))
@@ -66,7 +67,9 @@ class DownloadDialog(QDialog):
         self.bar.setRange(0, _STEPS)
         self.bar.setValue(0)
         self.bar.setTextVisible(False)
-        self.buttons.addButton(self.start_button, QDialogButtonBox.AcceptRole)
+        self.buttons.addButton(self.start_button, QDialogButtonBox.ActionRole)
+        self.start_button.setDefault(True)
+        self.close_button.setAutoDefault(False)
         form = QFormLayout()
         form.addRow("&Source", self.source)
         form.addRow("", self.about)
@@ -83,6 +86,7 @@ class DownloadDialog(QDialog):
         self.running = running
         self.start_button.setEnabled(not running)
         self.source.setEnabled(not running)
+        self.close_button.setText("Cancel" if running else "Close")
         if running:
             self.bar.setRange(0, 0)
             self.status.setText("Connecting…")

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import QSize, Qt
+from pathlib import Path
+
+from PyQt5.QtCore import QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QPixmap
 from PyQt5.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from core.classes import CLASS_NAMES
+from core.conditions import UNKNOWN
 from core.image_file import ImageParameters
 from gui.tasks.browsing import ImageFacts
-from gui.widgets.controls import label, named
+from gui.widgets.controls import label, named, tool_button
 from gui.widgets.probability_bars import ProbabilityBars
 
+_EXPLAIN_TIP = "Class probabilities, and where the classifier looks: takes some seconds, in the background."
 _PICTURE = 88
 _ROWS = ("Class", "Seed", "Steps", "Checkpoint", "Made")
 
 
 class ImageDetails(QWidget):
-    """Shows ``ImageFacts``."""
+    """Shows ``ImageFacts``.
+
+    Signals:
+        explain: the user wants to know where the classifier looks in the image, and what it takes it for.
+    """
+
+    explain = pyqtSignal(object)
 
     def __init__(self) -> None:
         super().__init__()
         self.title = named(label("", "heading"), "imageTitleLabel", "The chosen image.")
+        self.explain_button = tool_button("explainButton", "mdi6.eye-outline", _EXPLAIN_TIP, "Explain")
+        self.explain_button.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
+        self._path: Path | None = None
         self.picture = named(QLabel(), "imagePictureLabel", "The chosen image.")
         self.picture.setAlignment(Qt.AlignTop)
         self.rows = {name: named(label(""), f"image{name}Label", f"{name} of the chosen image.") for name in _ROWS}
@@ -29,6 +42,7 @@ class ImageDetails(QWidget):
         self.problem = named(label("", "quiet"), "imageProblemLabel", "Why nothing is known of the image.")
         self.problem.setWordWrap(True)
         self._lay_out()
+        self.explain_button.clicked.connect(lambda: self.explain.emit(self._path))
         self.clear()
 
     def _lay_out(self) -> None:
@@ -58,7 +72,10 @@ class ImageDetails(QWidget):
         line.addWidget(area, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.title)
+        heading = QHBoxLayout()
+        heading.addWidget(self.title, 1)
+        heading.addWidget(self.explain_button)
+        layout.addLayout(heading)
         layout.addWidget(self.problem)
         layout.addWidget(self._facts, 1)
         layout.addStretch(0)
@@ -68,10 +85,13 @@ class ImageDetails(QWidget):
         self.title.setText("No image chosen")
         self.problem.setText("Click an image to see how it was made.")
         self.problem.show()
+        self.explain_button.hide()
         self._facts.hide()
 
     def show_facts(self, facts: ImageFacts) -> None:
         """Show an image."""
+        self._path = facts.path
+        self.explain_button.setVisible(facts.explained is None and not facts.picture.isNull())
         self.title.setText(f"{facts.path.parent.name}/{facts.path.name}")
         self.title.setToolTip(str(facts.path))
         self.picture.clear()
@@ -94,9 +114,19 @@ def _in_words(parameters: ImageParameters) -> dict[str, str]:
     kind = "demonstration weights, " if parameters.demonstration else ""
     color = "colours adjusted" if parameters.color_adjustment else "colours as generated"
     return {
-        "Class": f"{parameters.class_name}, {CLASS_NAMES[parameters.class_name]}",
+        "Class": _what_it_shows(parameters),
         "Seed": f"{parameters.seed} (base seed {parameters.base_seed})",
         "Steps": f"{parameters.steps}, {parameters.sampler}, {parameters.precision} on {parameters.device}",
         "Checkpoint": f"{parameters.checkpoint} ({kind}sha256 {parameters.checkpoint_sha256[:12]}…)",
         "Made": f"{parameters.generated_at.replace('T', ' ').replace('+00:00', ' UTC')}, {color}",
     }
+
+
+def _what_it_shows(parameters: ImageParameters) -> str:
+    """The class, or what a metadata-conditioned model was told."""
+    if parameters.condition is None:
+        return f"{parameters.class_name}, {CLASS_NAMES[parameters.class_name]}"
+    told = {name: value for name, value in parameters.condition.to_row().items() if name != "age_group"}
+    known = ", ".join(f"{name} {value}" for name, value in told.items() if value != UNKNOWN)
+    guidance = "" if parameters.guidance is None else f" (guidance {parameters.guidance:g})"
+    return f"{known or 'nothing known'}{guidance}"

@@ -106,7 +106,10 @@ class ImageListModel(QAbstractListModel):
 
 def _icon_of(picture: QImage) -> QIcon:
     square = picture.scaled(QSize(_SHARP, _SHARP), Qt.KeepAspectRatio, Qt.SmoothTransformation)
-    return QIcon(QPixmap.fromImage(square))
+    icon = QIcon(QPixmap.fromImage(square))
+    # Left to itself, the style paints a chosen picture blue; what is judged by its colours must keep them.
+    icon.addPixmap(QPixmap.fromImage(square), QIcon.Selected)
+    return icon
 
 
 def _blank() -> QPixmap:

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from PyQt5.QtCore import QTimer
 from PyQt5.QtGui import QTextCharFormat, QTextCursor
-from PyQt5.QtWidgets import QApplication, QComboBox, QHBoxLayout, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
 
 from gui.theme import log_color
-from gui.widgets.controls import label, named, tool_button
+from gui.widgets.controls import heading_line, named, tool_button
 
 LEVELS = ("info", "warning", "error")
 _MOST_LINES = 5000
@@ -60,11 +60,7 @@ class LogPanel(QWidget):
         self.search.setMaximumWidth(220)
 
     def _lay_out(self) -> None:
-        line = QHBoxLayout()
-        line.addWidget(label("Log", "heading"))
-        line.addStretch(1)
-        for widget in (self.level, self.search, self.copy_button, self.clear_button):
-            line.addWidget(widget)
+        line = heading_line("Log", self.level, self.search, self.copy_button, self.clear_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QCheckBox, QSlider, QVBoxLayout, QWidget
 
-from gui.widgets.controls import label, named
+from gui.widgets.controls import heading_line, label, named
 from gui.widgets.preview_label import PreviewLabel
 from gui.widgets.progress_panel import ProgressPanel
 
@@ -30,6 +30,7 @@ class PreviewPanel(QWidget):
         )
         self.opacity = named(QSlider(Qt.Horizontal), "overlayOpacitySlider", "Opacity of the explanation's overlay.")
         self.opacity.setRange(0, 100)
+        self.opacity.setMinimumWidth(70)
         self.opacity.setMaximumWidth(140)
         self.compare = named(
             QCheckBox("Compare"),
@@ -43,12 +44,7 @@ class PreviewPanel(QWidget):
         self.compare.toggled.connect(self.preview.compare)
 
     def _lay_out(self) -> None:
-        line = QHBoxLayout()
-        line.addWidget(label("Preview", "heading"))
-        line.addStretch(1)
-        for widget in self._overlay_controls:
-            line.addWidget(widget)
-        line.addWidget(self.live_check)
+        line = heading_line("Preview", *self._overlay_controls, self.live_check)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)

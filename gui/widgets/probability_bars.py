@@ -64,4 +64,4 @@ class ProbabilityBars(QWidget):
                 self.bars[name].setValue(round(_PERMILLE * value))
                 self.percents[name].setText(f"{value:.1%}")
                 self.percents[name].setAlignment(Qt.AlignRight | Qt.AlignVCenter)
-        self.note.setText(explained.source if explained else "Not explained yet: right-click it, Analyse this image.")
+        self.note.setText(explained.source if explained else "Class probabilities: not explained yet.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
+from core.words import counted_images
 from gui.job_progress import JobProgress
 from gui.remaining_time import in_words
 from gui.widgets.controls import label, named
@@ -50,8 +51,8 @@ class ProgressPanel(QWidget):
     def show_progress(self, progress: JobProgress) -> None:
         """Show where the job stands."""
         self.bar.setRange(0, _STEPS)
-        self.bar.setValue(round(_STEPS * progress.position / progress.total))
-        self.count.setText(f"{progress.done} of {progress.job.total} images")
+        self.bar.setValue(round(_STEPS * progress.fraction))
+        self.count.setText(f"{progress.done} of {counted_images(progress.job.total)}")
         left = progress.seconds_left
         self.left.setText(f"{in_words(left)} left" if left else "")
 

@@ -157,7 +157,7 @@ def test_a_console_without_the_letters_of_a_path_does_no_harm(arguments: list[st
     arguments[arguments.index(str(tmp_path / "o"))] = str(tmp_path / "выход")
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(program(*arguments, "--classes", "MEL=1"), env=environment, capture_output=True, check=True)
-    assert b"1 images in" in done.stdout
+    assert b"1 image in" in done.stdout
     assert (tmp_path / "выход" / "MEL" / "ISIC_0000001.png").is_file()
 
 

@@ -95,6 +95,8 @@ def end(qtbot: QtBot, window: MainWindow) -> None:
     """Close a window the clean way and wait until nothing of it is at work."""
     window.controller.stop_now()
     qtbot.waitUntil(lambda: not window.controller.generating, timeout=WAIT_MS)
+    window.evaluations.cancel()
+    qtbot.waitUntil(lambda: not window.evaluations.busy, timeout=WAIT_MS)
     window.close()
     qtbot.waitUntil(lambda: not window.keeper.busy and not window.explanations.busy, timeout=WAIT_MS)
 

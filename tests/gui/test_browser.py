@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PyQt5.QtCore import QObject, Qt
-from PyQt5.QtGui import QColor, QImage
+from PyQt5.QtGui import QColor, QIcon, QImage
 from pytestqt.qtbot import QtBot
 
 from gui.output_listing import OutputListing, list_output
@@ -71,6 +71,7 @@ def test_ten_thousand_images_show_at_once_and_make_thumbnails_only_of_what_is_se
     assert len(made) < 200
     icon = browser.model.index(0).data(Qt.DecorationRole)
     assert icon.pixmap(72, 72).toImage().pixelColor(30, 30) == QColor("red")
+    assert icon.pixmap(72, 72, QIcon.Selected).toImage().pixelColor(30, 30) == QColor("red")  # chosen, not tinted
 
 
 def test_new_images_come_in_without_losing_the_place(qtbot: QtBot, browser: Browser, tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_the_tree_and_the_folders_choose_a_class(qtbot: QtBot, browser: Browser,
 def test_the_context_menu_offers_all_actions(browser: Browser, tmp_path: Path) -> None:
     menu = browser.menu_for(tmp_path / "ISIC_0000001.png")
     names = [action.objectName() for action in menu.actions()]
-    wanted = ("open", "reproduce", "explain", "report", "use_settings", "show_file")
+    wanted = ("open", "reproduce", "explain", "analyse", "report", "use_settings", "show_file")
     assert names == [f"{name}Action" for name in wanted]
     menu.close()
 

@@ -32,7 +32,9 @@ def test_models_are_fetched_and_used(qtbot: QtBot, window: MainWindow, models: P
     assert not tiny_checkpoints.exists()
     dialog = start(qtbot, window, str(models))
     assert not dialog.start_button.isEnabled()
+    assert dialog.close_button.text() == "Cancel"
     qtbot.waitUntil(lambda: not dialog.running, timeout=WAIT_MS)
+    assert dialog.close_button.text() == "Close"  # there is nothing to cancel any more
     assert "3 files fetched" in dialog.status.text()
     assert "unet_MEL_best.pth is in place" in log_of(window)
     qtbot.waitUntil(lambda: not window.keeper.busy, timeout=WAIT_MS)

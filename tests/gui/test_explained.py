@@ -51,7 +51,7 @@ def test_the_bars_show_the_probabilities_the_highest_first(qtbot: QtBot, tmp_pat
     bars = ProbabilityBars()
     qtbot.addWidget(bars)
     bars.show()
-    assert "Not explained yet" in bars.note.text()
+    assert "not explained yet" in bars.note.text()
     assert not bars.bars["NV"].isVisible()
     bars.show_explained(Explained(PROBABILITIES, "classifier.pth", False, tmp_path, None))
     bars.layout().activate()

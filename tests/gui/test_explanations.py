@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from core.cadence import explanations_wanted, wants_explanation
 from core.messages import MOST_TEXTS
 from gui.explanations import ExplanationEnded, Explanations
-from gui.tasks.explanation_process import ExplanationProcess
+from gui.tasks.headless_process import HeadlessProcess
 from gui.widgets.explanation_panel import ExplanationPanel
 from tests.gui.conftest import WAIT_MS
 from xai.job import ANALYSIS, OVERLAY, ExplanationJob
@@ -60,7 +60,7 @@ def make_queue(qtbot: QtBot, tmp_path: Path) -> Callable[..., Explanations]:
 
     def make(how: str, limit_s: float = 60.0) -> Explanations:
         command = (sys.executable, str(program), how)
-        queue = Explanations(owner, lambda parent: ExplanationProcess(parent, command, limit_s))
+        queue = Explanations(owner, lambda parent: HeadlessProcess(parent, command, limit_s))
         queue.lines = []
         queue.logged.connect(lambda level, text: queue.lines.append((level, text)))
         return queue
@@ -112,7 +112,7 @@ def test_a_crash_is_a_message(qtbot: QtBot, make_queue: Callable[..., Explanatio
 
 def test_a_program_that_is_not_there_is_a_message(qtbot: QtBot, tmp_path: Path) -> None:
     owner = QObject()
-    queue = Explanations(owner, lambda parent: ExplanationProcess(parent, (str(tmp_path / "no_python"),)))
+    queue = Explanations(owner, lambda parent: HeadlessProcess(parent, (str(tmp_path / "no_python"),)))
     lines: list[str] = []
     queue.logged.connect(lambda _level, text: lines.append(text))
     with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
@@ -130,7 +130,7 @@ def test_the_time_limit_ends_a_job(qtbot: QtBot, make_queue: Callable[..., Expla
 def test_a_deaf_process_is_killed(
     qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gui.tasks.explanation_process.GRACE_S", 0.3)
+    monkeypatch.setattr("gui.tasks.headless_process.GRACE_S", 0.3)
     queue = make_queue("deaf", limit_s=0.6)
     with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
         queue.add(a_job(tmp_path))

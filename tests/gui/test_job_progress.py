@@ -62,3 +62,15 @@ def test_a_repeated_batch_goes_not_back(tmp_path: Path) -> None:
     progress.note(StepReport("MEL", (1, 2), 9, 10, None), 1.0)
     progress.note(StepReport("MEL", (1,), 1, 10, None), 2.0)
     assert progress.position == 18
+
+
+def test_explanations_count_into_the_whole(tmp_path: Path) -> None:
+    progress = JobProgress(job(tmp_path))
+    progress.expect_explanations(2)
+    progress.note(saved(tmp_path, 3), 1.0)
+    assert progress.fraction == pytest.approx(3 / 5)
+    progress.explanation_ended(8.0)
+    assert (progress.fraction, progress.explanations_left) == (pytest.approx(4 / 5), 1)
+    progress.expect_explanations(0)  # the queue was cleared
+    assert progress.fraction == 1.0
+    assert progress.seconds_left == 0

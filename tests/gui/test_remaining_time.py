@@ -22,8 +22,19 @@ def test_counts_every_kind_of_work() -> None:
     assert left.seconds_left() is None  # nobody knows yet how long an explanation takes
     left.advance("explanation", 2, 60.0)
     assert left.seconds_left() == pytest.approx(5 + 60)
-    left.drop("explanation")
+    left.leave("explanation", 1)
+    assert left.seconds_left() == pytest.approx(5 + 30)
+    left.leave("explanation", 0)
     assert left.seconds_left() == pytest.approx(5)
+
+
+def test_what_is_assumed_holds_until_enough_was_measured() -> None:
+    left = RemainingTime()
+    left.expect("explanation", 3)
+    left.assume("explanation", 10.0)
+    assert left.seconds_left() == pytest.approx(30)
+    left.advance("explanation", 2, 40.0)
+    assert left.seconds_left() == pytest.approx(20)
 
 
 def test_work_without_a_time_counts_as_done_and_not_for_the_speed() -> None:

@@ -23,10 +23,11 @@ from core.seeds import image_seed
 from gui.dialogs import CloseChoice
 from gui.explanations import Explanations
 from gui.job_controller import JobState
+from gui.job_progress import JobProgress
 from gui.journal import JOURNAL_FOLDER, Journal
 from gui.main_window import MainWindow
-from gui.tasks.explanation_process import ExplanationProcess
 from gui.tasks.generation import StepReport
+from gui.tasks.headless_process import HeadlessProcess
 from tests.conftest import tiny_unet, write_checkpoint
 from tests.gui.conftest import WAIT_MS, images_in, log_of, wait_for_job
 from tests.gui.test_explanations import STAND_IN
@@ -106,6 +107,20 @@ def test_stop_after_this_image_then_continue(qtbot: QtBot, open_window: Callable
     wait_for_job(qtbot, window)
     assert images_in(output) == [f"MEL/0{number}" for number in range(1, 7)]
     assert not window.parts.unfinished_notice.isVisible()
+
+
+def test_a_job_that_is_stopping_does_not_count_down_to_its_end(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JobProgress, "seconds_left", 120.0)
+    window = open_window(steps=1000)
+    left = window.parts.centre.progress.left
+    click(qtbot, window, "startButton")
+    qtbot.waitUntil(lambda: left.text() == "about 2 min left", timeout=WAIT_MS)
+    click(qtbot, window, "stopButton")
+    qtbot.waitUntil(lambda: left.text() == "" and window.controller.active, timeout=WAIT_MS)
+    window.controller.stop_now()
+    wait_for_job(qtbot, window)
 
 
 def test_stop_now_gives_up_the_image_being_made(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
@@ -308,6 +323,55 @@ def test_an_image_that_was_deleted_meanwhile(qtbot: QtBot, window: MainWindow, e
     qtbot.waitUntil(lambda: window.parts.browser.model.rowCount() == 0, timeout=WAIT_MS)
 
 
+def test_images_of_another_process_appear_by_themselves(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, browser = Path(window.settings.output), window.parts.browser
+    qtbot.waitUntil(lambda: not window.keeper.busy, timeout=WAIT_MS)
+    for class_name, number in (("MEL", 1), ("MEL", 2), ("NV", 1)):  # first the folders, then an image in one of them
+        file = output / class_name / f"ISIC_{number:07d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        QImage(8, 8, QImage.Format_RGB888).save(str(file))
+        if number == 1:
+            qtbot.waitUntil(lambda name=class_name: name in browser._folder_items, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: browser.folders.item(0).text() == "MEL (2)", timeout=WAIT_MS)
+    browser.show_class("MEL")
+    assert browser.model.rowCount() == 2
+
+
+def test_explaining_a_chosen_image_shows_its_class_probabilities(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tiny_checkpoints: Path
+) -> None:
+    write_classifier(tiny_checkpoints)
+    window = open_window()
+    click(qtbot, window, "startButton")
+    wait_for_job(qtbot, window)
+    details = window.parts.browser.details
+    window.browsing.show_image(Path(window.settings.output) / "MEL" / "ISIC_0000001.png")
+    qtbot.waitUntil(details.explain_button.isVisible, timeout=WAIT_MS)
+    click(qtbot, window, "explainButton")
+    click(qtbot, window, "explainButton")  # an impatient second click does not queue it twice
+    assert window.explanations.waiting == 0
+    qtbot.waitUntil(lambda: details.probabilities.note.text() == "by classifier.pth", timeout=6 * WAIT_MS)
+    assert sum(bar.value() for bar in details.probabilities.bars.values()) == pytest.approx(1000, abs=7)
+    assert window.parts.centre.preview.overlay is not None
+    assert details.explain_button.isHidden()
+
+
+def test_an_explanation_that_cannot_be_had_is_said_in_a_box(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tiny_checkpoints: Path, errors: list[str]
+) -> None:
+    (tiny_checkpoints / "classifier.pth").write_bytes(b"not a classifier")
+    window = open_window()
+    click(qtbot, window, "startButton")
+    wait_for_job(qtbot, window)
+    window.parts.browser.wanted.emit("explain", Path(window.settings.output) / "MEL" / "ISIC_0000001.png")
+    qtbot.waitUntil(lambda: not window.explanations.busy, timeout=6 * WAIT_MS)
+    assert len(errors) == 1
+    assert errors[0].startswith("MEL/ISIC_0000001.png was not explained: ")
+    assert "classifier.pth" in errors[0]
+
+
 def test_explanations_during_generation(
     qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,7 +380,7 @@ def test_explanations_during_generation(
     command = (os.sys.executable, str(program), "well")
     monkeypatch.setattr(
         "gui.main_window.Explanations",
-        lambda parent: Explanations(parent, lambda owner: ExplanationProcess(owner, command)),
+        lambda parent: Explanations(parent, lambda owner: HeadlessProcess(owner, command)),
     )
     window = open_window(quantities={**MANY, "MEL": 4}, xai_mode=True, xai_cadence=2)
     click(qtbot, window, "startButton")
@@ -326,6 +390,28 @@ def test_explanations_during_generation(
     assert "MEL/ISIC_0000002.png is explained" in text
     assert "MEL/ISIC_0000004.png is explained" in text
     assert "MEL/ISIC_0000001.png is explained" not in text
+
+
+def test_a_job_goes_on_until_its_images_are_explained(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "stand_in.py"
+    program.write_text(STAND_IN)
+    command = (os.sys.executable, str(program), "hang")
+    monkeypatch.setattr(
+        "gui.main_window.Explanations",
+        lambda parent: Explanations(parent, lambda owner: HeadlessProcess(owner, command)),
+    )
+    window = open_window(quantities={**MANY, "MEL": 3}, xai_mode=True, xai_cadence=1)
+    panel = window.parts.centre.progress
+    click(qtbot, window, "startButton")
+    wait_for_job(qtbot, window)
+    assert len(images_in(Path(window.settings.output))) == 3
+    assert (panel.state.text(), panel.bar.value()) == ("Explaining", panel.bar.maximum() // 2)
+    assert window.parts.buttons.start_button.isEnabled()  # whoever does not want to wait need not
+    click(qtbot, window, "cancelXaiButton")
+    qtbot.waitUntil(lambda: not window.explanations.busy, timeout=WAIT_MS)
+    assert (panel.state.text(), panel.bar.value()) == ("", panel.bar.maximum())
 
 
 def test_a_crash_of_the_explanations_is_a_line_in_the_log(
@@ -340,7 +426,7 @@ def test_a_crash_of_the_explanations_is_a_line_in_the_log(
     command = (os.sys.executable, str(program), "crash")
     monkeypatch.setattr(
         "gui.main_window.Explanations",
-        lambda parent: Explanations(parent, lambda owner: ExplanationProcess(owner, command)),
+        lambda parent: Explanations(parent, lambda owner: HeadlessProcess(owner, command)),
     )
     window = open_window(xai_mode=True)
     click(qtbot, window, "startButton")
@@ -363,7 +449,7 @@ def test_overlays_of_freshly_generated_images(
     preview, details = window.parts.centre.preview, window.parts.browser.details
     window.browsing.show_image(image)
     qtbot.waitUntil(lambda: "ISIC_0000001" in details.title.text(), timeout=WAIT_MS)
-    assert "Not explained yet" in details.probabilities.note.text()
+    assert "not explained yet" in details.probabilities.note.text()
     qtbot.waitUntil(lambda: not window.explanations.busy, timeout=6 * WAIT_MS)
     qtbot.waitUntil(lambda: not window.keeper.busy, timeout=WAIT_MS)
     assert preview.file == image
@@ -437,7 +523,7 @@ def test_a_full_analysis_is_queued_from_the_image_and_its_report_opens(
     command = (os.sys.executable, str(program), "well")
     monkeypatch.setattr(
         "gui.main_window.Explanations",
-        lambda parent: Explanations(parent, lambda owner: ExplanationProcess(owner, command)),
+        lambda parent: Explanations(parent, lambda owner: HeadlessProcess(owner, command)),
     )
     opened: list[Path] = []
     monkeypatch.setattr("gui.browsing_presenter.open_path", lambda path: opened.append(path) or True)
@@ -447,7 +533,7 @@ def test_a_full_analysis_is_queued_from_the_image_and_its_report_opens(
     image = Path(window.settings.output) / "MEL" / "ISIC_0000001.png"
     window.parts.browser.wanted.emit("report", image)
     assert "has not been analysed yet" in errors[0]
-    window.parts.browser.wanted.emit("explain", image)
+    window.parts.browser.wanted.emit("analyse", image)
     assert window.explanations.current is not None
     assert (window.explanations.current.kind, window.explanations.current.every) == ("analysis", 5)
     qtbot.waitUntil(lambda: not window.explanations.busy, timeout=WAIT_MS)

@@ -1,23 +1,21 @@
-"""The headless process that explains an image, run by Qt: the protocol is that of ``core.headless``."""
+"""A headless process run by Qt, for explanations and evaluations alike: the protocol is that of ``core.headless``."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from PyQt5.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
 
-from core.headless import ERROR_TAIL, GRACE_S, headless_command, headless_environment
+from core.headless import ERROR_TAIL, GRACE_S, headless_environment
 from core.messages import Messages, over_time, why_it_ended
 from core.paths import PROJECT_ROOT
-from xai.job import EVERY_VARIABLE, ExplanationJob
 
-_TIME_LIMIT_S: Final = 3600.0
 _REFUSED: Final = 2
 
 
@@ -28,7 +26,7 @@ class Ending:
     Attributes:
         well: it did what it was asked.
         reason: why not, as the end of a sentence; empty when it did, or when it was cancelled.
-        refused: it would not do any other image either: no classifier, or no such device.
+        refused: it would not do such a job at all (exit code 2): no classifier, no such device, a wrong folder.
     """
 
     well: bool
@@ -36,8 +34,12 @@ class Ending:
     refused: bool = False
 
 
-class ExplanationProcess(QObject):
+class HeadlessProcess(QObject):
     """Runs one job.
+
+    Args:
+        command: as of ``core.headless.headless_command``.
+        time_limit_s: after which it is stopped; None for no limit.
 
     Signals:
         told: one message of the process (``{"event": ...}``).
@@ -47,14 +49,9 @@ class ExplanationProcess(QObject):
     told = pyqtSignal(object)
     ended = pyqtSignal(object)
 
-    def __init__(
-        self,
-        parent: QObject,
-        command: tuple[str, ...] | None = None,
-        time_limit_s: float = _TIME_LIMIT_S,
-    ) -> None:
+    def __init__(self, parent: QObject, command: tuple[str, ...], time_limit_s: float | None = None) -> None:
         super().__init__(parent)
-        self._command, self._limit = command or headless_command("xai"), time_limit_s
+        self._command, self._limit = command, time_limit_s
         self._folder: Path | None = None
         self._messages = Messages()
         self._errors = b""
@@ -73,22 +70,26 @@ class ExplanationProcess(QObject):
         timer.timeout.connect(action)
         return timer
 
-    def start(self, job: ExplanationJob) -> None:
+    def start(self, job: bytes, variables: Mapping[str, str]) -> None:
         """Write the job file and start the process; returns at once.
+
+        Args:
+            job: the content of the job file.
+            variables: of the environment, beside what every headless process has.
 
         Raises:
             OSError: the job file cannot be written.
         """
-        self._folder = Path(tempfile.mkdtemp(prefix="isicgui-xai-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="isicgui-job-"))
         file = self._folder / "job.json"
-        file.write_bytes(job.encoded())
+        file.write_bytes(job)
         environment = QProcessEnvironment()
-        extra = {EVERY_VARIABLE: str(job.every)} if job.every is not None else {}
-        for name, value in headless_environment(extra).items():
+        for name, value in headless_environment(variables).items():
             environment.insert(name, value)
         self._process.setProcessEnvironment(environment)
         self._process.setWorkingDirectory(str(PROJECT_ROOT))
-        self._clock.start(round(self._limit * 1000))
+        if self._limit is not None:
+            self._clock.start(round(self._limit * 1000))
         self._process.start(self._command[0], [*self._command[1:], str(file)])
 
     def cancel(self) -> None:
@@ -104,7 +105,7 @@ class ExplanationProcess(QObject):
             self._grace.start(round(GRACE_S * 1000))
 
     def _on_time_limit(self) -> None:
-        self._stop(over_time(self._limit))
+        self._stop(over_time(self._clock.interval() / 1000))
 
     def _read(self) -> None:
         for message in self._messages.feed(bytes(self._process.readAllStandardOutput())):

@@ -1,0 +1,93 @@
+"""Left, in place of the classes: what is known of lesion and patient, for a metadata-conditioned model."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, QWidget
+
+from core.conditions import SEXES, SITES, UNKNOWN, Condition
+from gui.widgets.controls import heading_line, label, named, spin_box
+
+_UNKNOWN_AGE = -1
+_NOTE = (
+    "One model for all, drawn towards what is known; what is left unknown it chooses itself. "
+    "Its images need an output folder of their own."
+)
+_MELANOCYTIC: tuple[tuple[str, bool | None], ...] = ((UNKNOWN, None), ("yes", True), ("no", False))
+_AGE_TIP = "Age in years; the model knows three groups: below 40, 40 to 65, above 65."
+_GUIDANCE_TIP = "How far images are drawn towards what is known: 1 as it was learnt, more exaggerates it."
+
+
+class ConditionPanel(QWidget):
+    """A condition, how strongly it is to be followed, and how many images.
+
+    Signals:
+        changed: another value.
+    """
+
+    changed = pyqtSignal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.melanocytic = _choices("conditionMelanocyticCombo", "Whether the lesion is made of melanocytes.")
+        self.sex = _choices("conditionSexCombo", "Sex of the patient.")
+        self.site = _choices("conditionSiteCombo", "Where on the body the lesion is.")
+        self.age = spin_box("conditionAgeSpin", _AGE_TIP, _UNKNOWN_AGE, 120, _UNKNOWN_AGE)
+        self.guidance = named(QDoubleSpinBox(), "conditionGuidanceSpin", _GUIDANCE_TIP)
+        self.quantity = spin_box("conditionQuantitySpin", "Number of images.", 1, 99_999, 5)
+        self._finish_controls()
+        self._lay_out()
+
+    def _finish_controls(self) -> None:
+        self.melanocytic.addItems([text for text, _ in _MELANOCYTIC])
+        for combo, values in ((self.sex, SEXES), (self.site, SITES)):
+            combo.addItem(UNKNOWN, None)
+            for value in values:
+                combo.addItem(value, value)
+        self.age.setSpecialValueText(UNKNOWN)
+        self.guidance.setRange(0.0, 20.0)
+        self.guidance.setSingleStep(0.5)
+        self.guidance.setDecimals(1)
+        for combo in (self.melanocytic, self.sex, self.site):
+            combo.currentIndexChanged.connect(lambda _: self.changed.emit())
+        for spin in (self.age, self.guidance, self.quantity):
+            spin.valueChanged.connect(lambda _: self.changed.emit())
+
+    def _lay_out(self) -> None:
+        note = label(_NOTE, "quiet")
+        note.setWordWrap(True)
+        form = QFormLayout()
+        form.setVerticalSpacing(4)
+        for text, widget in (
+            ("&Melanocytic", self.melanocytic),
+            ("Sex", self.sex),
+            ("&Age", self.age),
+            ("S&ite", self.site),
+            ("&Guidance", self.guidance),
+            ("&Number", self.quantity),
+        ):
+            form.addRow(text, widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(heading_line("What is known"))
+        layout.addLayout(form)
+        layout.addWidget(note)
+
+    def fill(self, condition: Condition, guidance: float) -> None:
+        """Show a condition and its guidance."""
+        self.melanocytic.setCurrentIndex([value for _, value in _MELANOCYTIC].index(condition.melanocytic))
+        self.sex.setCurrentIndex((None, *SEXES).index(condition.sex))
+        self.site.setCurrentIndex((None, *SITES).index(condition.site))
+        self.age.setValue(_UNKNOWN_AGE if condition.age is None else round(condition.age))
+        self.guidance.setValue(guidance)
+
+    @property
+    def condition(self) -> Condition:
+        """What the controls say."""
+        age = None if self.age.value() == _UNKNOWN_AGE else float(self.age.value())
+        melanocytic = _MELANOCYTIC[self.melanocytic.currentIndex()][1]
+        return Condition(melanocytic, self.sex.currentData(), age, self.site.currentData())
+
+
+def _choices(object_name: str, tool_tip: str) -> QComboBox:
+    return named(QComboBox(), object_name, tool_tip)

@@ -1,0 +1,59 @@
+"""Left: where images come from. The models of the classes, or, where there is one, a metadata-conditioned model."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtWidgets import QSizePolicy, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+
+from gui.settings import CLASS_SOURCE, METADATA_SOURCE
+from gui.widgets.class_panel import ClassPanel
+from gui.widgets.condition_panel import ConditionPanel
+from gui.widgets.controls import named
+
+_SOURCES = (CLASS_SOURCE, METADATA_SOURCE)
+
+
+class SourceTabs(QWidget):
+    """Two panels, one of them shown; the tabs are there only while there is a choice.
+
+    Signals:
+        changed: another source.
+    """
+
+    changed = pyqtSignal()
+
+    def __init__(self, classes: ClassPanel, conditions: ConditionPanel) -> None:
+        super().__init__()
+        self.tabs = named(QTabBar(), "sourceTabs", "What the next Start draws from.", "Source of the images")
+        self.tabs.addTab("Classes")
+        self.tabs.addTab("Metadata")
+        self._pages = QStackedWidget()
+        for page in (classes, conditions):
+            page.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Maximum)
+            self._pages.addWidget(page)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.tabs)
+        layout.addWidget(self._pages)
+        self.tabs.currentChanged.connect(self._on_tab)
+        self.show_available(False)
+
+    @property
+    def current(self) -> str:
+        """The source of the next job."""
+        return _SOURCES[self.tabs.currentIndex()]
+
+    def choose(self, source: str) -> None:
+        """Take a source, if it is there."""
+        available = source == CLASS_SOURCE or not self.tabs.isHidden()
+        self.tabs.setCurrentIndex(_SOURCES.index(source) if available and source in _SOURCES else 0)
+
+    def show_available(self, metadata: bool) -> None:
+        """Offer the metadata-conditioned model, or no longer."""
+        self.tabs.setVisible(metadata)
+        if not metadata:
+            self.tabs.setCurrentIndex(0)
+
+    def _on_tab(self, index: int) -> None:
+        self._pages.setCurrentIndex(index)
+        self.changed.emit()
