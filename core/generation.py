@@ -82,8 +82,9 @@ def run(
         )
     _check_models(job)
     colors = load_color_statistics(job.checkpoints) if job.color_adjustment else {}
+    models = ModelCache() if cache is None else cache  # an empty cache is false
     with open_output_folder(job.output, OF_CONDITIONS if job.condition else OF_CLASSES) as output:
-        running = _Run(job, control or Control(), cache or ModelCache(), output, colors, device, precision)
+        running = _Run(job, control or Control(), models, output, colors, device, precision)
         yield from running.events()
 
 

@@ -118,6 +118,15 @@ def test_the_global_generator_is_neither_used_nor_moved(make_job: Any) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_models_stay_in_the_cache_that_was_given(make_job: Any) -> None:
+    from core.checkpoints import ModelCache
+
+    cache = ModelCache()
+    for _ in range(2):
+        list(generation.run(make_job({"MEL": 1, "NV": 1}), cache=cache))
+        assert len(cache) == 2
+
+
 def test_it_is_what_diffusers_pipeline_makes(make_job: Any, tiny_checkpoints: Path) -> None:
     """The same noise through DDPMPipeline gives the same image."""
     from diffusers import DDPMPipeline, DDPMScheduler
