@@ -1,31 +1,38 @@
-"""Images per second of this program against ``diffusers.DDPMPipeline`` in fp32, interleaved in one run.
+"""Seconds an image of this program against ``diffusers.DDPMPipeline`` in fp32, interleaved in one run.
 
-Both run the default UNet (25.3 million parameters, random weights: the arithmetic is the same) at 128 px with
-DDPM, batch 1, from a model in memory to pixels in memory; the program's side also writes PNG and row.
+All sides run the default UNet (25.3 million parameters, random weights: the arithmetic is the same) at 128 px with
+DDPM. The pipeline goes from a model in memory to pixels in memory. The plain loop is what comparable applications do:
+one image at a time, fp32, the model as it was loaded, a PNG. The program's side also writes the row. Behind each
+figure: which part of the machine's own rate of matrix products, measured in turn with it, the network's operations
+reach; they are counted in diffusers' form of the network, whatever form computes them.
+
+    python -m benchmarks.generation --steps 10 --json now.json --compare before.json
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from core.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from benchmarks.machine import describe_machine  # noqa: E402
+from benchmarks.measure import add_options, clock_of, in_turn, matrix_products, report  # noqa: E402
 from core.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET  # noqa: E402
 from core.checkpoints import ModelCache  # noqa: E402
-from core.devices import resolve_device  # noqa: E402
+from core.denoising import to_pixels  # noqa: E402
+from core.devices import DTYPES, default_batch_size, resolve_device, resolve_precision  # noqa: E402
 from core.generation import run  # noqa: E402
 from core.job import GenerationJob  # noqa: E402
 
@@ -41,17 +48,32 @@ def pipeline_run(model: UNet2DModel, steps: int, device: torch.device) -> Callab
     return once
 
 
-def program_run(folder: Path, steps: int, device: torch.device, precision: str) -> Callable[[], None]:
-    """One image through the program, PNG and row included; the model stays in memory between images."""
+def plain_run(model: UNet2DModel, folder: Path, steps: int, device: torch.device) -> Callable[[], None]:
+    """One image in a loop over the scheduler's steps, and its PNG."""
+    scheduler, size = DDPMScheduler(**DEFAULT_SCHEDULER), int(model.config["sample_size"])
+
+    @torch.no_grad()
+    def once() -> None:
+        scheduler.set_timesteps(steps)
+        image = torch.randn(1, 3, size, size, device=device)
+        for timestep in scheduler.timesteps:
+            image = scheduler.step(model(image, timestep).sample, timestep, image).prev_sample
+        Image.fromarray(to_pixels(image)[0]).save(folder / "plain.png")
+
+    return once
+
+
+def program_run(folder: Path, steps: int, device: torch.device, precision: str, images: int) -> Callable[[], None]:
+    """Some images at once through the program, PNGs and rows included; the model stays in memory between runs."""
     cache = ModelCache()
     job = GenerationJob(
-        {"MEL": 1},
+        {"MEL": images},
         checkpoints=folder / "checkpoints",
         output=folder / "output",
         steps=steps,
         device=str(device),
         precision=precision,
-        batch_size=1,
+        batch_size=images,
     )
 
     def once() -> None:
@@ -61,54 +83,59 @@ def program_run(folder: Path, steps: int, device: torch.device, precision: str) 
     return once
 
 
-def measure(runs: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each run, one after the other in turn, after one warm-up each."""
-    for once in runs.values():
-        once()
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, once in runs.items():
-            started = time.perf_counter()
-            once()
-            seconds[name].append(time.perf_counter() - started)
-    return seconds
+def operations(model: UNet2DModel, steps: int, device: torch.device) -> float:
+    """Floating-point operations of one image."""
+    size = int(model.config["sample_size"])
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 3, size, size, device=device), 500)
+    return float(steps * counter.get_total_flops())
 
 
 def main() -> int:
-    """Measure, print a table, and write the numbers where ``--output`` says."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure, print a table, and keep the numbers where ``--json`` says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--batch", type=int, help="images of the last run (default: as many as the program chooses)")
+    parser.add_argument("--threads", type=int, help="default: as many as torch chooses")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--output", type=Path, help="JSON file for the numbers")
+    add_options(parser, repeats=5)
     options = parser.parse_args()
-    device = resolve_device(options.device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device, steps = resolve_device(options.device), options.steps
+    native = resolve_precision("auto", device)
+    batch = options.batch or default_batch_size(device, DEFAULT_UNET["sample_size"])
     torch.manual_seed(0)
     model = UNet2DModel(**DEFAULT_UNET).eval()
+    products = {name: matrix_products(device, DTYPES[name]) for name in dict.fromkeys(("fp32", native))}
     with tempfile.TemporaryDirectory(prefix="isicgui-benchmark-") as name:
         folder = Path(name)
         (folder / "checkpoints").mkdir()
         torch.save(model.state_dict(), folder / "checkpoints" / "unet_MEL_best.pth")
-        runs = {
-            "DDPMPipeline fp32": pipeline_run(model, options.steps, device),
-            "program fp32": program_run(folder, options.steps, device, "fp32"),
-            "program auto": program_run(folder, options.steps, device, "auto"),
+        sides = {
+            "DDPMPipeline fp32": (pipeline_run(model, steps, device), "fp32", 1),
+            "plain loop fp32": (plain_run(model, folder, steps, device), "fp32", 1),
+            "program fp32": (program_run(folder, steps, device, "fp32", 1), "fp32", 1),
+            "program auto": (program_run(folder, steps, device, "auto", 1), native, 1),
+            f"program auto, batch {batch}": (program_run(folder, steps, device, "auto", batch), native, batch),
         }
-        seconds = measure(runs, options.repeats)
-    report(describe_machine(device), options.steps, seconds, options.output)
+        runs = {side: once for side, (once, _, _) in sides.items()}
+        runs |= {f"products {precision}": once for precision, (once, _) in products.items()}
+        seconds = in_turn(runs, options.repeats, clock_of(options))
+    rates = {
+        precision: count / statistics.median(seconds.pop(f"products {precision}"))
+        for precision, (_, count) in products.items()
+    }
+    work = operations(model, steps, device)
+    print(f"default UNet, 128 px, {steps} DDPM steps, {work / steps / 1e9:.1f} GFLOP each; auto is {native}")
+    print("matrix products:", ", ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items()))
+    figures = {side: [value / images for value in seconds[side]] for side, (_, _, images) in sides.items()}
+    notes = {
+        side: f"{100 * work / statistics.median(figures[side]) / rates[precision]:.0f}% of {precision} products"
+        for side, (_, precision, _) in sides.items()
+    }
+    report(figures, describe_machine(device), options, "s an image", notes)
     return 0
-
-
-def report(machine: dict[str, object], steps: int, seconds: dict[str, list[float]], output: Path | None) -> None:
-    """Print medians, spread and ratios to the first run."""
-    print(json.dumps(machine))
-    print(f"default UNet, 128 px, {steps} DDPM steps, batch 1; seconds an image: median (fastest to slowest)")
-    reference = statistics.median(next(iter(seconds.values())))
-    for name, values in seconds.items():
-        middle = statistics.median(values)
-        print(f"{name:20} {middle:7.2f} s ({min(values):.2f} to {max(values):.2f})  {reference / middle:5.2f}x")
-    if output:
-        output.write_text(json.dumps({"machine": machine, "steps": steps, "seconds": seconds}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
