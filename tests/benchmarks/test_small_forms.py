@@ -95,3 +95,8 @@ def test_the_machine_is_measured_in_operations() -> None:
     once, operations = measure.matrix_products(torch.device("cpu"), torch.float32)
     once()
     assert operations == 4 * 2 * 1024**3
+
+
+def test_network(tmp_path: Path) -> None:
+    found = numbers_of("network", tmp_path / "n.json")
+    assert {"diffusers fp32", "program fp32"} <= set(found["figures"])
