@@ -42,6 +42,21 @@ def test_the_number_of_a_deleted_image_is_not_used_again(tmp_path: Path) -> None
     assert save(tmp_path, "MEL") == [4]
 
 
+def test_an_image_costs_no_look_at_those_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder is listed and no table is read once the job has begun; the table only ever grows at its end."""
+    save(tmp_path, "MEL", 3)
+    with open_output_folder(tmp_path) as output, monkeypatch.context() as patch:
+        for name in ("scandir", "listdir"):
+            patch.setattr(os, name, lambda *_: pytest.fail("a folder was listed"))
+        patch.setattr(Path, "read_bytes", lambda *_: pytest.fail("a file was read"))
+        identity, before = output.table.file.stat().st_ino, output.table.file.stat().st_size
+        number = output.next_number("MEL")
+        output.save(noise(), parameters(isic_number=number))
+        after = output.table.file.stat()
+    assert (number, after.st_ino) == (4, identity)
+    assert after.st_size > before
+
+
 @settings(max_examples=30, deadline=None)
 @given(there=st.sets(st.integers(1, 9_999_999), max_size=5), how_many=st.integers(1, 4))
 def test_numbers_rise_above_whatever_is_there(there: set[int], how_many: int) -> None:
