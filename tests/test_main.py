@@ -44,3 +44,24 @@ def test_the_window_is_made_without_what_makes_images() -> None:
     )
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, env=environment, check=True)
+
+
+@pytest.mark.parametrize(
+    "command", [["main.py", "generate", "--classes", "MEL=1"], ["main.py"], ["download_models.py", "--list"]]
+)
+def test_a_python_without_the_packages_is_told_what_to_start_instead(command: list[str]) -> None:
+    """``-S`` hides every installed package."""
+    done = subprocess.run(
+        [sys.executable, "-S", *command],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "PYTHONPATH": "", "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "is not installed in this Python" in done.stderr
+    assert "run_isicgui" in done.stderr
+    assert ("download_models.py" in done.stderr) == (command[0] == "download_models.py")
