@@ -17,6 +17,7 @@ SHARES: Final = tuple(range(5, 100, 5))
 """Percent of the pixels that are removed."""
 EXPLAINED: Final = ("gradcam", "ig")
 REMOVALS: Final = ("black", "random")
+_NAMES: Final = {"gradcam": "Grad-CAM", "ig": "Integrated Gradients"}
 _WHAT: Final = (
     "The most important pixels are removed in steps of 5%; the fall of the probability of the predicted class is "
     "averaged over images and steps. The control removes what a random map marks: as coarse as Grad-CAM's for "
@@ -35,11 +36,18 @@ def write_fidelity(output: Path, result: Mapping[str, Any], shown: Sequence[Expl
     pictures = []
     for removal in REMOVALS:
         mine = [row for row in result["rows"] if row["removal"] == removal]
-        lines = [(row["method"], np.array(row["curve"]), row["method"] not in EXPLAINED) for row in mine]
+        lines = [
+            (_NAMES.get(row["method"], row["method"]), np.array(row["curve"]), row["method"] not in EXPLAINED)
+            for row in mine
+        ]
         file = save(fidelity_figure(SHARES, lines), output / f"fidelity_{removal}.png")
         pictures.append(Picture(file, f"Removed pixels become {removal}.", width=430))
     contours = [Picture(figure, caption) for figure, caption in contour_figures(shown)]
-    table = Table(("Method", "Removal", "Mean fall", "Above the control"), [_row(row) for row in result["rows"]])
+    table = Table(
+        ("Method", "Removal", "Mean fall", "Above the control"),
+        [_row(row) for row in result["rows"]],
+        f"Mean fall over {result['images']} images, with 95% intervals over lesions.",
+    )
     sections = [
         Section("Fidelity", [_WHAT, table, Gallery(pictures, "Mean fall of the probability of the predicted class.")]),
         Section("Where the classifier looks", [Gallery(contours, "Contours enclose the most important 20%.")]),
@@ -56,11 +64,12 @@ def _by_share(curve: Sequence[float]) -> dict[str, str]:
 
 def _row(row: Mapping[str, Any]) -> list[Cell]:
     above = cell(interval_of(row["above_control"])) if "above_control" in row else None
-    return [row["method"], row["removal"], cell(interval_of(row["area"])), above]
+    return [_NAMES.get(row["method"], row["method"]), row["removal"], cell(interval_of(row["area"])), above]
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
     above = interval_of(row["above_control"])
-    told = above.low is not None and above.low > 0
-    verdict = "more faithful than" if told else "not shown to be more faithful than"
-    return f"{row['method']} ({row['removal']}) is {verdict} a random map: {cell(above)} above it."
+    verdict = "not shown to differ in fidelity from"
+    if above.low is not None and above.high is not None and above.low * above.high > 0:
+        verdict = "more faithful than" if above.low > 0 else "less faithful than"
+    return f"{_NAMES[row['method']]} (pixels made {row['removal']}) is {verdict} a random map: {cell(above)} above it."

@@ -49,6 +49,12 @@ def job(ham10000: Path, cache: Path, tmp_path: Path) -> TrainingJob:
     )
 
 
+def test_what_cannot_be_exported_is_refused_before_it_is_trained(job: TrainingJob, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="at 32 px.*Leave --export out"):
+        train(replace(job, export=tmp_path / "classifier.pth"))
+    assert not job.output.exists()
+
+
 def test_a_run_leaves_what_it_learnt_and_where_that_comes_from(trained_run: Path, ham10000: Path) -> None:
     classifier = load_classifier(trained_run / BEST)
     assert (classifier.backbone, classifier.task, classifier.image_size) == ("resnet18", Task("isic7"), 40)
