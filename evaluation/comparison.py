@@ -18,6 +18,7 @@ from evaluation.report import JSON_FILE, write_results
 from evaluation.resemblance import ALL
 from evaluation.results import RESULT_FORMAT, versions
 from evaluation.run import evaluate
+from evaluation.summary import heading
 
 HTML_FILE: Final = "comparison.html"
 DATA_FILE: Final = "comparison.json"
@@ -84,7 +85,7 @@ def tables(results: Mapping[str, Mapping[str, Any]]) -> list[Table]:
     group = ALL if len(first["set_images"]) > 1 else next(iter(first["set_images"]))
     found = [
         Table(
-            ("Set", "n", *_METRICS, "KID ÷ floor"),
+            ("Set", "n", *map(heading, _METRICS), "KID ÷ floor"),
             [_figures_row(name, result, group, space) for name, result in results.items()],
             f"Features: {what}. Classes: {group}. KID ± deviation over subsets; the last column divides by the 95th "
             "percentile of real against real.",

@@ -69,6 +69,6 @@ def test_markdown_has_a_row_a_set(results: dict[str, Path]) -> None:
     loaded = {name: json.loads((folder / "evaluation.json").read_text()) for name, folder in results.items()}
     first = tables(loaded)[0]
     lines = markdown(first).splitlines()
-    assert lines[0] == "| Set | n | kid | fid | precision | recall | density | coverage | diversity | KID ÷ floor |"
+    assert lines[0] == "| Set | n | KID | FID | precision | recall | density | coverage | diversity | KID ÷ floor |"
     assert lines[1].count("---") == 10
     assert lines[2].startswith("| good | 16 | ")
