@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from classification.fidelity_pictures import Explained, contour_figures
+from classification.fidelity_pictures import NAMES, Explained, contour_figures
 from classification.plots import fidelity_figure, save
 from classification.tables import cell, interval_of, write_csv, write_json
 from core.report import Cell, Gallery, Picture, Section, Table, write_report
@@ -17,7 +17,6 @@ SHARES: Final = tuple(range(5, 100, 5))
 """Percent of the pixels that are removed."""
 EXPLAINED: Final = ("gradcam", "ig")
 REMOVALS: Final = ("black", "random")
-_NAMES: Final = {"gradcam": "Grad-CAM", "ig": "Integrated Gradients"}
 _WHAT: Final = (
     "The most important pixels are removed in steps of 5%; the fall of the probability of the predicted class is "
     "averaged over images and steps. The control removes what a random map marks: as coarse as Grad-CAM's for "
@@ -37,7 +36,7 @@ def write_fidelity(output: Path, result: Mapping[str, Any], shown: Sequence[Expl
     for removal in REMOVALS:
         mine = [row for row in result["rows"] if row["removal"] == removal]
         lines = [
-            (_NAMES.get(row["method"], row["method"]), np.array(row["curve"]), row["method"] not in EXPLAINED)
+            (NAMES.get(row["method"], row["method"]), np.array(row["curve"]), row["method"] not in EXPLAINED)
             for row in mine
         ]
         file = save(fidelity_figure(SHARES, lines), output / f"fidelity_{removal}.png")
@@ -55,7 +54,9 @@ def write_fidelity(output: Path, result: Mapping[str, Any], shown: Sequence[Expl
     summary = [_sentence(row) for row in result["rows"] if "above_control" in row]
     title = f"Fidelity of explanations: {result['classifier']['backbone']}, {result['images']} images"
     provenance = {**result["classifier"], **result["settings"]}
-    write_report(output / "report.html", title, summary, sections, provenance=provenance)
+    beginning = str(result["classifier"].get("beginning", ""))
+    warnings = [beginning] if beginning.startswith("Training from scratch") else []
+    write_report(output / "report.html", title, summary, sections, provenance=provenance, warnings=warnings)
 
 
 def _by_share(curve: Sequence[float]) -> dict[str, str]:
@@ -64,7 +65,7 @@ def _by_share(curve: Sequence[float]) -> dict[str, str]:
 
 def _row(row: Mapping[str, Any]) -> list[Cell]:
     above = cell(interval_of(row["above_control"])) if "above_control" in row else None
-    return [_NAMES.get(row["method"], row["method"]), row["removal"], cell(interval_of(row["area"])), above]
+    return [NAMES.get(row["method"], row["method"]), row["removal"], cell(interval_of(row["area"])), above]
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
@@ -72,4 +73,4 @@ def _sentence(row: Mapping[str, Any]) -> str:
     verdict = "not shown to differ in fidelity from"
     if above.low is not None and above.high is not None and above.low * above.high > 0:
         verdict = "more faithful than" if above.low > 0 else "less faithful than"
-    return f"{_NAMES[row['method']]} (pixels made {row['removal']}) is {verdict} a random map: {cell(above)} above it."
+    return f"{NAMES[row['method']]} (pixels made {row['removal']}) is {verdict} a random map: {cell(above)} above it."
