@@ -90,6 +90,8 @@ def _beside_floor(figure: Figure | None) -> str | None:
 
 
 def _agreement(evaluation: Evaluation) -> Iterator[Block]:
+    if not evaluation.agreements:
+        yield "Nothing could judge: a probe needs two classes with real images, and there is no classifier."
     for found in evaluation.agreements:
         rows = [
             (name, _estimate(share), _estimate(found.of_real[name]) if name in found.of_real else None)
