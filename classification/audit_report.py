@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from classification.plots import intervals_figure, save
-from classification.tables import cell, interval_of
+from classification.tables import cell, interval_of, named
 from core.report import Block, Cell, Picture, Section, Table, write_report
 
 _SCORES: Final = ("auc", "sensitivity", "specificity", "balanced_accuracy")
@@ -99,7 +99,7 @@ def _cell_table(found: Mapping[str, Any], title: str) -> Table:
             mine = series["cells"][place]
             counts: list[Cell] = [mine["images"], mine["lesions"], mine["positives"], mine["negatives"]]
             rows.append([group, name, *counts, *(_cell(mine[score]) for score in _SCORES)])
-    columns = ("Group", "Classifier", "Images", "Lesions", "Positive", "Negative", *map(_named, _SCORES))
+    columns = ("Group", "Classifier", "Images", "Lesions", "Positive", "Negative", *map(named, _SCORES))
     return Table(columns, rows, f"Every group by {title}, classifiers side by side.")
 
 
@@ -119,7 +119,7 @@ def _pictures(grouping: str, found: Mapping[str, Any], plots: Path) -> list[Pict
         if rows:
             file = save(intervals_figure(rows, score), plots / f"{grouping}_{score}.png")
             pictures.append(
-                Picture(file, f"{_named(score)} with 95% intervals; groups with too few cases are not drawn.")
+                Picture(file, f"{named(score)} with 95% intervals; groups with too few cases are not drawn.")
             )
     return pictures
 
@@ -150,7 +150,7 @@ def _difference_table(found: Mapping[str, Any]) -> Table:
         for name, series in found["series"].items()
         for row in series["differences"]
     ]
-    columns = ("Group", "Less", "Classifier", *map(_named, _SCORES))
+    columns = ("Group", "Less", "Classifier", *map(named, _SCORES))
     return Table(columns, rows, "Each group less the largest one: negative is worse off.")
 
 
@@ -159,13 +159,9 @@ def _change_tables(found: Mapping[str, Any]) -> list[Table]:
     for name, change in found["changes"].items():
         rows: list[list[Cell]] = [[row["group"], *(_cell(row[score]) for score in _SCORES)] for row in change["groups"]]
         caption = f"What each group gains (or loses, negative) from {change['from']} to {name}, on the same images."
-        tables.append(Table(("Group", *map(_named, _SCORES)), rows, caption))
+        tables.append(Table(("Group", *map(named, _SCORES)), rows, caption))
     return tables
 
 
 def _cell(values: Any) -> Cell:
     return _TOO_FEW if values == _TOO_FEW else cell(interval_of(values))
-
-
-def _named(score: str) -> str:
-    return {"auc": "AUC"}.get(score, score.replace("_", " ").capitalize())

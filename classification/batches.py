@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from classification.augmentation import Augmentation
 from classification.pixels import Pixels
+from core.seeds import stream_seed
 
 _POWER: Final[Mapping[str, float]] = {"balanced": 1.0, "sqrt": 0.5, "none": 0.0}
 
@@ -93,7 +94,7 @@ class TrainingBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Images, uint8 (B, S, S, 3), and their output indices, int64 (B,)."""
-        generator = torch.Generator().manual_seed((self.seed << 32) + number)
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, number))
         rows = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=generator)
         seeds = torch.randint(0, 2**31 - 1, (self.batch_size,), generator=generator)
         mine = slice(self.rank, None, self.world)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from classification.events import Tell, Trained, Validated
 from classification.learner import AUROC, BALANCED_ACCURACY, Learner
+from core.errors import JobFailedError
 from core.files import write_whole
 
 import lightning  # isort: skip - after the learner, which makes torchvision importable
@@ -21,6 +22,14 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping  # i
 CURVE: Final = "curve.csv"
 _COLUMNS: Final = ("step", "size", "loss", "images_per_second", AUROC, BALANCED_ACCURACY)
 _TELL_EVERY_S: Final = 20.0
+
+
+def unwritable(file: Path, error: OSError) -> JobFailedError:
+    """What to say when a file of a run cannot be written, as on a full disk."""
+    kept = "the one before it is whole" if file.is_file() else "there is none before it"
+    return JobFailedError(
+        f"{file} cannot be written ({error.strerror or error}); {kept}. Make room, then go on with --resume."
+    )
 
 
 class SaveState(Checkpoint):
@@ -46,9 +55,13 @@ class SaveState(Checkpoint):
 
     def _save(self, trainer: lightning.Trainer) -> None:
         part = self._file.with_suffix(".part")
-        trainer.save_checkpoint(part)
-        if trainer.is_global_zero:
-            os.replace(part, self._file)  # noqa: PTH105 - over a file that is there, also on Windows
+        try:
+            trainer.save_checkpoint(part)
+            if trainer.is_global_zero:
+                os.replace(part, self._file)  # noqa: PTH105 - over a file that is there, also on Windows
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise unwritable(self._file, error) from error
         self._last = time.monotonic()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from classification.bootstrap import Interval
-from classification.tables import cell, interval_of
+from classification.tables import cell, interval_of, named
 from core.report import Cell, Gallery, Picture, Section, Table, write_report
 
 _BINARY: Final = ("auc", "sensitivity", "specificity", "balanced_accuracy")
@@ -40,7 +40,7 @@ def write_evaluation_report(path: Path, result: Mapping[str, Any], plots: Mappin
 def _summary(result: Mapping[str, Any]) -> list[str]:
     data, binary = result["data"], result["binary"]
     lines = [f"Judged on {data['images']:,} images of {data['lesions']:,} lesions, part {data['part']!r}."]
-    named = [f"{name.replace('_', ' ')} {_text(binary[name])}" for name in _BINARY]
+    named = [f"{_in_text(name)} {_text(binary[name])}" for name in _BINARY]
     lines.append(f"{result['question'].capitalize()}: {'; '.join(named)}.")
     if "multiclass" in result:
         overall = result["multiclass"]
@@ -49,6 +49,10 @@ def _summary(result: Mapping[str, Any]) -> list[str]:
             f"macro AUC {_text(overall['macro_auc'])}."
         )
     return lines
+
+
+def _in_text(score: str) -> str:
+    return "AUC" if score == "auc" else named(score).lower()
 
 
 def _text(values: Mapping[str, Any]) -> str:
@@ -71,13 +75,18 @@ def _threshold_text(result: Mapping[str, Any]) -> str:
 
 
 def _binary_table(result: Mapping[str, Any]) -> Table:
-    rows: list[list[Cell]] = [[name.replace("_", " "), _cell(values)] for name, values in result["binary"].items()]
+    rows: list[list[Cell]] = [[named(name), _cell(values)] for name, values in result["binary"].items()]
     return Table(("Score", "Value and 95% interval"), rows, "Scores of the yes-or-no question.")
 
 
 def _overall_table(result: Mapping[str, Any]) -> Table:
-    rows: list[list[Cell]] = [[name.replace("_", " "), _cell(result["multiclass"][name])] for name in _MULTICLASS]
-    return Table(("Score", "Value and 95% interval"), rows, "The class of the highest probability is the answer.")
+    rows: list[list[Cell]] = [[named(name), _cell(result["multiclass"][name])] for name in _MULTICLASS]
+    return Table(
+        ("Score", "Value and 95% interval"),
+        rows,
+        "The class of the highest probability is the answer. A score stands without "
+        "an interval where more than one resample in twenty lacks a class.",
+    )
 
 
 def _class_table(result: Mapping[str, Any]) -> Table:

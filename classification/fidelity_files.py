@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from classification.fidelity_pictures import Explained, contour_figures
+from classification.fidelity_pictures import NAMES, Explained, contour_figures
 from classification.plots import fidelity_figure, save
 from classification.tables import cell, interval_of, write_csv, write_json
 from core.report import Cell, Gallery, Picture, Section, Table, write_report
@@ -35,11 +35,18 @@ def write_fidelity(output: Path, result: Mapping[str, Any], shown: Sequence[Expl
     pictures = []
     for removal in REMOVALS:
         mine = [row for row in result["rows"] if row["removal"] == removal]
-        lines = [(row["method"], np.array(row["curve"]), row["method"] not in EXPLAINED) for row in mine]
+        lines = [
+            (NAMES.get(row["method"], row["method"]), np.array(row["curve"]), row["method"] not in EXPLAINED)
+            for row in mine
+        ]
         file = save(fidelity_figure(SHARES, lines), output / f"fidelity_{removal}.png")
         pictures.append(Picture(file, f"Removed pixels become {removal}.", width=430))
     contours = [Picture(figure, caption) for figure, caption in contour_figures(shown)]
-    table = Table(("Method", "Removal", "Mean fall", "Above the control"), [_row(row) for row in result["rows"]])
+    table = Table(
+        ("Method", "Removal", "Mean fall", "Above the control"),
+        [_row(row) for row in result["rows"]],
+        f"Mean fall over {result['images']} images, with 95% intervals over lesions.",
+    )
     sections = [
         Section("Fidelity", [_WHAT, table, Gallery(pictures, "Mean fall of the probability of the predicted class.")]),
         Section("Where the classifier looks", [Gallery(contours, "Contours enclose the most important 20%.")]),
@@ -47,7 +54,9 @@ def write_fidelity(output: Path, result: Mapping[str, Any], shown: Sequence[Expl
     summary = [_sentence(row) for row in result["rows"] if "above_control" in row]
     title = f"Fidelity of explanations: {result['classifier']['backbone']}, {result['images']} images"
     provenance = {**result["classifier"], **result["settings"]}
-    write_report(output / "report.html", title, summary, sections, provenance=provenance)
+    beginning = str(result["classifier"].get("beginning", ""))
+    warnings = [beginning] if beginning.startswith("Training from scratch") else []
+    write_report(output / "report.html", title, summary, sections, provenance=provenance, warnings=warnings)
 
 
 def _by_share(curve: Sequence[float]) -> dict[str, str]:
@@ -56,11 +65,12 @@ def _by_share(curve: Sequence[float]) -> dict[str, str]:
 
 def _row(row: Mapping[str, Any]) -> list[Cell]:
     above = cell(interval_of(row["above_control"])) if "above_control" in row else None
-    return [row["method"], row["removal"], cell(interval_of(row["area"])), above]
+    return [NAMES.get(row["method"], row["method"]), row["removal"], cell(interval_of(row["area"])), above]
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
     above = interval_of(row["above_control"])
-    told = above.low is not None and above.low > 0
-    verdict = "more faithful than" if told else "not shown to be more faithful than"
-    return f"{row['method']} ({row['removal']}) is {verdict} a random map: {cell(above)} above it."
+    verdict = "not shown to differ in fidelity from"
+    if above.low is not None and above.high is not None and above.low * above.high > 0:
+        verdict = "more faithful than" if above.low > 0 else "less faithful than"
+    return f"{NAMES[row['method']]} (pixels made {row['removal']}) is {verdict} a random map: {cell(above)} above it."

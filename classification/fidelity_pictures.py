@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 _ENCLOSED: Final = 0.2
 _SMOOTHING_PX: Final = 4.0
+NAMES: Final = {"gradcam": "Grad-CAM", "ig": "Integrated Gradients"}
 _COLOURS: Final = {"gradcam": "#00e5ff", "ig": "#ffea00"}
 
 
@@ -57,7 +58,7 @@ def _figure(item: Explained) -> Figure:
         if smooth.min() < level < smooth.max():
             for colour, width in (("black", 2.4), (_COLOURS[name], 1.2)):
                 place.contour(smooth, [level], colors=colour, linewidths=width)
-        place.set_title(name, fontsize=8)
+        place.set_title(NAMES[name], fontsize=8)
         place.set_axis_off()
     figure.tight_layout()
     return figure

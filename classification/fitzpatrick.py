@@ -172,9 +172,10 @@ def _check(table: Sequence[Mapping[str, str]], job: PrepareJob) -> None:
     for part in (TRAINING, VALIDATION):
         classes = {entry["class"] for entry in table if entry["part"] == part}
         if len(classes) < 2:
+            there = f"nothing but {', '.join(classes)}" if classes else "no image"
             raise ArgumentError(
-                f"The {part} part would have {', '.join(classes) or 'no class'} alone: of {job.table} only "
-                f"{len(table)} images of the contrast {job.contrast!r} are in {job.images}; give more, or --download."
+                f"The {part} part would have {there}: of {job.table} only {len(table):,} images of the contrast "
+                f"{job.contrast!r} are in {job.images}; give more, or --download."
             )
 
 

@@ -35,7 +35,7 @@ def groups_of(images: Sequence[LabelledImage], grouping: str) -> list[str]:
     if set(found) <= {UNKNOWN}:
         raise ArgumentError(
             f"Nothing is known of the {grouping.replace('_', ' ')} of any of the {len(images)} images; "
-            f"choose another grouping from {', '.join(GROUPS)}."
+            f"choose another grouping from {', '.join(name for name in GROUPS if name != grouping)}."
         )
     return found
 

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from classification.networks import normalise  # before lightning, which imports torchvision
 from core.errors import JobFailedError
+from core.seeds import stream_seed
 
 import lightning  # isort: skip
 from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC  # isort: skip
@@ -99,7 +100,8 @@ class Learner(lightning.LightningModule):
 
     def on_train_batch_start(self, _batch: Any, _batch_index: int) -> None:
         """Seed by the step: dropout and mixing do not depend on what was drawn before, nor on a resume."""
-        torch.manual_seed((self.recipe.seed << 32) + self.global_step * self.trainer.world_size + self.global_rank)
+        number = self.global_step * self.trainer.world_size + self.global_rank
+        torch.manual_seed(stream_seed(self.recipe.seed, number))
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
         """Loss of one batch: uint8 (B, S, S, 3) and output indices (B,).

@@ -107,7 +107,7 @@ def _load(file: Path) -> Mapping[str, Any]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, OSError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")  # torch goes on about its internals
         raise CheckpointError(f"{file} is damaged or holds more than tensors and plain values ({reason}).") from error
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{file} holds a {type(content).__name__}, not a classifier.")
@@ -162,18 +162,26 @@ def export_classifier(classifier: TrainedClassifier, file: Path, *, demonstratio
         ArgumentError: another backbone or task, or another image size than the explanations use.
         OSError: the folder cannot be written.
     """
-    what = (classifier.backbone, classifier.task.name, classifier.image_size)
-    if what != (EXPORTED_BACKBONE, "isic7", EXPORTED_SIZE):
-        raise ArgumentError(
-            f"Only a {EXPORTED_BACKBONE} of the task isic7 at {EXPORTED_SIZE} px can be exported for the explanations; "
-            f"this is a {what[0]} of the task {classifier.task} at {what[2]} px."
-        )
+    check_exportable(classifier.backbone, classifier.task, classifier.image_size)
     halves: dict[str, Any] = {name: _half(tensor) for name, tensor in classifier.state_dict.items()}
     if demonstration:
         provenance = {**_publishable(classifier.provenance), "demonstration": True}
         halves = {"state_dict": halves, "classes": list(CLASSES), "provenance": provenance}
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, _saved(halves))
+
+
+def check_exportable(backbone: str, task: Task, image_size: int) -> None:
+    """Refuse what the explanations cannot use; asked before a training, so that hours do not end in a refusal.
+
+    Raises:
+        ArgumentError: another backbone or task, or another image size than the explanations use.
+    """
+    if (backbone, task.name, image_size) != (EXPORTED_BACKBONE, "isic7", EXPORTED_SIZE):
+        raise ArgumentError(
+            f"Only a {EXPORTED_BACKBONE} of the task isic7 at {EXPORTED_SIZE} px can be exported for the explanations; "
+            f"this is a {backbone} of the task {task} at {image_size} px. Leave --export out, or train such a one."
+        )
 
 
 def _publishable(provenance: Mapping[str, Any]) -> dict[str, Any]:

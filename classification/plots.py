@@ -41,7 +41,7 @@ def precision_recall_figure(curves: Sequence[tuple[str, np.ndarray, np.ndarray]]
         precision, recall, _ = precision_recall_curve(positive, scores)
         label = f"{name}, AP {average_precision_score(positive, scores):.3f} ({positive.mean():.1%} positive)"
         axes.plot(recall, precision, linewidth=1.2, drawstyle="steps-post", label=label)
-    axes.legend(fontsize=7, loc="lower left", frameon=False)
+    axes.legend(fontsize=7, loc="lower left", framealpha=0.85, edgecolor="none")
     return figure
 
 
@@ -88,12 +88,14 @@ def intervals_figure(rows: Sequence[tuple[str, str, float, float, float]], what:
     axes = figure.subplots()
     for number, name in enumerate(series):
         mine = [row for row in rows if row[1] == name]
-        places = [-groups.index(row[0]) - 0.7 * (number / max(1, len(series)) - 0.3) for row in mine]
+        offset = 0.7 * ((len(series) - 1) / 2 - number) / len(series)  # around the line of the group, first on top
+        places = [offset - groups.index(row[0]) for row in mine]
         values = np.array([row[2] for row in mine])
         spread = np.array([[row[2] - row[3] for row in mine], [row[4] - row[2] for row in mine]]).clip(min=0)
         axes.errorbar(values, places, xerr=spread, fmt="o", markersize=4, linewidth=1, capsize=2, label=name)
     axes.set_yticks([-place for place in range(len(groups))], groups, fontsize=8)
-    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0.5 - len(groups), 0.5)
+    axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel(what)
     axes.grid(axis="x", color="0.9")
     axes.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

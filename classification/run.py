@@ -17,6 +17,7 @@ from classification.batches import (
     drawn_shares,
     group_weights,
 )
+from classification.callbacks import unwritable
 from classification.data import (
     Collection,
     LabelledImage,
@@ -122,7 +123,10 @@ class Run:
         classifier = TrainedClassifier(
             self.job.backbone, self.task, self.job.sizes[-1], learner.averaged_weights(), provenance
         )
-        save_classifier(classifier, self.job.output / BEST)
+        try:
+            save_classifier(classifier, self.job.output / BEST)
+        except OSError as error:
+            raise unwritable(self.job.output / BEST, error) from error
 
 
 def _begin(job: TrainingJob, task: Task) -> tuple[torch.nn.Module, str]:

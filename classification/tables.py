@@ -60,6 +60,11 @@ def cell(interval: Interval | None, missing: str = "not defined") -> Cell:
     return Estimate(interval.value, interval.low, interval.high)
 
 
+def named(score: str) -> str:
+    """The name of a score as reports print it."""
+    return {"auc": "AUC", "macro_auc": "Macro AUC"}.get(score, score.replace("_", " ").capitalize())
+
+
 def interval_of(values: Mapping[str, Any]) -> Interval:
     """Back from JSON."""
     return Interval(values["value"], values["low"], values["high"], values["method"])

@@ -19,7 +19,7 @@ from classification.data import open_collection
 from classification.events import Tell, Written, nobody
 from classification.job import BEST, JOB, RESULT, SPLIT, STATE, TrainingJob
 from classification.learner import Learner, Recipe
-from classification.model_file import export_classifier, load_classifier
+from classification.model_file import check_exportable, export_classifier, load_classifier
 from classification.run import Run, load_teacher
 from classification.splits import write_split
 from classification.tasks import Task
@@ -44,6 +44,8 @@ def train(job: TrainingJob, *, resume: bool = False, tell: Tell = nobody) -> Pat
     if os.environ.get("LOCAL_RANK", "0") != "0":
         tell = nobody  # one process speaks for all
     job = _with_start(job)
+    if job.export:
+        check_exportable(job.backbone, Task(job.task, job.contrast), job.sizes[-1])
     _check_output(job, resume=resume)
     run = Run(job, tell)
     job.output.mkdir(parents=True, exist_ok=True)

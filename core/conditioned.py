@@ -53,7 +53,7 @@ def load_conditioned(
     Raises:
         CheckpointError: the file is missing, damaged or another kind of model.
     """
-    content = load_file_safely(path)
+    content = _content(path)
     checkpoint = _under(path, content, condition)
     model: Any = checkpoint.build(device, precision)
     size = bytes_of(model)
@@ -68,7 +68,15 @@ def read_conditioned(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: the file is missing, damaged or another kind of model.
     """
-    return _under(path, load_file_safely(path), Condition())
+    return _under(path, _content(path), Condition())
+
+
+def _content(path: Path) -> Any:
+    if not path.is_file():
+        raise CheckpointError(
+            f"There is no checkpoint {path}; train one with --condition metadata, or name another checkpoints folder."
+        )
+    return load_file_safely(path)
 
 
 def _under(path: Path, content: Any, condition: Condition) -> Checkpoint:

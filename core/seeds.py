@@ -7,6 +7,7 @@ from typing import Final
 
 BASE_SEED: Final = 42
 _MASK: Final = 0x7FFFFFFF
+_FAR_APART: Final = 0x9E3779B1  # 2**32 over the golden ratio
 
 
 def image_seed(class_name: str, isic_number: int, base_seed: int = BASE_SEED) -> int:
@@ -17,3 +18,12 @@ def image_seed(class_name: str, isic_number: int, base_seed: int = BASE_SEED) ->
     """
     class_offset = int(hashlib.md5(class_name.encode()).hexdigest()[:8], 16) & _MASK
     return (base_seed + class_offset + isic_number - 1) & _MASK
+
+
+def stream_seed(seed: int, number: int) -> int:
+    """Seed of the random numbers of step ``number`` in a run of this seed, in [0, 2**32).
+
+    PyTorch's generator on the CPU heeds the lower 32 bits alone, so a seed in the upper ones would change nothing. An
+    odd factor maps seeds one to one and sets neighbouring runs far apart: no run repeats the steps of another one soon.
+    """
+    return (number + seed * _FAR_APART) & 0xFFFFFFFF

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from core.seeds import stream_seed
 from diffusion.cache import Pixels
 from diffusion.conditioning import Conditioning
 
@@ -81,7 +82,7 @@ class BalancedBatches:
         The images are those of ``share``, (B', 3, S, S); rows and generator belong to the whole batch. The generator
         has drawn the images and how they are changed, and goes on to feed the noise of the step.
         """
-        generator = torch.Generator().manual_seed((self.seed << 32) + number)
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, number))
         rows = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=generator)
         turns = torch.randint(0, 8, (self.batch_size,), generator=generator)
         factors = torch.rand(3, self.batch_size, generator=generator) if self.jitter else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+from functools import cached_property
+from typing import Any
 
 from tqdm import tqdm
 
@@ -72,8 +74,12 @@ class _Bar:
 
     def __init__(self, job: GenerationJob) -> None:
         self._job, self._done, self._total = job, 0, job.total * job.steps
-        words = in_words(job.condition or Condition())
-        self._bar = tqdm(total=self._total, unit="step", desc=words, dynamic_ncols=True)
+        self._words = in_words(job.condition or Condition())
+
+    @cached_property
+    def _bar(self) -> tqdm[Any]:
+        """Drawn with the first event: what is refused shows no bar."""
+        return tqdm(total=self._total, unit="step", desc=self._words, dynamic_ncols=True)
 
     def show(self, event: Event) -> None:
         if isinstance(event, DenoisingStep):
@@ -91,7 +97,8 @@ class _Bar:
 
     def close(self) -> None:
         """Release the terminal line."""
-        self._bar.close()
+        if "_bar" in vars(self):
+            self._bar.close()
 
 
 def in_words(condition: Condition) -> str:

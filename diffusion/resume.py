@@ -69,7 +69,7 @@ def start_from(trainer: Trainer, weights: Weights, source: str, class_name: str 
     if trunk != own:
         if not _is_inner(trunk, own):
             raise CheckpointError(
-                f"{source} is of another architecture ({describe_network(config)}) than this run "
+                f"{source} is of another architecture ({describe_network(weights.config)}) than this run "
                 f"({describe_network(wanted)}); choose its --architecture and --size, or twice the size."
             )
         plain = {key: value for key, value in wanted.items() if key not in _TELLING}

@@ -71,6 +71,7 @@ def _cause(error: BaseException) -> BaseException | None:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    for one in (error, _cause(error)):
+        if isinstance(one, OSError) and one.strerror:
+            return one.strerror
     return str(error).partition("\n")[0]

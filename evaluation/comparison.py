@@ -18,6 +18,7 @@ from evaluation.report import JSON_FILE, write_results
 from evaluation.resemblance import ALL
 from evaluation.results import RESULT_FORMAT, versions
 from evaluation.run import evaluate
+from evaluation.summary import heading
 
 HTML_FILE: Final = "comparison.html"
 DATA_FILE: Final = "comparison.json"
@@ -73,7 +74,7 @@ def check_comparable(results: Mapping[str, Mapping[str, Any]]) -> None:
         differing = [key for key in reference if basis.get(key) != reference[key]]
         if differing:
             raise ArgumentError(
-                f"{first} and {name} cannot be compared: {differing[0]} is {reference[differing[0]]} and "
+                f"The sets {first} and {name} cannot be compared: {differing[0]} is {reference[differing[0]]} and "
                 f"{basis.get(differing[0])}; evaluate both with the same settings."
             )
 
@@ -84,7 +85,7 @@ def tables(results: Mapping[str, Mapping[str, Any]]) -> list[Table]:
     group = ALL if len(first["set_images"]) > 1 else next(iter(first["set_images"]))
     found = [
         Table(
-            ("Set", "n", *_METRICS, "KID ÷ floor"),
+            ("Set", "n", *map(heading, _METRICS), "KID ÷ floor"),
             [_figures_row(name, result, group, space) for name, result in results.items()],
             f"Features: {what}. Classes: {group}. KID ± deviation over subsets; the last column divides by the 95th "
             "percentile of real against real.",
@@ -123,7 +124,7 @@ def _judgement_row(name: str, result: Mapping[str, Any], judges: Sequence[str]) 
     values = result["provenance"]["values"]
     made = [" ".join(values.get(key, {})) or None for key in ("sampler", "steps")]
     agreements = [f"{100 * macros[judge]:.1f}%" if macros.get(judge) is not None else None for judge in judges]
-    gains = [f"{100 * found['gain']['value']:+.1f}" for found in result["usefulness"]]
+    gains = [_gain(found["gain"]) for found in result["usefulness"]]
     suspicious = f"{100 * result['copies']['suspicious']['share']:.1f}%"
     alike = result["duplicates"]["alike"]["hits"]
     return [name, *made, *agreements, result["copies"]["copies"], suspicious, alike, ", ".join(gains) or None]
@@ -146,8 +147,7 @@ def _unique(name: str, taken: Mapping[str, Any]) -> str:
 
 def _write(folder: Path, results: Mapping[str, dict[str, Any]]) -> list[Path]:
     found = tables(results)
-    best = min(results, key=lambda name: _kid(results[name]))
-    summary = [f"{len(results)} sets were measured against the same real images; the lowest KID is that of {best}."]
+    summary = [f"{len(results)} sets were measured against the same real images; {_best_in_words(results)}."]
     summary += [f"{name}: {result['summary'][0]}" for name, result in results.items()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -165,13 +165,30 @@ def _write(folder: Path, results: Mapping[str, dict[str, Any]]) -> list[Path]:
     return [folder / name for name in (HTML_FILE, DATA_FILE, TABLE_FILE)]
 
 
-def _kid(result: Mapping[str, Any]) -> float:
-    """The overall KID in the first features; infinite where there is none."""
+def _gain(values: Mapping[str, float]) -> str:
+    value, low, high = (f"{100 * values[key]:+.1f}" for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _best_in_words(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which KID is the lowest, and which others are as low as far as its deviation tells."""
+    kids = {name: found for name, result in results.items() if (found := _kid(result))}
+    if not kids:
+        return "of none of them a KID could be measured"
+    best = min(kids, key=lambda name: kids[name][0])
+    value, deviation = kids[best]
+    near = [name for name, (other, _) in kids.items() if name != best and other - value <= deviation]
+    alike = f", and no more than its deviation lies between it and {', '.join(near)}" if near else ""
+    return f"the lowest KID is that of {best}{alike}"
+
+
+def _kid(result: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The overall KID in the first features with its deviation; None where there is none."""
     space = next(iter(result["features"]))
     group = ALL if len(result["set_images"]) > 1 else next(iter(result["set_images"]))
     found = (
-        figure["value"]
+        (float(figure["value"]), float(figure["sd"]))
         for figure in result["figures"]
         if (figure["metric"], figure["class_name"], figure["features"]) == ("kid", group, space)
     )
-    return float(next(found, float("inf")))
+    return next(found, None)

@@ -150,17 +150,17 @@ def open_networks(wanted: Sequence[str], checkpoints: Path, device: torch.device
     """
     names = wanted or (IMAGENET, CLASSIFIER, *([INCEPTION] if has_inception() else []))
     found: list[Network] = []
-    missing: list[str] = []
+    reasons: dict[str, str] = {}
     for name in names:
         try:
             found.append(_open(name, checkpoints, device))
         except (OSError, ImportError, RuntimeError, ClassifierError) as error:
             # Without the folder: the sentence stands in a report that is published.
-            reason = str(error).partition("\n")[0].rstrip(".").replace(f"{checkpoints}{os.sep}", "")
-            missing.append(f"The features {name!r} cannot be had and are left out: {reason}.")
+            reasons[name] = str(error).partition("\n")[0].rstrip(".").replace(f"{checkpoints}{os.sep}", "")
     if not found:
-        raise JobFailedError(" ".join(missing))
-    return found, missing
+        why = "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items())
+        raise JobFailedError(f"None of the features can be had ({why}); name others with --features.")
+    return found, [f"The features {name!r} cannot be had and are left out: {why}." for name, why in reasons.items()]
 
 
 def has_inception() -> bool:

@@ -61,7 +61,6 @@ def evaluate(job: EvaluationJob) -> Work[Evaluation]:
 def _evaluate(job: EvaluationJob, started: float, warnings: list[str]) -> Work[Evaluation]:
     effort = QUICK if job.quick else FULL
     generated_images, real_images, has_lesions = yield from _found(job, effort)
-    require_folder(job.output)
     networks, missing = open_networks(job.features, job.checkpoints, resolve_device(job.device))
     for text in missing:
         yield Warned(text)
@@ -71,6 +70,7 @@ def _evaluate(job: EvaluationJob, started: float, warnings: list[str]) -> Work[E
     generated = yield from whole.part(read_side(generated_images, size, "images of the set"))
     real = yield from whole.part(read_side(real_images, size, "real images"))
     _require_enough(job, generated, real)
+    require_folder(job.output)  # after all that can be refused, before what takes minutes
     for network in networks:
         yield from whole.part(add_features(real, network, job.cache, "real images"))
         yield from whole.part(add_features(generated, network, job.cache, "the set"))

@@ -13,7 +13,7 @@ from evaluation.intervals import Mean, Share
 from evaluation.plots import confusion_plot, embedding_plot, nearness_plot, pair_picture
 from evaluation.resemblance import Figure
 from evaluation.results import Evaluation
-from evaluation.summary import percent
+from evaluation.summary import heading, percent
 from evaluation.thresholds import FALSE_COPIES, RATE
 from evaluation.usefulness import ARMS, Usefulness
 
@@ -59,7 +59,7 @@ def _resemblance(evaluation: Evaluation) -> Iterator[Block]:
             continue
         n = evaluation.effort.divisions
         yield Table(
-            ("Class", "n", *(f"{metric}" for metric in _METRICS), "KID ÷ floor"),
+            ("Class", "n", *map(heading, _METRICS), "KID ÷ floor"),
             rows,
             f"Features: {what}. Set, and in brackets real against real; means of {n} divisions of the real images by "
             "lesion. KID ± is the deviation over subsets; its last column divides by the 95th percentile of the floor.",
@@ -90,6 +90,8 @@ def _beside_floor(figure: Figure | None) -> str | None:
 
 
 def _agreement(evaluation: Evaluation) -> Iterator[Block]:
+    if not evaluation.agreements:
+        yield "Nothing could judge: a probe needs two classes with real images, and there is no classifier."
     for found in evaluation.agreements:
         rows = [
             (name, _estimate(share), _estimate(found.of_real[name]) if name in found.of_real else None)

@@ -45,6 +45,11 @@ def test_a_batch_follows_from_its_number_alone(pixels: Pixels) -> None:
     assert one[2][0].shape == (6, 32, 32, 3)
 
 
+def test_every_seed_draws_its_own_batches(pixels: Pixels) -> None:
+    drawn = [batches(pixels, seed=seed)[5][0] for seed in range(4)]
+    assert not any(torch.equal(drawn[0], other) for other in drawn[1:])
+
+
 def test_two_processes_share_a_batch(pixels: Pixels) -> None:
     whole = batches(pixels)[3]
     parts = [batches(pixels, rank=rank, world=2)[3] for rank in (0, 1)]

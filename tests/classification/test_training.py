@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -47,6 +48,26 @@ def job(ham10000: Path, cache: Path, tmp_path: Path) -> TrainingJob:
         workers=0,
         cache=cache,
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "file"), [("classification.run.save_classifier", BEST), ("lightning.Trainer.save_checkpoint", STATE)]
+)
+def test_a_full_disk_is_told_in_a_sentence(
+    job: TrainingJob, monkeypatch: pytest.MonkeyPatch, place: str, file: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(place, full)
+    with pytest.raises(JobFailedError, match=f"{file} cannot be written .No space left.*none before it.*--resume"):
+        train(job)
+
+
+def test_what_cannot_be_exported_is_refused_before_it_is_trained(job: TrainingJob, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="at 32 px.*Leave --export out"):
+        train(replace(job, export=tmp_path / "classifier.pth"))
+    assert not job.output.exists()
 
 
 def test_a_run_leaves_what_it_learnt_and_where_that_comes_from(trained_run: Path, ham10000: Path) -> None:

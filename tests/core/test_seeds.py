@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.classes import CLASSES
-from core.seeds import image_seed
+from core.seeds import image_seed, stream_seed
 
 numbers = st.integers(1, 9_999_999)
 base_seeds = st.integers(0, 2**31 - 1)
@@ -34,3 +34,12 @@ def test_classes_start_far_apart(base: int) -> None:
     seeds = sorted(image_seed(name, 1, base) for name in CLASSES)
     gaps = [after - before for before, after in pairwise(seeds)] + [seeds[0] + 2**31 - seeds[-1]]
     assert min(gaps) > 10_000_000
+
+
+@given(base_seeds, numbers)
+def test_a_stream_heeds_both_seed_and_step_in_32_bits(seed: int, number: int) -> None:
+    found = stream_seed(seed, number)
+    assert 0 <= found < 2**32
+    assert found != stream_seed(seed + 1, number)
+    assert found != stream_seed(seed, number + 1)
+    assert stream_seed(0, number) == number

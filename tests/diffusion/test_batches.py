@@ -36,6 +36,11 @@ def test_batches_follow_from_their_number_alone() -> None:
     assert -1 <= first.images.min() < -0.5 < 0.5 < first.images.max() <= 1
 
 
+def test_every_seed_draws_its_own_batches() -> None:
+    drawn = [BalancedBatches(NOISE, [0] * 20, 6, seed=seed).batch(5)[1].tolist() for seed in range(4)]
+    assert len({tuple(rows) for rows in drawn}) == 4
+
+
 def test_several_processes_share_the_batch_of_one() -> None:
     whole = batches(jitter=True).batch(4)
     parts = [batches(rank, 3, jitter=True).batch(4) for rank in range(3)]

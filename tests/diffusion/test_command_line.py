@@ -273,4 +273,8 @@ def test_what_cannot_be_generated_is_refused(tmp_path: Path, capsys: pytest.Capt
     assert "'elbow'" in capsys.readouterr().err
     assert main(["generate", "--checkpoints", str(tmp_path), "--output", str(tmp_path / "o"), "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["event"] == "error"
+    assert main(["generate", "--checkpoints", str(tmp_path), "--output", str(tmp_path / "o")]) == 2
+    said = capsys.readouterr().err
+    assert "train one with --condition metadata" in said
+    assert "step/s" not in said  # no bar of what never began
     assert not (tmp_path / "o").exists()

@@ -43,6 +43,19 @@ def test_finished_evaluations_are_tabulated(results: dict[str, Path], tmp_path: 
     assert "the lowest KID is that of good" in html.read_text()
 
 
+def test_the_best_is_not_said_to_be_it_where_the_deviation_is_larger(results: dict[str, Path], tmp_path: Path) -> None:
+    file = results["worse"] / "evaluation.json"
+    file.write_text((results["good"] / "evaluation.json").read_text())
+    html = result_of(compare(ComparisonJob(tuple(results.values()), tmp_path / "out", {})))[0].read_text()
+    assert "the lowest KID is that of good, and no more than its deviation lies between it and worse" in html
+    for folder in results.values():
+        content = json.loads((folder / "evaluation.json").read_text())
+        content["figures"] = []
+        (folder / "evaluation.json").write_text(json.dumps(content))
+    html = result_of(compare(ComparisonJob(tuple(results.values()), tmp_path / "out", {})))[0].read_text()
+    assert "of none of them a KID could be measured" in html
+
+
 def test_figures_of_other_real_images_or_features_are_not_compared(results: dict[str, Path]) -> None:
     loaded = {name: json.loads((folder / "evaluation.json").read_text()) for name, folder in results.items()}
     check_comparable(loaded)
@@ -69,6 +82,6 @@ def test_markdown_has_a_row_a_set(results: dict[str, Path]) -> None:
     loaded = {name: json.loads((folder / "evaluation.json").read_text()) for name, folder in results.items()}
     first = tables(loaded)[0]
     lines = markdown(first).splitlines()
-    assert lines[0] == "| Set | n | kid | fid | precision | recall | density | coverage | diversity | KID ÷ floor |"
+    assert lines[0] == "| Set | n | KID | FID | precision | recall | density | coverage | diversity | KID ÷ floor |"
     assert lines[1].count("---") == 10
     assert lines[2].startswith("| good | 16 | ")

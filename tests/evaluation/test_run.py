@@ -3,16 +3,19 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.errors import ArgumentError, OutputFolderError
+from evaluation.intervals import Share
 from evaluation.job import EvaluationJob
 from evaluation.progress import Progress, Whole, result_of
 from evaluation.results import plain
 from evaluation.run import evaluate
+from evaluation.summary import summarise
 from tests.evaluation.conftest import COPIED, Evaluated
 from tests.evaluation.examples import lesion, listened, write_set
 
@@ -146,6 +149,13 @@ def test_a_set_that_is_the_real_images_is_refused(job: dict[str, Any], tmp_path:
     job["images"] = write_set(tmp_path / "other name", {"MEL": pictures})
     with pytest.raises(ArgumentError, match="byte for byte"):
         result_of(evaluate(EvaluationJob(**job)))
+    assert not job["output"].exists()
+
+
+def test_a_control_with_unmarked_copies_is_not_said_to_keep_its_rate(evaluated: Evaluated) -> None:
+    few = replace(evaluated.evaluation, copies=replace(evaluated.evaluation.copies, control=Share(2, 30)))
+    (copies,) = (line for line in summarise(few) if line.startswith("Copies"))
+    assert "other lesions 6.7% (more than 1.0%: " in copies
 
 
 @pytest.mark.parametrize(("count", "reals", "said"), [(1, 24, "has 1 readable images"), (4, 5, "images of 5 lesions")])
