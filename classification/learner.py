@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from classification.networks import normalise  # before lightning, which imports torchvision
+from classification.networks import normalise, resized  # before lightning, which imports torchvision
 from core.errors import JobFailedError
 from core.seeds import stream_seed
 
@@ -62,9 +62,9 @@ class Learner(lightning.LightningModule):
             alone, so that the network by itself treats classes as equally likely, however they are drawn (A. K. Menon
             et al., Long-tail learning via logit adjustment, arXiv 2007.07314).
         size_at: image size of a step; validation is at the size that is being trained.
-        teacher: a trained network of the same outputs. Its softened answers to the very same augmented images are
-            learnt as well (G. Hinton et al., Distilling the knowledge in a neural network, arXiv 1503.02531; L. Beyer
-            et al., A good teacher is patient and consistent, arXiv 2106.05237).
+        teacher: a trained network of the same outputs, for images of any size. Its softened answers to the very same
+            augmented images are learnt as well (G. Hinton et al., Distilling the knowledge in a neural network, arXiv
+            1503.02531; L. Beyer et al., A good teacher is patient and consistent, arXiv 2106.05237).
     """
 
     prior: torch.Tensor
@@ -147,9 +147,7 @@ class Learner(lightning.LightningModule):
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> None:
         """Gather what the averaged weights say of one batch; its form is that of a training batch."""
-        images, size = normalise(batch[0]), self.size_at(self.global_step - 1)
-        if size < images.shape[-1]:
-            images = functional.interpolate(images, size, mode="bilinear", antialias=True)
+        images = resized(normalise(batch[0]), self.size_at(self.global_step - 1))
         probabilities = self.average(images).float().softmax(dim=1)
         self.auroc.update(probabilities, batch[1])
         self.accuracy.update(probabilities, batch[1])

@@ -119,3 +119,29 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
     mean = torch.tensor(MEAN, device=images.device)
     std = torch.tensor(STD, device=images.device)
     return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+def resized(images: torch.Tensor, size: int) -> torch.Tensor:
+    """Images (B, C, S, S) as (B, C, size, size), antialiased; the very same tensor where they have that size."""
+    if images.shape[-1] == size:
+        return images
+    return nn.functional.interpolate(images, size, mode="bilinear", antialias=True)
+
+
+class AtSize(nn.Module):
+    """A network that is shown every image at the size that it was made for; at others its answers are poor.
+
+    Args:
+        network: takes (B, 3, size, size).
+        size: height and width, in pixels.
+    """
+
+    def __init__(self, network: nn.Module, size: int) -> None:
+        super().__init__()
+        self.network = network
+        self.size = size
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """What the network says of images (B, 3, S, S) of any size."""
+        found: torch.Tensor = self.network(resized(images, self.size))
+        return found

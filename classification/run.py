@@ -31,7 +31,7 @@ from classification.groups import groups_of
 from classification.job import BEST, SPLIT, TrainingJob
 from classification.learner import Learner
 from classification.model_file import TrainedClassifier, load_classifier, save_classifier
-from classification.networks import build_network, load_imagenet
+from classification.networks import AtSize, build_network, load_imagenet
 from classification.pixels import Pixels, decode
 from classification.splits import TEST, TRAINING, VALIDATION, images_of, parts_of, refuse_leak
 from classification.tasks import Task
@@ -146,7 +146,7 @@ def _begin(job: TrainingJob, task: Task) -> tuple[torch.nn.Module, str]:
 
 
 def load_teacher(job: TrainingJob, task: Task) -> torch.nn.Module | None:
-    """The teacher, where the job names one.
+    """The teacher, where the job names one; it is shown images at its own size, whatever the pupil sees.
 
     Raises:
         ArgumentError: it has other outputs.
@@ -157,4 +157,4 @@ def load_teacher(job: TrainingJob, task: Task) -> torch.nn.Module | None:
     found = load_classifier(job.teacher)
     if found.task.classes != task.classes:
         raise ArgumentError(f"The teacher {job.teacher} was trained on {found.task}, not on {task}; name another one.")
-    return found.build()
+    return AtSize(found.build(), found.image_size)

@@ -4,9 +4,10 @@ from urllib.error import URLError
 
 import pytest
 import torch
+from torch import nn
 from torchvision.models import ResNet18_Weights, resnet18
 
-from classification.networks import LITE, MEAN, STD, build_network, load_imagenet, normalise
+from classification.networks import LITE, MEAN, STD, AtSize, build_network, load_imagenet, normalise
 from classification.tasks import BACKBONES
 
 
@@ -72,3 +73,21 @@ def test_images_are_normalised_as_imagenet() -> None:
     for channel, value in enumerate((0, 0.2, 1)):
         expected = (value - MEAN[channel]) / STD[channel]
         assert torch.allclose(found[:, channel], torch.tensor(expected, dtype=torch.float32), atol=1e-6)
+
+
+class Mean(nn.Module):
+    """Gives the mean of each channel, and remembers the size of what it saw."""
+
+    seen = 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen = images.shape[-1]
+        return images.mean((2, 3))
+
+
+@pytest.mark.parametrize("size", [8, 16, 40])
+def test_a_network_at_its_size_sees_that_size_whatever_comes(size: int) -> None:
+    network = Mean()
+    images = torch.full((2, 3, size, size), 0.25)
+    assert AtSize(network, 16)(images).tolist() == [[0.25] * 3] * 2
+    assert network.seen == 16
