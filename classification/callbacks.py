@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from classification.events import Tell, Trained, Validated
+from classification.job import STATE
 from classification.learner import AUROC, BALANCED_ACCURACY, Learner
 from core.errors import JobFailedError
 from core.files import write_whole
@@ -27,9 +28,8 @@ _TELL_EVERY_S: Final = 20.0
 def unwritable(file: Path, error: OSError) -> JobFailedError:
     """What to say when a file of a run cannot be written, as on a full disk."""
     kept = "the one before it is whole" if file.is_file() else "there is none before it"
-    return JobFailedError(
-        f"{file} cannot be written ({error.strerror or error}); {kept}. Make room, then go on with --resume."
-    )
+    again = "go on with --resume" if file.with_name(STATE).is_file() else "begin again"
+    return JobFailedError(f"{file} cannot be written ({error.strerror or error}); {kept}. Make room, then {again}.")
 
 
 class SaveState(Checkpoint):

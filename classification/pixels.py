@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from classification.data import LabelledImage
 from classification.events import Counted, Tell, nobody
-from core.errors import ArgumentError
+from core.errors import ArgumentError, JobFailedError
+from core.files import whole_file
 
 _EVERY: Final = 500
 _BROKEN: Final = (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError)
@@ -74,16 +74,19 @@ def decode(images: Sequence[LabelledImage], size: int, cache: Path, tell: Tell =
 
     Raises:
         ArgumentError: an image cannot be read.
+        JobFailedError: the cache cannot be written, for instance because the disk is full.
     """
     file = cache / f"pixels_{size}_{_key(images, size)}.npy"
-    if not file.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}.part")
-        try:
-            _decode(images, size, part, tell)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
+    try:
+        if not file.exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            with whole_file(file, replace=True) as stream:
+                _write(images, size, stream, tell)
+    except OSError as error:
+        raise JobFailedError(
+            f"The decoded images cannot be kept in {cache} ({error.strerror or error}); "
+            "make room there, or name another folder with --cache."
+        ) from error
     return file
 
 
@@ -92,10 +95,11 @@ def _key(images: Sequence[LabelledImage], size: int) -> str:
     return hashlib.sha256(json.dumps([size, facts]).encode()).hexdigest()[:16]
 
 
-def _decode(images: Sequence[LabelledImage], size: int, file: Path, tell: Tell) -> None:
-    pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(len(images), size, size, 3))
+def _write(images: Sequence[LabelledImage], size: int, stream: BinaryIO, tell: Tell) -> None:
+    """Plain writes and no memory map: on a full disk they give an error, where a map would end the process."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(images), size, size, 3)}
+    np.lib.format.write_array_header_1_0(stream, header)
     for index, image in enumerate(images):
-        pixels[index] = read_image(image.path, size)
+        stream.write(read_image(image.path, size).tobytes())
         if (index + 1) % _EVERY == 0 or index + 1 == len(images):
             tell(Counted("images decoded", index + 1, len(images)))
-    pixels.flush()

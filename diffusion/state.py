@@ -29,10 +29,12 @@ def write_state(file: Path, state: Mapping[str, Any]) -> None:
     except (OSError, RuntimeError) as error:  # torch turns an error of the stream into a RuntimeError
         if isinstance(error, RuntimeError) and not isinstance(_cause(error), OSError) and "write" not in str(error):
             raise
-        kept = f"the state before it is whole: {file}" if file.is_file() else "there is no state before it"
+        kept, again = "there is no state before it", "begin again"
+        if file.is_file():
+            kept, again = f"the state before it is whole: {file}", "go on with --resume"
         raise JobFailedError(
             f"The state of step {state.get('step')} cannot be written to {file.parent} "
-            f"({_reason(error)}); {kept}. Make room, then go on with --resume."
+            f"({_reason(error)}); {kept}. Make room, then {again}."
         ) from error
 
 

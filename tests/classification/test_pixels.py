@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,7 @@ from PIL import Image
 
 from classification.data import open_collection
 from classification.pixels import Pixels, decode, read_image
-from core.errors import ArgumentError
+from core.errors import ArgumentError, JobFailedError
 from tests.conftest import REAL_IMAGES
 
 IMAGES = open_collection(REAL_IMAGES).images
@@ -60,3 +62,18 @@ def test_several_files_are_one_and_a_worker_gets_their_names_alone(tmp_path: Pat
     sent = pickle.dumps(pixels)
     assert len(sent) < 1000
     assert np.array_equal(pickle.loads(sent)[7], pixels[7])  # noqa: S301 - our own
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
+    with pytest.raises(JobFailedError, match=r"cannot be kept in .*No space left.*--cache"):
+        decode(IMAGES[:2], 16, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(JobFailedError, match="another folder with --cache"):
+        decode(IMAGES[:2], 16, tmp_path / "file")

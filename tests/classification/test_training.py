@@ -60,7 +60,7 @@ def test_a_full_disk_is_told_in_a_sentence(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(place, full)
-    with pytest.raises(JobFailedError, match=f"{file} cannot be written .No space left.*none before it.*--resume"):
+    with pytest.raises(JobFailedError, match=f"{file} cannot be written .No space left.*none before.*then begin again"):
         train(job)
 
 

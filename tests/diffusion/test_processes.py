@@ -96,7 +96,7 @@ def test_a_full_disk_keeps_the_state_before(tmp_path: Path, monkeypatch: pytest.
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
     try:
-        with pytest.raises(JobFailedError, match=r"state of step 4 cannot be written .* is whole: .*state.pt.*Make"):
+        with pytest.raises(JobFailedError, match=r"step 4 cannot be written .* is whole: .*state.pt.*--resume"):
             run.run(until=4)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
