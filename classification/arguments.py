@@ -137,6 +137,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     _data(parser)
     parser.add_argument("--csv", type=Path, dest="table", help="fitzpatrick17k.csv (fairness)")
     parser.add_argument("--images", type=Path, help="folder of <md5hash>.jpg (fairness)")
+    parser.add_argument("--from", type=Path, dest="before", help="fine-tune and audit this classifier (fairness)")
     parser.add_argument("--output", type=Path, dest="runs", help="folder of all runs (default: runs/classification)")
     parser.add_argument("--backbones", type=_names, help="(default: the four ResNets; fairness: resnet18)")
     parser.add_argument("--tasks", type=_names, help="(default: isic7,binary)")

@@ -69,7 +69,7 @@ def _ham10000(runs: Path) -> str:
                 facts["backbone"],
                 facts["task"],
                 facts["training"]["seed"],
-                "scratch" if facts["beginning"].startswith("Training from scratch") else "ImageNet",
+                _beginning(facts),
                 f"{data['images']:,} / {data['lesions']:,}",
                 _text(seven["balanced_accuracy"]) if seven else "",
                 _text(seven["macro_auc"]) if seven else "",
@@ -79,6 +79,14 @@ def _ham10000(runs: Path) -> str:
         )
     columns = ("Backbone", "Task", "Seed", "Begun", "Test images / lesions", "Balanced accuracy (7)", "Macro AUC (7)")
     return _markdown((*columns, "Question", "AUC", "Sensitivity", "Specificity", "Balanced accuracy"), rows)
+
+
+def _beginning(facts: Mapping[str, Any]) -> str:
+    """With which weights a run began, and whether it learnt the answers of a teacher as well."""
+    begun = "scratch" if facts["beginning"].startswith("Training from scratch") else "ImageNet"
+    training = facts["training"]
+    taught = training.get("teacher") or training.get("learns_from_a_teacher")
+    return f"{begun}, taught" if taught else begun
 
 
 def _skin_type(runs: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ class StudyJob:
         data: a HAM10000 folder.
         runs: receives one folder a run, and the split that they share.
         table, images: Fitzpatrick17k's, for the fairness study.
+        before: a classifier that is fine-tuned and audited, where none is to be trained on HAM10000 for the question.
         backbones, tasks, seeds: every combination is one run.
         sizes, passes, batch_size, learning_rate, patience, teacher, imagenet: of the training.
         finetune_passes: of the fine-tuning.
@@ -41,6 +43,7 @@ class StudyJob:
     runs: Path
     table: Path | None = None
     images: Path | None = None
+    before: Path | None = None
     backbones: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ("isic7", "binary")
     seeds: tuple[int, ...] = (0,)
@@ -118,7 +121,8 @@ def study_ham10000(job: StudyJob, tell: Tell = nobody) -> None:
 
 
 def study_fairness(job: StudyJob, tell: Tell = nobody) -> None:
-    """Train on HAM10000, fine-tune on Fitzpatrick17k with and without reweighting, and audit both sets.
+    """Train on HAM10000 unless a classifier is named, fine-tune on Fitzpatrick17k with and without reweighting, and
+    audit both sets.
 
     Raises:
         ArgumentError: no table or images are named, or they do not fit.
@@ -130,14 +134,14 @@ def study_fairness(job: StudyJob, tell: Tell = nobody) -> None:
     prepared = job.runs / f"fitzpatrick17k_{contrast}"
     if not (prepared / PREPARED_FILE).exists():
         prepare(PrepareJob(job.table, job.images, prepared, contrast), tell)
-    for seed in job.seeds:
-        before = _trained(job.training(backbone, "binary", contrast, seed), tell)
+    asked = [] if job.before else [job.training(backbone, "binary", contrast, seed) for seed in job.seeds]
+    for before in chain([job.before] if job.before else [], (_trained(training, tell) for training in asked)):
         after = _trained(_tuned(job, before, prepared, None), tell)
         reweighted = _trained(_tuned(job, before, prepared, "skin_type"), tell)
         classifiers = {"before": before, "after": after, "reweighted": reweighted}
-        output = job.runs / f"fairness_{contrast}_{backbone}_seed{seed}"
+        output = job.runs / f"fairness_{contrast}_{before.parent.name}"
         settings: dict[str, Any] = {"resamples": job.resamples, "device": job.device, "cache": job.cache}
-        settings["augmented"] = job.augmented
+        settings |= {"contrast": contrast, "augmented": job.augmented}
         audit(AuditJob(classifiers, prepared, output / "fitzpatrick17k", **settings), tell)
         audit(AuditJob({"HAM10000": before}, job.data, output / "ham10000", HAM_GROUPINGS, **settings), tell)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,20 @@ def test_one_command_makes_every_run_of_a_table_and_the_document(study: StudyJob
     assert [line.split(" | ")[2] for line in types][:3] == ["before", "after", "reweighted"]
     assert "too few" in "".join(types)
     assert "After gaps." in filled
+
+
+def test_a_named_classifier_is_audited_instead_of_a_newly_trained_one(
+    study: StudyJob, trained_run: Path, tmp_path: Path
+) -> None:
+    """One of seven classes: its answers to the question are the sums of theirs, and fine-tuning gives it a new head."""
+    study_fairness(replace(study, runs=tmp_path, before=trained_run / BEST, seeds=(0, 1), backbones=("resnet34",)))
+    (found,) = tmp_path.glob("fairness_*")
+    assert found.name == f"fairness_malignant_{trained_run.name}"
+    result = json.loads((found / "fitzpatrick17k" / "fairness.json").read_text())
+    series = result["classifiers"]
+    assert [series[name]["task"] for name in ("before", "after")] == ["isic7", "binary (malignant)"]
+    assert json.loads((found / "ham10000" / "fairness.json").read_text())["classifiers"]["HAM10000"]["task"] == "isic7"
+    assert not list(tmp_path.glob("resnet34*"))
 
 
 def test_a_study_without_its_data_or_a_document_without_markers_is_named(study: StudyJob, tmp_path: Path) -> None:
