@@ -6,16 +6,14 @@ default. It is given baseline and superpixels for nothing; the program's side ma
 ResNet-18, from an image in memory to attributions in memory. How close the faster precision stays to fp32 is printed
 as well: the correlation of the maps as they are shown.
 
-    python -m benchmarks.explanation_speed --threads 2
+    python -m benchmarks.explanation_speed --threads 2 --json now.json --compare before.json
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -25,6 +23,7 @@ import torch
 from captum.attr import IntegratedGradients, ShapleyValueSampling
 
 from benchmarks.machine import describe_machine
+from benchmarks.measure import add_options, clock_of, in_turn, report
 from core.classes import CLASSES
 from core.devices import resolve_device
 from core.image_file import read_pixels
@@ -41,6 +40,7 @@ from xai.regions import superpixels
 IMAGE = PROJECT_ROOT / "tests" / "data" / "ham10000_excerpt" / "images" / "ISIC_0024310.jpg"
 TARGET = CLASSES.index("MEL")
 AIM_SECONDS, AIM_RATIO = 6.0, 3.0
+LIBRARY, PROGRAM_FP32, PROGRAM = "captum's defaults", "program fp32", "program auto"
 
 
 def library_runs(
@@ -79,47 +79,41 @@ def agreement(
     return {name: float(np.corrcoef(np.stack(both))[0, 1]) for name, both in maps.items()}
 
 
-def measure(sides: Mapping[str, Mapping[str, Callable[[], object]]], repeats: int) -> dict[str, dict[str, list[float]]]:
-    """Seconds of each side and method, the sides in turn, after one warm-up each."""
-    seconds: dict[str, dict[str, list[float]]] = {side: {name: [] for name in runs} for side, runs in sides.items()}
-    for repeat in range(repeats + 1):
-        for side, runs in sides.items():
-            for name, once in runs.items():
-                started = time.perf_counter()
-                once()
-                if repeat:
-                    seconds[side][name].append(time.perf_counter() - started)
-    return seconds
+def measure(
+    sides: Mapping[str, Mapping[str, Callable[[], object]]], options: argparse.Namespace
+) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """Seconds of both methods together, of each side in turn; and which part each method takes."""
+    runs = {(side, name): once for side, methods in sides.items() for name, once in methods.items()}
+    by_label = {f"{side}, {name}": once for (side, name), once in runs.items()}
+    taken = dict(zip(runs, in_turn(by_label, options.repeats, clock_of(options)).values(), strict=True))
+    figures, notes = {}, {}
+    for side, methods in sides.items():
+        of_side = {name: taken[side, name] for name in methods}
+        figures[side] = [sum(parts) for parts in zip(*of_side.values(), strict=True)]
+        notes[side] = ", ".join(f"{name} {statistics.median(values):.2f}" for name, values in of_side.items())
+    return figures, notes
 
 
-def report(seconds: dict[str, dict[str, list[float]]]) -> None:
-    """Print medians, spread and ratios to the first side, and whether the aims are met."""
-    totals = {side: [sum(parts) for parts in zip(*names.values(), strict=True)] for side, names in seconds.items()}
-    reference = statistics.median(next(iter(totals.values())))
-    print("seconds an image: median (fastest to slowest)")
-    for side, values in totals.items():
-        parts = ", ".join(f"{name} {statistics.median(taken):.2f}" for name, taken in seconds[side].items())
-        middle = statistics.median(values)
-        print(f"{side:20} {middle:6.2f} ({min(values):.2f} to {max(values):.2f})  {reference / middle:5.2f}x  {parts}")
-    middle = statistics.median(totals["program auto"])
+def print_aims(figures: Mapping[str, list[float]]) -> None:
+    """Say whether the program is as fast as it is meant to be."""
+    reference, middle = (statistics.median(figures[side]) for side in (LIBRARY, PROGRAM))
     for aim, met in (
         (f"at most {AIM_SECONDS:g} s", middle <= AIM_SECONDS),
         (f"at least {AIM_RATIO:g}x", reference / middle >= AIM_RATIO),
     ):
-        print(f"program auto {aim}: {'yes' if met else 'no'}")
+        print(f"{PROGRAM} {aim}: {'yes' if met else 'no'}")
 
 
 def main() -> int:
-    """Measure, print a table, and write the numbers where ``--output`` says."""
+    """Measure, print a table, and keep the numbers where ``--json`` says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--ig-steps", type=int, default=AttributionOptions.ig_steps)
     parser.add_argument("--shap-samples", type=int, default=AttributionOptions.shap_samples)
     parser.add_argument("--shap-regions", type=int, default=AttributionOptions.shap_regions)
     parser.add_argument("--checkpoints", type=Path, help="folder of classifier.pth (default: random weights)")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--output", type=Path, help="JSON file for the numbers")
+    add_options(parser, repeats=5)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = resolve_device(arguments.device)
@@ -131,22 +125,16 @@ def main() -> int:
     exact, fast = (
         program_runs(ready(weights, device, precision, "benchmark"), image, options) for precision in ("fp32", "auto")
     )
-    library = library_runs(weights, image, options, device)
     sides: dict[str, Mapping[str, Callable[[], object]]] = {
-        "captum's defaults": library,
-        "program fp32": exact,
-        "program auto": fast,
+        LIBRARY: library_runs(weights, image, options, device),
+        PROGRAM_FP32: exact,
+        PROGRAM: fast,
     }
-    machine = describe_machine(device)
-    print(json.dumps(machine))
-    seconds = measure(sides, arguments.repeats)
-    report(seconds)
-    same = agreement(exact, fast)
-    print("correlation of auto with fp32:", ", ".join(f"{name} {value:.4f}" for name, value in same.items()))
-    if arguments.output:
-        arguments.output.write_text(
-            json.dumps({"machine": machine, "seconds": seconds, "agreement": same}, indent=2) + "\n"
-        )
+    figures, notes = measure(sides, arguments)
+    same = ", ".join(f"{name} {value:.4f}" for name, value in agreement(exact, fast).items())
+    notes[PROGRAM] += f"; correlation with fp32: {same}"
+    report(figures, describe_machine(device), arguments, "s an image", notes)
+    print_aims(figures)
     return 0
 
 

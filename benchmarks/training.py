@@ -1,4 +1,4 @@
-"""Images per second of this program's training against diffusers' ``train_unconditional.py``, interleaved in one run.
+"""Seconds an image of this program's training against diffusers' ``train_unconditional.py``, interleaved in one run.
 
 The other side is the loop of that script with its defaults: fp32, no channels-last, images opened, decoded and resized
 one by one for every batch, AdamW, plain mean squared error, no averaged weights. This side is a step of
@@ -7,17 +7,14 @@ that the device computes natively, the memory layout that is faster there (chann
 averaged weights updated with every step. Both train the same network from the same kind of random weights on the same
 images.
 
-    python -m benchmarks.training --data HAM10000_FOLDER
+    python -m benchmarks.training --data HAM10000_FOLDER --json now.json --compare before.json
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +31,7 @@ from diffusers.optimization import get_scheduler  # noqa: E402
 from torchvision import transforms  # noqa: E402
 
 from benchmarks.machine import describe_machine  # noqa: E402
+from benchmarks.measure import add_options, clock_of, in_turn, report  # noqa: E402
 from core.architectures import DEFAULT_SCHEDULER  # noqa: E402
 from core.control import Control  # noqa: E402
 from core.devices import resolve_precision  # noqa: E402
@@ -122,46 +120,29 @@ def program_step(
     return once
 
 
-def measure(
-    runs: dict[str, Callable[[], None]],
-    steps: int,
-    repeats: int,
-    batch_size: int,
-    device: torch.device,
-    clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, list[float]]:
-    """Images per second of each run, one after the other in turn, after a warm-up of each."""
+def repeated(once: Callable[[], None], steps: int, device: torch.device) -> Callable[[], None]:
+    """So many steps, which have ended when the call returns."""
 
-    def timed(once: Callable[[], None], count: int) -> float:
-        started = clock()
-        for _ in range(count):
+    def all_of_them() -> None:
+        for _ in range(steps):
             once()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        return count * batch_size / (clock() - started)
 
-    for once in runs.values():
-        timed(once, min(3, steps))
-    rates: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, once in runs.items():
-            rates[name].append(timed(once, steps))
-    return rates
+    return all_of_them
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print a table, and write the numbers where ``--output`` says."""
+    """Measure, print a table, and keep the numbers where ``--json`` says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=EXCERPT, help="a folder of real images (default: the tests' 16)")
     parser.add_argument("--architecture", choices=ARCHITECTURES, default="default")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--steps", type=int, default=2, help="of each side in turn")
-    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--compile", action="store_true", help="torch.compile on this program's side")
-    parser.add_argument("--processor-time", action="store_true", help="count it instead, on a processor that is shared")
     parser.add_argument("--cpu", action="store_true", help="also where there is a GPU")
-    parser.add_argument("--output", type=Path, help="JSON file for the numbers")
+    add_options(parser, repeats=5)
     options = parser.parse_args(arguments)
     accelerator = Accelerator(cpu=options.cpu or not torch.cuda.is_available(), mixed_precision="no")
     device, images = accelerator.device, read_images(options.data).images
@@ -185,27 +166,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runs = {SCRIPT: script_step(images, config, options.batch_size, device), PROGRAM_FP32: program("fp32")}
         if native != "fp32":
             runs[PROGRAM] = program(native)
-        clock = time.process_time if options.processor_time else time.perf_counter
-        rates = measure(runs, options.steps, options.repeats, options.batch_size, device, clock)
-    report(describe_machine(device), options, native, rates)
+        timed = {side: repeated(once, options.steps, device) for side, once in runs.items()}
+        seconds = in_turn(timed, options.repeats, clock_of(options))
+    trained = options.steps * options.batch_size
+    figures = {side: [taken / trained for taken in values] for side, values in seconds.items()}
+    print(f"{options.architecture} UNet, {options.size} px, batches of {options.batch_size}; auto is {native}")
+    report(figures, describe_machine(device), options, "s an image")
     return 0
-
-
-def report(machine: dict[str, object], options: argparse.Namespace, native: str, rates: dict[str, list[float]]) -> None:
-    """Print medians, spread and ratios to the script, and write them."""
-    print(json.dumps(machine))
-    print(
-        f"{options.architecture} UNet, {options.size} px, batches of {options.batch_size}, auto is {native}; "
-        "images per second: median (slowest to fastest)"
-    )
-    reference = statistics.median(rates[SCRIPT])
-    for name, values in rates.items():
-        middle = statistics.median(values)
-        print(f"{name:24} {middle:8.2f} ({min(values):.2f} to {max(values):.2f})  {middle / reference:5.2f}x")
-    if options.output:
-        settings = {key: str(value) for key, value in vars(options).items()}
-        numbers = {"machine": machine, "settings": settings, "images_per_second": rates}
-        options.output.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,11 +19,17 @@ def test_the_training_benchmark_measures_both_sides(
     output = tmp_path / "numbers.json"
     small = ["--size", "16", "--batch-size", "4", "--steps", "1", "--repeats", "2", "--cpu"]
     with torch.random.fork_rng():
-        assert training.main([*small, "--output", str(output)]) == 0
+        assert training.main([*small, "--json", str(output)]) == 0
     numbers = json.loads(output.read_text())
-    assert {training.SCRIPT, training.PROGRAM_FP32} <= set(numbers["images_per_second"])
-    assert all(len(values) == 2 and min(values) > 0 for values in numbers["images_per_second"].values())
+    assert {training.SCRIPT, training.PROGRAM_FP32} <= set(numbers["figures"])
+    assert all(len(values) == 2 and min(values) > 0 for values in numbers["figures"].values())
     assert "1.00x" in capsys.readouterr().out
+
+
+def test_steps_are_counted_and_measured_together() -> None:
+    made: list[int] = []
+    training.repeated(lambda: made.append(len(made)), 3, torch.device("cpu"))()
+    assert made == [0, 1, 2]
 
 
 def test_the_other_side_trains(monkeypatch: pytest.MonkeyPatch) -> None:
