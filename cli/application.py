@@ -13,7 +13,8 @@ from typing import Final
 from core import __version__
 from core.classes import CLASSES
 from core.errors import ArgumentError, CheckpointError, ClassifierError, IsicGuiError
-from core.job import MAX_STEPS, PRECISIONS, SAMPLERS, GenerationJob
+from core.job import MAX_REUSE, MAX_STEPS, PRECISIONS, SAMPLERS, GenerationJob
+from core.presets import PRESETS, STANDARD
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -95,8 +96,17 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", help=f"what to generate: MEL=4,NV=2 or ALL=3 (classes: {', '.join(CLASSES)})")
     parser.add_argument("--output", type=Path, help="folder for images and table (default: output)")
     parser.add_argument("--checkpoints", type=Path, help="folder of unet_<CLASS>_best.pth (default: checkpoints)")
+    presets = "; ".join(f"{name}: {preset.steps} steps of {preset.sampler}" for name, preset in PRESETS.items())
+    parser.add_argument("--preset", help=f"{presets} (default: {STANDARD}); the next three options win over it")
     parser.add_argument("--steps", type=int, help=f"denoising steps, 1 to {MAX_STEPS} (default: {defaults.steps})")
     parser.add_argument("--sampler", help=f"{' | '.join(SAMPLERS)} (default: {defaults.sampler})")
+    parser.add_argument(
+        "--reuse",
+        type=int,
+        metavar="N",
+        help=f"compute the network's deep features anew every N-th step only, 1 to {MAX_REUSE}: faster, and not the "
+        f"same images (default: {defaults.reuse})",
+    )
     parser.add_argument("--seed", type=int, dest="base_seed", help=f"base seed (default: {defaults.base_seed})")
     parser.add_argument("--device", help="auto | cpu | cuda:N (default: auto)")
     parser.add_argument("--precision", help=f"{' | '.join(PRECISIONS)} (default: auto: bf16 where it is native)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from tqdm import tqdm
@@ -27,7 +27,8 @@ from core.events import (
 )
 from core.job import AUTO, GenerationJob, parse_counts
 from core.paths import XAI_RESULTS
-from core.words import counted_images
+from core.presets import preset_named
+from core.words import counted_images, reuse_in_words
 
 
 def generate(options: argparse.Namespace) -> int:
@@ -70,13 +71,15 @@ def _cadence(options: argparse.Namespace) -> int:
 
 
 def job_from(options: argparse.Namespace) -> GenerationJob:
-    """The job of ``--job``, or the default one, with every option that was given.
+    """The job of ``--job``, or the default one, with the preset and then every other option that was given.
 
     Raises:
-        ArgumentError: neither ``--job`` nor ``--classes``, or a value out of range.
+        ArgumentError: neither ``--job`` nor ``--classes``, an unknown preset, or a value out of range.
     """
     given: dict[str, Any] = vars(options)
     values = {field.name: given[field.name] for field in fields(GenerationJob) if field.name in given}
+    if "preset" in given:
+        values = asdict(preset_named(given["preset"])) | values
     if "classes" in given:
         values["counts"] = parse_counts(given["classes"])
     if "batch_size" in given:
@@ -149,7 +152,8 @@ class ProgressBar:
             )
         elif isinstance(event, JobStarted):
             self._say(
-                f"Generating {counted_images(event.total)} on {event.device} in {event.precision}, {event.sampler}."
+                f"Generating {counted_images(event.total)} on {event.device} in {event.precision}, "
+                f"{event.steps} steps of {event.sampler}{reuse_in_words(event.reuse)}."
             )
         elif isinstance(event, ClassStarted):
             self._bar.set_postfix_str(event.class_name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,10 @@ class Guided:
     def __init__(self, under: Any, without: Any, guidance: float) -> None:
         self._under, self._without, self._guidance = under, without, guidance
         self.config, self.dtype = under.config, under.dtype
+
+    def each(self, form: Callable[[Any], Any]) -> Guided:
+        """The same with both models in another form."""
+        return Guided(form(self._under), form(self._without), self._guidance)
 
     def __call__(self, noisy: torch.Tensor, timestep: int, return_dict: bool = False) -> tuple[torch.Tensor]:
         """Predict for (B, 3, S, S); ``return_dict`` must be false."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from core.presets import NO_REUSE
+from core.reuse import reusing
 from core.samplers import Sampler
 
 if TYPE_CHECKING:
@@ -35,7 +37,9 @@ class Step:
 
 
 @torch.inference_mode()
-def denoise(model: UNet2DModel, sampler: Sampler, seeds: Sequence[int], device: torch.device) -> Iterator[Step]:
+def denoise(
+    model: UNet2DModel, sampler: Sampler, seeds: Sequence[int], device: torch.device, reuse: int = NO_REUSE
+) -> Iterator[Step]:
     """Denoise one batch, a step at a time.
 
     One generator per image, on the device, draws its initial noise and then the noise of every step. The
@@ -46,14 +50,16 @@ def denoise(model: UNet2DModel, sampler: Sampler, seeds: Sequence[int], device: 
         sampler: a fresh one.
         seeds: one per image.
         device: where the model is.
+        reuse: every how many steps deep features are computed anew (``core.reuse``).
     """
+    evaluated = reusing(model, reuse)
     generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
     size = int(model.config["sample_size"])
     shape = (1, 3, size, size)
     images = torch.cat([torch.randn(shape, generator=generator, device=device) for generator in generators])
     for index, timestep in enumerate(sampler.timesteps, start=1):
         noisy = images.to(model.dtype, memory_format=torch.channels_last)
-        prediction = model(noisy, timestep, return_dict=False)[0].float()
+        prediction = evaluated(noisy, timestep, return_dict=False)[0].float()
         images, estimate = sampler.step(prediction, timestep, images, generators)
         yield Step(index, timestep, estimate, images)
 

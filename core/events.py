@@ -31,6 +31,7 @@ class JobStarted(Event):
     total: int
     steps: int
     sampler: str
+    reuse: int
     device: str
     precision: str
     output: Path

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from core import __version__
-from core.checkpoints import LoadedModel, ModelCache, read_checkpoint
+from core.checkpoints import Checkpoint, LoadedModel, ModelCache, read_checkpoint
 from core.classes import CLASSES
 from core.colour import ColorStatistics, adjust, load_color_statistics
 from core.conditioned import CONDITIONED_FILE, load_conditioned, read_conditioned
@@ -47,6 +47,7 @@ from core.events import (
 from core.image_file import ImageParameters
 from core.job import GenerationJob
 from core.paths import checkpoint_file
+from core.reuse import check_reuse
 from core.samplers import Sampler
 from core.seeds import image_seed
 from core.table import OF_CLASSES, OF_CONDITIONS
@@ -92,7 +93,7 @@ def _check_models(job: GenerationJob) -> None:
     """Read every checkpoint of the job and try its schedule, so that nothing is written when one is wanting."""
     if job.condition:
         checkpoint = read_conditioned(job.checkpoints / CONDITIONED_FILE)
-        Sampler(job.sampler, checkpoint.scheduler, job.steps)
+        _check_model(job, checkpoint)
         return
     missing = [name for name in job.counts if not checkpoint_file(job.checkpoints, name).is_file()]
     if missing:
@@ -102,8 +103,12 @@ def _check_models(job: GenerationJob) -> None:
             f"generated; the classes there are {', '.join(there)}."
         )
     for name in job.counts:
-        checkpoint = read_checkpoint(checkpoint_file(job.checkpoints, name))
-        Sampler(job.sampler, checkpoint.scheduler, job.steps)  # refuses more steps than the schedule has
+        _check_model(job, read_checkpoint(checkpoint_file(job.checkpoints, name)))
+
+
+def _check_model(job: GenerationJob, checkpoint: Checkpoint) -> None:
+    Sampler(job.sampler, checkpoint.scheduler, job.steps)  # refuses more steps than the schedule has
+    check_reuse(checkpoint.path.name, checkpoint.config, job.reuse)
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ class _Run:
 
     def events(self) -> Iterator[Event]:
         job, started = self.job, time.monotonic()
-        yield JobStarted(job.total, job.steps, job.sampler, str(self.device), self.precision, job.output)
+        yield JobStarted(job.total, job.steps, job.sampler, job.reuse, str(self.device), self.precision, job.output)
         for class_name, count in job.counts.items():
             yield from self._class(class_name, count)
             if self._stopping():
@@ -199,7 +204,7 @@ class _Run:
         sampler = Sampler(self.job.sampler, loaded.checkpoint.scheduler, self.job.steps)
         made = None
         estimates: list[np.ndarray] = []
-        for step in denoise(loaded.model, sampler, seeds, self.device):
+        for step in denoise(loaded.model, sampler, seeds, self.device, self.job.reuse):
             if self.job.record_trajectory:
                 estimates.append(to_pixels(step.estimate))
             made = _Denoised(step.images, estimates, sampler.timesteps)
@@ -297,6 +302,7 @@ class _Run:
             base_seed=self.job.base_seed,
             sampler=self.job.sampler,
             steps=self.job.steps,
+            reuse=self.job.reuse,
             precision=precision,
             device=str(self.device),
             checkpoint=loaded.checkpoint.path.name,

@@ -15,6 +15,7 @@ from core.colour import ColorStatistics
 from core.conditions import LABELS, Condition
 from core.errors import ArgumentError, IsicGuiError
 from core.files import whole_file
+from core.presets import NO_REUSE
 
 IMAGE_FORMAT: Final = "isicgui.image/1"
 TEXT_CHUNK: Final = "isicgui"
@@ -41,6 +42,7 @@ class ImageParameters:
     base_seed: int
     sampler: str
     steps: int
+    reuse: int
     precision: str
     device: str
     checkpoint: str
@@ -77,7 +79,7 @@ class ImageParameters:
         """
         if values.get("format") != IMAGE_FORMAT:
             raise ValueError(f"its format is {values.get('format')!r}, not {IMAGE_FORMAT!r}")
-        taken = {"condition": None, "guidance": None, **values, "class_name": values.get("class")}
+        taken = {"condition": None, "guidance": None, "reuse": NO_REUSE, **values, "class_name": values.get("class")}
         missing = sorted({field.name for field in fields(cls)} - set(taken))
         if missing or taken["class_name"] not in (CLASSES if taken["condition"] is None else LABELS):
             raise ValueError(f"the field {missing[0] if missing else 'class'!r} is missing or unknown")

@@ -15,12 +15,14 @@ from core.errors import ArgumentError
 from core.files import write_whole
 from core.job_file import checked_fields, path_field, read_job_file
 from core.paths import CHECKPOINTS, OUTPUT
+from core.presets import PRESETS, STANDARD
 from core.seeds import BASE_SEED
 
 JOB_FORMAT: Final = "isicgui.job/1"
 SAMPLERS: Final = ("ddpm", "ddim", "dpmpp", "unipc")
 PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16")
 MAX_STEPS: Final = 1000
+MAX_REUSE: Final = 10
 AUTO: Final = "auto"
 
 
@@ -35,6 +37,8 @@ class GenerationJob:
         output: folder that receives ``<CLASS>/ISIC_0000001.png`` and ``synthetic_dataset.csv``.
         steps: denoising steps, 1 to 1000.
         sampler: one of ``SAMPLERS``.
+        reuse: every how many steps the network's deep features are computed anew, 1 to 10 (``core.reuse``); 1 is every
+            step.
         base_seed: the seeds of all images follow from it (``core.seeds``), 0 to 2**31 - 1.
         device: ``auto``, ``cpu`` or ``cuda:N``.
         precision: one of ``PRECISIONS``.
@@ -51,8 +55,9 @@ class GenerationJob:
     counts: Mapping[str, int]
     checkpoints: Path = CHECKPOINTS
     output: Path = OUTPUT
-    steps: int = 50
-    sampler: str = "ddpm"
+    steps: int = PRESETS[STANDARD].steps
+    sampler: str = PRESETS[STANDARD].sampler
+    reuse: int = PRESETS[STANDARD].reuse
     base_seed: int = BASE_SEED
     device: str = AUTO
     precision: str = AUTO
@@ -70,6 +75,7 @@ class GenerationJob:
         _check_choice("sampler", self.sampler, SAMPLERS)
         _check_choice("precision", self.precision, PRECISIONS)
         _check_integer("steps", self.steps, 1, MAX_STEPS)
+        _check_integer("reuse", self.reuse, 1, MAX_REUSE)
         _check_integer("seed", self.base_seed, 0, 2**31 - 1)
         if self.batch_size is not None:
             _check_integer("batch size", self.batch_size, 1, 4096)

@@ -60,7 +60,7 @@ class Repetition:
         """Denoise again, a step at a time."""
         made = self.parameters
         sampler = Sampler(made.sampler, self.loaded.checkpoint.scheduler, made.steps)
-        return denoise(self.loaded.model, sampler, [made.seed], self.device)
+        return denoise(self.loaded.model, sampler, [made.seed], self.device, made.reuse)
 
     def compare(self, images: torch.Tensor) -> Reproduction:
         """Compare what the last step led to, (1, 3, S, S) in [-1, 1], with the file.

@@ -12,6 +12,7 @@ from typing import Final
 from core.conditions import SEXES, SITES, UNKNOWN
 from core.errors import ArgumentError, CheckpointError, IsicGuiError
 from core.job import MAX_STEPS, PRECISIONS, SAMPLERS
+from core.presets import PRESETS, STANDARD
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -170,8 +171,10 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--guidance", type=float, default=2.0, help="1: as learnt; more exaggerates (default: 2)")
     parser.add_argument("--output", type=Path, help="folder for images and table (default: output)")
     parser.add_argument("--checkpoints", type=Path, help="folder of unet_metadata_best.pth (default: checkpoints)")
-    parser.add_argument("--steps", type=int, default=50, help=f"denoising steps, 1 to {MAX_STEPS} (default: 50)")
-    parser.add_argument("--sampler", default="ddpm", help=f"{' | '.join(SAMPLERS)} (default: ddpm)")
+    parser.add_argument("--preset", default=STANDARD, help=f"{' | '.join(PRESETS)} (default: {STANDARD})")
+    parser.add_argument("--steps", type=int, help=f"denoising steps, 1 to {MAX_STEPS} (default: the preset's)")
+    parser.add_argument("--sampler", help=f"{' | '.join(SAMPLERS)} (default: the preset's)")
+    parser.add_argument("--reuse", type=int, metavar="N", help="compute deep features anew every N-th step only")
     parser.add_argument("--seed", type=int, default=42, help="base seed (default: 42)")
     parser.add_argument("--device", default="auto", help="auto | cpu | cuda:N (default: auto)")
     parser.add_argument("--precision", default="auto", help=f"{' | '.join(PRECISIONS)} (default: auto)")

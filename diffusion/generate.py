@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,7 @@ from core.events import DenoisingStep, Event, ImageFailed, ImageSaved, JobFinish
 from core.generation import run
 from core.job import GenerationJob
 from core.paths import CHECKPOINTS, OUTPUT
+from core.presets import preset_named
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -43,12 +45,12 @@ def generate(options: argparse.Namespace) -> int:
 def job_from(options: argparse.Namespace) -> GenerationJob:
     """The job of the options; colours are left as the model gives them, which knows no class to draw them towards."""
     condition = parse_condition(options.melanocytic, options.sex, options.age, options.site)
+    how = asdict(preset_named(options.preset))
     return GenerationJob(
         counts={condition.label: options.count},
         checkpoints=options.checkpoints or CHECKPOINTS,
         output=options.output or OUTPUT,
-        steps=options.steps,
-        sampler=options.sampler,
+        **{name: value if getattr(options, name) is None else getattr(options, name) for name, value in how.items()},
         base_seed=options.seed,
         device=options.device,
         precision=options.precision,

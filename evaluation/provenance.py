@@ -13,6 +13,7 @@ from evaluation.image_sets import FoundImage
 _SHOWN: Final[dict[str, Callable[[ImageParameters], str]]] = {
     "sampler": lambda parameters: parameters.sampler,
     "steps": lambda parameters: str(parameters.steps),
+    "reuse": lambda parameters: str(parameters.reuse),
     "base_seed": lambda parameters: str(parameters.base_seed),
     "precision": lambda parameters: parameters.precision,
     "device": lambda parameters: parameters.device,

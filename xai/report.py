@@ -10,6 +10,7 @@ import numpy as np
 
 from core.classes import CLASS_NAMES
 from core.report import write_report
+from core.words import reuse_in_words
 from xai import report_sections
 from xai.job import REPORT_FILE
 
@@ -96,7 +97,8 @@ def _provenance(facts: Facts) -> dict[str, object]:
         place = f"{made['precision']} on {made['device']}, ISICGUI {made['isicgui_version']}"
         found |= {
             "Made by": f"{made['checkpoint']}, sha256 {made['checkpoint_sha256']}",
-            "Made with": f"seed {made['seed']}, {made['sampler']}, {made['steps']} steps, {place}, "
+            "Made with": f"seed {made['seed']}, {made['sampler']}, {made['steps']} steps"
+            f"{reuse_in_words(made['reuse'])}, {place}, "
             f"torch {made['torch_version']}",
         }
     return found | {"Settings": facts["settings"], "Seconds": facts["seconds"]}

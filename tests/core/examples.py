@@ -18,6 +18,7 @@ EXAMPLE = ImageParameters(
     base_seed=42,
     sampler="ddpm",
     steps=50,
+    reuse=1,
     precision="fp32",
     device="cpu",
     checkpoint="unet_MEL_best.pth",

@@ -1,0 +1,45 @@
+"""The presets: what decides between the time and the quality of an image, by name. Their values stand here alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from core.errors import ArgumentError
+
+
+NO_REUSE: Final = 1
+"""Every step computes the whole network."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings of a job; fields as of ``core.job.GenerationJob``."""
+
+    sampler: str
+    steps: int
+    reuse: int
+
+
+STANDARD: Final = "standard"
+FAST: Final = "fast"
+PRESETS: Final = {
+    STANDARD: Preset("ddpm", 50, NO_REUSE),
+    FAST: Preset("dpmpp", 20, NO_REUSE),
+}
+
+
+def preset_named(name: str) -> Preset:
+    """The preset of this name.
+
+    Raises:
+        ArgumentError: there is none.
+    """
+    if name not in PRESETS:
+        raise ArgumentError(f"There is no preset {name!r}; choose from {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def preset_of(sampler: str, steps: int, reuse: int) -> str | None:
+    """The name of the preset with these values; None where no preset has them."""
+    return next((name for name, preset in PRESETS.items() if preset == Preset(sampler, steps, reuse)), None)
