@@ -7,7 +7,6 @@ from typing import Final
 
 from core.errors import ArgumentError
 
-
 NO_REUSE: Final = 1
 """Every step computes the whole network."""
 

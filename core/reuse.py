@@ -35,7 +35,7 @@ def check_reuse(name: str, config: Mapping[str, Any], reuse: int) -> None:
     blocks = config.get("up_block_types") or ("UpBlock2D",)
     plain = blocks[-1] in _LAST_BLOCKS and not any("Skip" in kind for kind in blocks)
     if not plain or config.get("center_input_sample") or config.get("time_embedding_type") == "fourier":
-        raise ArgumentError(f"{name} is a model whose features cannot be reused from step to step; choose a reuse of {NO_REUSE}.")
+        raise ArgumentError(f"{name} is a model whose features cannot be reused; choose a reuse of {NO_REUSE}.")
 
 
 def reusing(model: Any, reuse: int) -> Any:

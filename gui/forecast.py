@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.job import AUTO, GenerationJob
+from core.presets import NO_REUSE
+from core.words import reuse_in_words
 from gui.checkpoint_folder import Availability
 
 _BYTES_A_PIXEL: Final = 1.8  # a PNG of skin: 3 channels, compressed to about 60 %
 
 
 class Forecast:
-    """Estimates for jobs on this machine. Speeds are kept by device, precision, image size and model size."""
+    """Estimates for jobs on this machine. Speeds are kept by device, precision, image size, model size and reuse."""
 
     def __init__(self, speeds: Mapping[str, float]) -> None:
         self.speeds = dict(speeds)
@@ -20,9 +22,9 @@ class Forecast:
         self.auto_device: str | None = None
         self.auto_precisions: Mapping[str, str] = {}
 
-    def note(self, class_name: str, device: str, precision: str, seconds: float) -> None:
+    def note(self, class_name: str, device: str, precision: str, seconds: float, reuse: int = NO_REUSE) -> None:
         """Remember the measured seconds per image and step of a class's model."""
-        key = self._key(class_name, device, precision)
+        key = self._key(class_name, device, precision, reuse)
         if key is not None:
             self.speeds[key] = round(seconds, 6)
 
@@ -34,7 +36,7 @@ class Forecast:
             return None
         total = 0.0
         for name, count in job.counts.items():
-            speed = self.speeds.get(self._key(name, device, precision) or "")
+            speed = self.speeds.get(self._key(name, device, precision, job.reuse) or "")
             if speed is None:
                 return None
             total += count * job.steps * speed
@@ -50,8 +52,8 @@ class Forecast:
             total += count * size * size * _BYTES_A_PIXEL
         return total
 
-    def _key(self, class_name: str, device: str, precision: str) -> str | None:
+    def _key(self, class_name: str, device: str, precision: str, reuse: int) -> str | None:
         known = self.classes.get(class_name)
         if known is None or known.image_size is None:
             return None
-        return f"{device}/{precision}/{known.image_size} px/{known.parameters} weights"
+        return f"{device}/{precision}/{known.image_size} px/{known.parameters} weights{reuse_in_words(reuse)}"

@@ -61,7 +61,7 @@ class ImageActions(QObject):
         self._keeper.start(task)
 
     def use_settings(self, image: Path) -> None:
-        """Set the window to what made an image: class, steps, sampler, base seed, precision, colours."""
+        """Set the window to what made an image: class, steps, sampler, reuse, base seed, precision, colours."""
         try:
             made = read_parameters(image)
         except ImageFileError as error:
@@ -69,6 +69,7 @@ class ImageActions(QObject):
             return
         parts = self._window.parts
         parts.options.steps.setValue(made.steps)
+        parts.options.reuse.setValue(made.reuse)
         parts.options.seed.setValue(made.base_seed)
         parts.options.choose(parts.options.sampler, made.sampler)
         parts.options.choose(parts.options.precision, made.precision)

@@ -137,8 +137,9 @@ class JobActions(QObject):
     def _on_ended(self) -> None:
         progress = self._controller.progress
         if progress is not None and progress.seconds_a_step is not None:
+            speed, reuse = progress.seconds_a_step, progress.job.reuse
             for name in progress.job.counts:
-                self._forecast.note(name, progress.device, progress.precision, progress.seconds_a_step)
+                self._forecast.note(name, progress.device, progress.precision, speed, reuse)
         self.show_forecast()
         self.offer_unfinished()
 

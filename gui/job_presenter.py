@@ -8,7 +8,7 @@ from typing import Final
 from PyQt5.QtCore import QObject
 
 from core.events import ClassStarted, ImageFailed, ImageSaved, JobFinished, JobStarted, Notice, Paused, Resumed, Warned
-from core.words import counted_images
+from core.words import counted_images, reuse_in_words
 from gui.job_controller import JobController, JobState
 from gui.remaining_time import in_words
 from gui.tasks.generation import ImageReport, StepReport
@@ -94,7 +94,8 @@ class JobPresenter(QObject):
 
     def _tell(self, report: object) -> None:
         if isinstance(report, JobStarted):
-            how = f"{report.steps} steps, {report.sampler}, {report.precision} on {report.device}"
+            sampler = f"{report.sampler}{reuse_in_words(report.reuse)}"
+            how = f"{report.steps} steps, {sampler}, {report.precision} on {report.device}"
             self._log.add("info", f"Generating {counted_images(report.total)} into {report.output}: {how}.")
         elif isinstance(report, ClassStarted):
             self._log.add("info", f"{report.class_name}: {counted_images(report.count)} from {report.checkpoint}.")

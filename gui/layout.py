@@ -77,9 +77,10 @@ class Layout:
         self.conditions.quantity.setValue(settings.condition_count)
         self.sources.choose(settings.source)
         options.steps.setValue(settings.steps)
+        options.reuse.setValue(settings.reuse)
         options.seed.setValue(settings.base_seed)
         options.batch.setValue(settings.batch_size)
-        options.cadence.setValue(settings.xai_cadence)
+        top.cadence.setValue(settings.xai_cadence)
         options.color.setChecked(settings.color_adjustment)
         options.choose(options.sampler, settings.sampler)
         options.choose(options.precision, settings.precision)
@@ -105,6 +106,7 @@ class Layout:
             chosen=self.classes.chosen,
             steps=options.steps.value(),
             sampler=str(options.sampler.currentData()),
+            reuse=options.reuse.value(),
             base_seed=options.seed.value(),
             precision=str(options.precision.currentData()),
             batch_size=options.batch.value(),
@@ -112,7 +114,7 @@ class Layout:
             device=top.device_name,
             xai_mode=top.xai_button.isChecked(),
             xai_stride=top.xai_steps.value(),
-            xai_cadence=options.cadence.value(),
+            xai_cadence=top.cadence.value(),
             overlay_opacity=self.centre.opacity.value(),
             live_preview=self.centre.live_check.isChecked(),
             show_options=top.options_button.isChecked(),

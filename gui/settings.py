@@ -14,6 +14,7 @@ from core.conditions import Condition
 from core.errors import ArgumentError
 from core.job import AUTO, GenerationJob
 from core.paths import CHECKPOINTS, OUTPUT
+from core.presets import PRESETS, STANDARD
 from core.seeds import BASE_SEED
 
 CLASS_SOURCE, METADATA_SOURCE = "classes", "metadata"
@@ -50,8 +51,9 @@ class Settings:
     condition: dict[str, Any] = field(default_factory=lambda: Condition().to_json())
     guidance: float = 2.0
     condition_count: int = 5
-    steps: int = 50
-    sampler: str = "ddpm"
+    steps: int = PRESETS[STANDARD].steps
+    sampler: str = PRESETS[STANDARD].sampler
+    reuse: int = PRESETS[STANDARD].reuse
     base_seed: int = BASE_SEED
     precision: str = AUTO
     batch_size: int = 0
@@ -82,6 +84,7 @@ class Settings:
             output=Path(self.output),
             steps=self.steps,
             sampler=self.sampler,
+            reuse=self.reuse,
             base_seed=self.base_seed,
             device=self.device,
             precision=self.precision,

@@ -11,6 +11,7 @@ from PyQt5.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QScrollArea, QVBox
 from core.classes import CLASS_NAMES
 from core.conditions import UNKNOWN
 from core.image_file import ImageParameters
+from core.words import reuse_in_words
 from gui.tasks.browsing import ImageFacts
 from gui.widgets.controls import label, named, tool_button
 from gui.widgets.probability_bars import ProbabilityBars
@@ -113,10 +114,11 @@ class ImageDetails(QWidget):
 def _in_words(parameters: ImageParameters) -> dict[str, str]:
     kind = "demonstration weights, " if parameters.demonstration else ""
     color = "colours adjusted" if parameters.color_adjustment else "colours as generated"
+    how = f"{parameters.sampler}{reuse_in_words(parameters.reuse)}"
     return {
         "Class": _what_it_shows(parameters),
         "Seed": f"{parameters.seed} (base seed {parameters.base_seed})",
-        "Steps": f"{parameters.steps}, {parameters.sampler}, {parameters.precision} on {parameters.device}",
+        "Steps": f"{parameters.steps}, {how}, {parameters.precision} on {parameters.device}",
         "Checkpoint": f"{parameters.checkpoint} ({kind}sha256 {parameters.checkpoint_sha256[:12]}…)",
         "Made": f"{parameters.generated_at.replace('T', ' ').replace('+00:00', ' UTC')}, {color}",
     }

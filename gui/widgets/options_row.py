@@ -1,22 +1,31 @@
-"""Second row: the job's options, within reach and not in the way."""
+"""Second row: the job's options, within reach and not in the way; a preset sets those that decide the time."""
 
 from __future__ import annotations
 
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 
-from core.job import AUTO, MAX_STEPS, PRECISIONS, SAMPLERS
+from core.job import AUTO, MAX_REUSE, MAX_STEPS, PRECISIONS, SAMPLERS
+from core.presets import NO_REUSE, PRESETS, STANDARD, preset_of
 from core.seeds import BASE_SEED
 from gui.widgets.controls import label, named, spin_box
 
 _SAMPLER_NAMES = {"ddpm": "DDPM", "ddim": "DDIM", "dpmpp": "DPM-Solver++", "unipc": "UniPC"}
+_CUSTOM = ""  # what the preset's box says of values that no preset has
+_PRESET_TIP = "Preset. Sets steps, sampler and reuse together; Custom when one of them was set by hand."
+_REUSE_TIP = (
+    "Reuse. Computes the network's deep features anew in every so many steps only. Faster, and not the same images."
+)
 _SEED_TIP = "Base seed. The seed of every image follows from it, its class and its number."
 _BATCH_TIP = "Images denoised together. Auto fits it to the device; it does not change the images."
-_XAI_TIP = "With XAI Mode: every how many images of a class one is explained; the first where a class has fewer."
+_COLOR_TIP = (
+    "Adjust colours. Draws them towards those of real images of the class, where the models folder has colour "
+    "statistics."
+)
 
 
 class OptionsRow(QWidget):
-    """Steps, sampler, seed, precision, batch size, colour adjustment, explanation cadence.
+    """Preset, steps, sampler, reuse, seed, precision, batch size, colour adjustment.
 
     Signals:
         changed: another value.
@@ -26,19 +35,19 @@ class OptionsRow(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.steps = spin_box("stepsSpin", "Denoising steps of every image. More take longer.", 1, MAX_STEPS, 50)
+        standard = PRESETS[STANDARD]
+        self.preset = named(QComboBox(), "presetCombo", _PRESET_TIP)
+        self.steps = spin_box(
+            "stepsSpin", "Denoising steps of every image. More take longer.", 1, MAX_STEPS, standard.steps
+        )
+        self.reuse = spin_box("reuseSpin", _REUSE_TIP, NO_REUSE, MAX_REUSE, standard.reuse)
         self.sampler = named(
             QComboBox(), "samplerCombo", "How each step is taken. DPM-Solver++ needs the fewest steps."
         )
         self.seed = spin_box("seedSpin", _SEED_TIP, 0, 2**31 - 1, BASE_SEED)
         self.precision = named(QComboBox(), "precisionCombo", "Numbers used. Auto takes bf16 where it is faster.")
         self.batch = spin_box("batchSpin", _BATCH_TIP, 0, 4096, 0)
-        self.color = named(
-            QCheckBox("Adjust colours"),
-            "colorAdjustmentCheck",
-            "Draw colours towards those of real images of the class, where the models folder has colour statistics.",
-        )
-        self.cadence = spin_box("xaiCadenceSpin", _XAI_TIP, 1, 10_000, 10)
+        self.color = named(QCheckBox("Colours"), "colorAdjustmentCheck", _COLOR_TIP)
         self._finish_controls()
         self._lay_out()
 
@@ -47,31 +56,55 @@ class OptionsRow(QWidget):
             self.sampler.addItem(_SAMPLER_NAMES.get(name, name), name)
         for name in PRECISIONS:
             self.precision.addItem("Auto" if name == AUTO else name, name)
+        for name in PRESETS:
+            self.preset.addItem(name.capitalize(), name)
+        self.preset.addItem("Custom", _CUSTOM)
         self.batch.setSpecialValueText("Auto")
+        self.reuse.setSpecialValueText("Off")
         self.seed.setMinimumWidth(90)
-        for spin in (self.steps, self.seed, self.batch, self.cadence):
+        for spin in (self.steps, self.reuse, self.seed, self.batch):
             spin.valueChanged.connect(lambda _: self.changed.emit())
         for combo in (self.sampler, self.precision):
             combo.currentIndexChanged.connect(lambda _: self.changed.emit())
         self.color.toggled.connect(lambda _: self.changed.emit())
+        self.preset.currentIndexChanged.connect(lambda _: self._take_preset())
+        self.changed.connect(self._show_preset)
+        self._show_preset()
 
     def _lay_out(self) -> None:
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
+        layout.addWidget(self.preset)  # without a label: the row has to fit into 1280 pixels
+        layout.addSpacing(4)
         for text, widget in (
             ("S&teps", self.steps),
             ("&Sampler", self.sampler),
+            ("Re&use", self.reuse),
             ("S&eed", self.seed),
             ("&Precision", self.precision),
             ("&Batch", self.batch),
-            ("E&xplain every", self.cadence),
         ):
             layout.addWidget(label(text, "quiet", widget))
             layout.addWidget(widget)
             layout.addSpacing(4)
         layout.addWidget(self.color)
         layout.addStretch(1)
+
+    def _take_preset(self) -> None:
+        """Set what the chosen preset says; Custom says nothing."""
+        preset = PRESETS.get(str(self.preset.currentData()))
+        if preset is not None:
+            self.steps.setValue(preset.steps)
+            self.reuse.setValue(preset.reuse)
+            self.choose(self.sampler, preset.sampler)
+        self._show_preset()
+
+    def _show_preset(self) -> None:
+        name = preset_of(str(self.sampler.currentData()), self.steps.value(), self.reuse.value())
+        self.preset.blockSignals(True)  # it says what is set, and sets nothing by that
+        self.choose(self.preset, _CUSTOM if name is None else name)
+        self.preset.blockSignals(False)
 
     def choose(self, combo: QComboBox, name: str) -> None:
         """Choose an entry by the name that a job has for it; an unknown one changes nothing."""

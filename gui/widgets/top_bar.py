@@ -1,4 +1,4 @@
-"""Top: models, output, XAI Mode and its stride, device; a button that shows or hides the job's options."""
+"""Top: models, output, XAI Mode with its stride and cadence, device; a button that shows or hides the job's options."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gui.widgets.controls import label, named, spin_box, tool_button
 
 _XAI_TIP = "XAI Mode: show where a classifier looks in some of the images while they are generated."
 _STRIDE_TIP = "Every how many denoising steps the full analysis of an image keeps one (XAI_SAVE_EVERY_N)."
+_CADENCE_TIP = "With XAI Mode: every how many images of a class one is explained; the first where a class has fewer."
 
 
 class TopBar(QWidget):
@@ -38,6 +39,7 @@ class TopBar(QWidget):
         )
         self.xai_button = named(QToolButton(), "xaiModeButton", _XAI_TIP, "XAI Mode")
         self.xai_steps = spin_box("xaiStepsSpin", _STRIDE_TIP, 1, 1000, 5)
+        self.cadence = spin_box("xaiCadenceSpin", _CADENCE_TIP, 1, 10_000, 10)
         self.device = named(QComboBox(), "deviceCombo", "Device that generates. Auto takes the first GPU there is.")
         self.options_button = tool_button(
             "optionsButton", "mdi6.tune-variant", "Show or hide steps, sampler, seed and the other options.", "Options"
@@ -68,6 +70,8 @@ class TopBar(QWidget):
         layout.addSpacing(12)
         layout.addWidget(self.xai_button)
         layout.addWidget(self.xai_steps)
+        layout.addWidget(label("E&xplain every", "quiet", self.cadence))
+        layout.addWidget(self.cadence)
         layout.addStretch(2)
         layout.addWidget(label("&Device", "quiet", self.device))
         layout.addWidget(self.device, 1)
@@ -77,7 +81,8 @@ class TopBar(QWidget):
         self.models_button.clicked.connect(self.select_models)
         self.output_button.clicked.connect(self.select_output)
         self.xai_button.toggled.connect(lambda _: self.changed.emit())
-        self.xai_steps.valueChanged.connect(lambda _: self.changed.emit())
+        for spin in (self.xai_steps, self.cadence):
+            spin.valueChanged.connect(lambda _: self.changed.emit())
         self.device.currentIndexChanged.connect(lambda _: self.changed.emit())
         self.options_button.toggled.connect(self.options_toggled)
 

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ import pandas as pd
 import pytest
 
 from cli.application import build_parser, main
+from cli.generate import job_from
+from core.image_file import read_parameters
 from core.job import GenerationJob
 from core.paths import PROJECT_ROOT
+from core.presets import FAST, PRESETS, STANDARD, Preset
 
 
 @pytest.fixture
@@ -71,6 +75,9 @@ def test_json_reports_errors_too(arguments: list[str], capsys: pytest.CaptureFix
         ([], "--classes"),
         (["--classes", "MEL=1", "--steps", "0"], "steps 0"),
         (["--classes", "MEL=1", "--sampler", "euler"], "'euler'"),
+        (["--classes", "MEL=1", "--reuse", "0"], "reuse 0"),
+        (["--classes", "MEL=1", "--reuse", "11"], "reuse 11"),
+        (["--classes", "MEL=1", "--preset", "turbo"], "'turbo'"),
         (["--classes", "MEL=1", "--precision", "int8"], "'int8'"),
         (["--classes", "MEL=1", "--device", "cuda:99"], "'cuda:99'"),
         (["--classes", "MEL=1", "--batch-size", "many"], "'many'"),
@@ -102,6 +109,38 @@ def test_a_job_file_runs_the_same_job(arguments: list[str], tmp_path: Path) -> N
     frame = pd.read_csv(tmp_path / "o" / "synthetic_dataset.csv")
     assert list(frame["path"]) == ["MEL/ISIC_0000001.png", "MEL/ISIC_0000002.png", "NV/ISIC_0000001.png"]
     assert set(frame["sampler"]) == {"ddim"}
+
+
+def job_of(*extra: str) -> GenerationJob:
+    return job_from(build_parser().parse_args(["generate", "--classes", "MEL=1", *extra]))
+
+
+def test_a_preset_sets_what_is_not_given(tmp_path: Path) -> None:
+    def how(*extra: str) -> Preset:
+        job = job_of(*extra)
+        return Preset(job.sampler, job.steps, job.reuse)
+
+    fast = PRESETS[FAST]
+    assert how() == how("--preset", "standard") == PRESETS[STANDARD]
+    assert how("--preset", "fast") == fast
+    assert how("--steps", "7", "--preset", "fast") == replace(fast, steps=7)
+    assert how("--preset", "fast", "--sampler", "ddim", "--reuse", "3") == replace(fast, sampler="ddim", reuse=3)
+    file = tmp_path / "job.json"
+    job_of("--steps", "9", "--reuse", "4", "--seed", "1").save(file)
+    assert how("--job", str(file)) == Preset(PRESETS[STANDARD].sampler, 9, 4)
+    assert how("--job", str(file), "--preset", "fast") == fast
+    assert job_of("--job", str(file), "--preset", "fast").base_seed == 1
+
+
+def test_a_job_with_reuse_runs_and_is_made_again(
+    arguments: list[str], tiny_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, image = tmp_path / "job.json", tmp_path / "o" / "MEL" / "ISIC_0000001.png"
+    options = ["--classes", "MEL=1", "--preset", "fast", "--steps", "4", "--reuse", "2"]
+    assert main([*arguments, *options, "--save-job", str(file)]) == 0
+    assert f"4 steps of {PRESETS[FAST].sampler} with reuse 2" in capsys.readouterr().err
+    assert GenerationJob.load(file).reuse == read_parameters(image).reuse == 2
+    assert main(["reproduce", str(image), "--checkpoints", str(tiny_checkpoints)]) == 0
 
 
 def test_reproduce_accepts_what_generate_made(

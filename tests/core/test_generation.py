@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gc
 import resource
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -170,6 +172,31 @@ def test_stopping_after_the_image_finishes_it(make_job: Any) -> None:
             control.stop_after_image()
     assert [event.path.name for event in of(ImageSaved, events)] == ["ISIC_0000001.png", "ISIC_0000002.png"]
     assert events[-1].stopped
+
+
+def test_a_paused_job_computes_nothing(make_job: Any) -> None:
+    """Processor time of the whole process in one second, of which a loop that waits by asking would take most."""
+    control, paused = Control(), threading.Event()
+
+    def follow() -> None:
+        for event in generation.run(make_job({"MEL": 1}), control):
+            if isinstance(event, DenoisingStep) and event.step == 1:
+                control.pause()
+            elif isinstance(event, Paused):
+                paused.set()
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        assert paused.wait(60)
+        time.sleep(0.3)  # torch's own threads look for more work a while before they sleep
+        before = time.process_time()
+        time.sleep(1)
+        computed = time.process_time() - before
+    finally:
+        control.go_on()
+        thread.join(60)
+    assert computed < 0.05
 
 
 def test_a_pause_changes_nothing_but_the_time(make_job: Any) -> None:

@@ -28,6 +28,14 @@ def test_a_measured_class_tells_of_others_with_such_a_model(forecast: Forecast, 
     assert Forecast(forecast.speeds).speeds == forecast.speeds
 
 
+def test_steps_that_reuse_features_have_a_speed_of_their_own(forecast: Forecast, tmp_path: Path) -> None:
+    forecast.note("MEL", "cpu", "fp32", 0.2)
+    assert forecast.seconds(job(tmp_path, reuse=3)) is None
+    forecast.note("MEL", "cpu", "fp32", 0.1, reuse=3)
+    assert forecast.seconds(job(tmp_path, reuse=3)) == pytest.approx(3 * 10 * 0.1)
+    assert forecast.seconds(job(tmp_path)) == pytest.approx(3 * 10 * 0.2)
+
+
 def test_size_needs_the_image_size(forecast: Forecast, tmp_path: Path) -> None:
     assert forecast.size(job(tmp_path)) == pytest.approx(3 * 128 * 128 * 1.8)
     forecast.classes = {"MEL": Availability(True, "being checked")}

@@ -21,6 +21,7 @@ from tests.gui.conftest import WAIT_MS, log_of
 
 NAMES = (
     *("selectModelsButton", "selectOutputButton", "xaiModeButton", "xaiStepsSpin", "deviceCombo"),
+    *("presetCombo", "stepsSpin", "samplerCombo", "reuseSpin"),
     *("startButton", "stopButton", "regenerateButton", "previewLabel", "progressBar"),
     *("projectTree", "classFolderList", "imageFileList", "logConsole"),
     *("deviceLabel", "modelPathLabel", "modelCountLabel", "colorStatisticsLabel", "memoryLabel"),
@@ -218,6 +219,7 @@ def test_settings_come_back(qtbot: QtBot, open_window: Callable[..., MainWindow]
     parts = window.parts
     parts.options.steps.setValue(77)
     parts.options.choose(parts.options.sampler, "unipc")
+    parts.options.reuse.setValue(4)
     parts.top.xai_steps.setValue(25)
     parts.classes.rows["NV"].check.setChecked(True)
     parts.classes.rows["NV"].quantity.setValue(9)
@@ -225,9 +227,10 @@ def test_settings_come_back(qtbot: QtBot, open_window: Callable[..., MainWindow]
     window.close()
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
     stored = load_settings(store)
-    assert (stored.steps, stored.sampler, stored.xai_stride) == (77, "unipc", 25)
+    assert (stored.steps, stored.sampler, stored.reuse, stored.xai_stride) == (77, "unipc", 4, 25)
     again = open_window().collect()
     assert (again.steps, again.quantities["NV"], again.chosen) == (77, 9, ["MEL", "NV"])
+    assert (again.reuse, again.job().reuse) == (4, 4)
     assert not again.live_preview
 
 

@@ -155,6 +155,20 @@ def test_pause_and_continue(qtbot: QtBot, open_window: Callable[..., MainWindow]
     assert images_in(Path(window.settings.output)) == ["MEL/01"]
 
 
+def test_a_paused_window_computes_next_to_nothing(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
+    window = open_window(quantities=MANY, steps=100)
+    click(qtbot, window, "startButton")
+    wait_for_images(qtbot, window, 1)
+    click(qtbot, window, "pauseButton")
+    qtbot.waitUntil(lambda: window.controller.state is JobState.PAUSED, timeout=WAIT_MS)
+    qtbot.wait(1500)  # the folders are read and thumbnails made first
+    before = time.process_time()
+    qtbot.wait(2000)
+    assert time.process_time() - before < 0.2
+    click(qtbot, window, "pauseButton")
+    qtbot.waitUntil(lambda: window.controller.state is JobState.RUNNING, timeout=WAIT_MS)
+
+
 def test_stopping_a_paused_job(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
     window = open_window(steps=1000)
     click(qtbot, window, "startButton")
@@ -306,11 +320,12 @@ def test_use_the_settings_of_an_image(qtbot: QtBot, window: MainWindow) -> None:
     wait_for_job(qtbot, window)
     parts = window.parts
     parts.options.steps.setValue(500)
+    parts.options.reuse.setValue(5)
     parts.options.choose(parts.options.sampler, "unipc")
     parts.classes.tick(["DF", "NV"])
     window.images.use_settings(Path(window.settings.output) / "MEL" / "ISIC_0000001.png")
     used = window.collect()
-    assert (used.steps, used.sampler, used.chosen, used.precision) == (3, "ddpm", ["MEL"], "fp32")
+    assert (used.steps, used.sampler, used.reuse, used.chosen, used.precision) == (3, "ddpm", 1, ["MEL"], "fp32")
 
 
 def test_an_image_that_was_deleted_meanwhile(qtbot: QtBot, window: MainWindow, errors: list[str]) -> None:
