@@ -1,9 +1,9 @@
-"""Quality against seconds an image: every sampler at several numbers of steps, on the same seeds.
+"""Quality against seconds an image: samplers at several numbers of steps and degrees of reuse, on the same seeds.
 
     python -m benchmarks.samplers --real HAM10000_FOLDER --output runs/samplers --table docs/samplers_table.md
 
-A set is generated for each sampler and number of steps and evaluated against the same real images; what is finished is
-not done again. The rows are ordered by seconds an image; one is marked where no faster row has a lower KID.
+A set is generated for each sampler, number of steps and reuse and evaluated against the same real images; what is
+finished is not done again. The rows are ordered by seconds an image; one is marked where no faster row has a lower KID.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from core.files import write_whole
 from core.generation import run
 from core.job import SAMPLERS, GenerationJob
 from core.paths import CHECKPOINTS
+from core.presets import NO_REUSE, Preset
 from core.report import Table
 from evaluation.comparison import check_comparable, markdown, read_result
 from evaluation.job import CACHE, EvaluationJob
@@ -40,10 +42,9 @@ TIMES_FILE = "generation.json"
 
 @dataclass(frozen=True)
 class Row:
-    """One sampler at one number of steps."""
+    """One sampler at one number of steps, with one reuse."""
 
-    sampler: str
-    steps: int
+    how: Preset
     seconds: float
     result: dict[str, Any]
 
@@ -101,8 +102,9 @@ def table(rows: Sequence[Row]) -> Table:
         macros = {found["judge"]: found["macro"] for found in row.result["agreement"]}
         cells.append(
             (
-                f"**{row.sampler}**" if marked else row.sampler,
-                row.steps,
+                f"**{row.how.sampler}**" if marked else row.how.sampler,
+                row.how.steps,
+                row.how.reuse,
                 f"{row.seconds:.2f}",
                 f"{value:.4f} ± {kid['sd']:.4f}" if kid else None,
                 kid.get("ratio_to_floor_95"),
@@ -111,7 +113,7 @@ def table(rows: Sequence[Row]) -> Table:
             )
         )
     agreements = [f"Agreement ({judge})" for judge in judges]
-    columns = ("Sampler", "Steps", "Seconds an image", "KID", "KID ÷ floor", *agreements, "Copies")
+    columns = ("Sampler", "Steps", "Reuse", "Seconds an image", "KID", "KID ÷ floor", *agreements, "Copies")
     size = sum(ordered[0].result["set_images"].values())
     space = next(iter(ordered[0].result["features"].values()))
     caption = f"{size} images a row, the same seeds. Features: {space}. Bold: no faster row has a lower KID."
@@ -122,22 +124,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Generate, evaluate, and write the table."""
     options = _parser().parse_args(arguments)
     counts = dict.fromkeys(options.classes.upper().split(","), options.images)
-    rows = []
-    for sampler in options.samplers.split(","):
-        for steps in map(int, options.steps.split(",")):
-            folder = options.output / f"{sampler}-{steps}"
-            images, checkpoints = folder / "images", options.checkpoints
-            job = GenerationJob(counts, checkpoints, images, steps=steps, sampler=sampler, device=options.device)
-            seconds = generate_set(job)
-            settings = {"quick": options.quick, "checkpoints": checkpoints, "cache": options.cache}
-            evaluation = EvaluationJob(images, options.real, folder / "evaluation", **settings, device=options.device)
-            rows.append(Row(sampler, steps, seconds, evaluate_set(evaluation)))
-            print(f"{sampler} {steps}: {seconds:.2f} s an image, KID {rows[-1].kid.get('value')}", flush=True)
-    check_comparable({f"{row.sampler}-{row.steps}": row.result for row in rows})
+    rows: dict[str, Row] = {}
+    for how in _settings(options):
+        name = f"{how.sampler}-{how.steps}" + (f"-reuse-{how.reuse}" if how.reuse != NO_REUSE else "")
+        folder, checkpoints = options.output / name, options.checkpoints
+        images = folder / "images"
+        seconds = generate_set(GenerationJob(counts, checkpoints, images, device=options.device, **asdict(how)))
+        settings = {"quick": options.quick, "checkpoints": checkpoints, "cache": options.cache}
+        evaluation = EvaluationJob(images, options.real, folder / "evaluation", **settings, device=options.device)
+        rows[name] = Row(how, seconds, evaluate_set(evaluation))
+        print(f"{name}: {seconds:.2f} s an image, KID {rows[name].kid.get('value')}", flush=True)
+    check_comparable({name: row.result for name, row in rows.items()})
     machine = json.dumps(describe_machine(resolve_device(options.device)))
-    write_whole(options.table, f"{markdown(table(rows))}\nMeasured on: `{machine}`\n".encode())
+    write_whole(options.table, f"{markdown(table(list(rows.values())))}\nMeasured on: `{machine}`\n".encode())
     print(options.table.read_text())
     return 0
+
+
+def _settings(options: argparse.Namespace) -> list[Preset]:
+    lists = (options.samplers.split(","), map(int, options.steps.split(",")), map(int, options.reuse.split(",")))
+    return [Preset(*values) for values in product(*lists)]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -149,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=int, default=50, help="of each class (default: %(default)s)")
     parser.add_argument("--samplers", default=",".join(SAMPLERS))
     parser.add_argument("--steps", default=",".join(map(str, STEPS)))
+    parser.add_argument("--reuse", default=str(NO_REUSE), help="of deep features (default: %(default)s, none)")
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--device", default="auto")

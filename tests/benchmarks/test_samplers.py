@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.samplers import Row, main, table
+from core.image_file import read_parameters
+from core.presets import Preset
 from tests.conftest import REAL_IMAGES
 
 
@@ -15,23 +17,27 @@ def test_it_generates_evaluates_and_tabulates(
 ) -> None:
     arguments = ["--real", str(REAL_IMAGES), "--output", str(tmp_path / "grid"), "--table", str(tmp_path / "table.md")]
     arguments += ["--checkpoints", str(tiny_checkpoints), "--cache", str(tmp_path / "cache"), "--device", "cpu"]
-    arguments += ["--classes", "MEL,NV,DF", "--images", "2", "--samplers", "ddim", "--steps", "1", "--quick"]
+    arguments += ["--classes", "MEL,NV,DF", "--images", "2", "--samplers", "ddim", "--steps", "2", "--quick"]
+    arguments += ["--reuse", "1,2"]
     assert main(arguments) == 0
     lines = (tmp_path / "table.md").read_text().splitlines()
-    assert lines[2].startswith("| ddim | 1 | 0.")
-    assert "6 images a row" in lines[4]
-    made = (tmp_path / "grid" / "ddim-1" / "images" / "synthetic_dataset.csv").read_bytes()
+    rows = [line.replace("*", "").split(" | ")[:3] for line in lines[2:4]]
+    assert sorted(rows) == [["| ddim", "2", "1"], ["| ddim", "2", "2"]]
+    assert "6 images a row" in lines[5]
+    image = tmp_path / "grid" / "ddim-2-reuse-2" / "images" / "MEL" / "ISIC_0000001.png"
+    assert read_parameters(image).reuse == 2
+    made = (tmp_path / "grid" / "ddim-2" / "images" / "synthetic_dataset.csv").read_bytes()
     assert main(arguments) == 0  # finished work is not done again
-    assert (tmp_path / "grid" / "ddim-1" / "images" / "synthetic_dataset.csv").read_bytes() == made
-    assert "ddim 1: " in capsys.readouterr().out
+    assert (tmp_path / "grid" / "ddim-2" / "images" / "synthetic_dataset.csv").read_bytes() == made
+    assert "ddim-2: " in capsys.readouterr().out
 
 
 def test_rows_are_ordered_by_time_and_the_best_so_far_are_marked() -> None:
     def row(sampler: str, seconds: float, kid: float) -> Row:
         figure = {"metric": "kid", "features": "a", "value": kid, "sd": 0.1, "ratio_to_floor_95": 2 * kid}
         result = {"features": {"a": "A"}, "figures": [figure], "agreement": [], "copies": {"copies": 0}}
-        return Row(sampler, 10, seconds, {**result, "set_images": {"MEL": 3}})
+        return Row(Preset(sampler, 10, 1), seconds, {**result, "set_images": {"MEL": 3}})
 
     found = table([row("slow", 9, 0.5), row("fast", 1, 2.0), row("bad", 2, 3.0), row("middle", 3, 1.0)])
     assert [cells[0] for cells in found.rows] == ["**fast**", "bad", "**middle**", "**slow**"]
-    assert found.rows[0][4] == 4.0
+    assert found.rows[0][5] == 4.0

@@ -1,0 +1,136 @@
+"""What reuse of deep features saves, and what it changes: seconds an image, and the distance in grey levels of 255.
+
+Seconds are those of one image, all settings in turn. The distances are means over the pixels of some images of each
+class, to the images of the same seeds without reuse and, for samplers that draw no noise on the way, to those of very
+many steps: that is what fewer steps and reuse both fall short of, so that they can be compared at the same cost.
+
+    python -m benchmarks.reuse --checkpoints checkpoints --threads 1
+    python -m benchmarks.reuse --random --settings dpmpp:20 --threads 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+
+from core.torchvision_operators import declare_missing_operators
+
+declare_missing_operators()
+from diffusers import UNet2DModel  # noqa: E402
+
+from benchmarks.machine import describe_machine  # noqa: E402
+from benchmarks.measure import add_options, clock_of, in_turn, report  # noqa: E402
+from core.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET  # noqa: E402
+from core.checkpoints import Checkpoint, read_checkpoint  # noqa: E402
+from core.denoising import denoise, to_pixels  # noqa: E402
+from core.devices import resolve_device, resolve_precision  # noqa: E402
+from core.paths import CHECKPOINTS, checkpoint_file  # noqa: E402
+from core.presets import NO_REUSE, Preset  # noqa: E402
+from core.samplers import Sampler  # noqa: E402
+
+_SETTINGS: Final = [("ddpm", 50), ("dpmpp", 20), ("unipc", 20), ("unipc", 10)]
+_NOISY: Final = "ddpm"  # draws noise at every step, so that more steps are another image
+
+
+class Model(NamedTuple):
+    """A checkpoint and what is evaluated of it."""
+
+    checkpoint: Checkpoint
+    network: UNet2DModel
+
+
+def make(model: Model, setting: Preset, seeds: Sequence[int], device: torch.device) -> np.ndarray:
+    """The images of some seeds as one batch: int16 (B, S, S, 3)."""
+    sampler = Sampler(setting.sampler, model.checkpoint.scheduler, setting.steps)
+    *_, last = denoise(model.network, sampler, seeds, device, setting.reuse)
+    return to_pixels(last.images).astype(np.int16)
+
+
+def distances(
+    models: Sequence[Model], settings: Sequence[Preset], images: int, many: int, device: torch.device
+) -> list[str]:
+    """What to say of each setting; "-" stands for nothing to compare with."""
+    made: dict[Preset, list[np.ndarray]] = {}
+
+    def of(setting: Preset) -> list[np.ndarray]:
+        if setting not in made:
+            made[setting] = [make(model, setting, range(images), device) for model in models]
+        return made[setting]
+
+    def between(one: Preset, other: Preset) -> str:
+        return f"{np.mean([np.abs(a - b).mean() for a, b in zip(of(one), of(other), strict=True)]):.2f}"
+
+    told = []
+    for setting in settings:
+        without = "-" if setting.reuse == NO_REUSE else between(setting, replace(setting, reuse=NO_REUSE))
+        limit = "-" if setting.sampler == _NOISY else between(setting, Preset(setting.sampler, many, NO_REUSE))
+        told.append(f"{without} from no reuse, {limit} from {many} steps")
+    return told
+
+
+def named(setting: Preset) -> str:
+    """As the table has it."""
+    return f"{setting.sampler} {setting.steps}, reuse {setting.reuse}"
+
+
+def parse_setting(text: str) -> tuple[str, int]:
+    """Read ``dpmpp:20``."""
+    sampler, _, steps = text.partition(":")
+    return sampler, int(steps)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print a table, and keep the numbers where ``--json`` says."""
+    options = _parser().parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = resolve_device(options.device)
+    precision = resolve_precision("auto", device)
+    settings = [Preset(*setting, reuse) for setting in options.settings for reuse in options.reuse]
+    checkpoints = [_random()] if options.random else [_read(options.checkpoints, name) for name in options.classes]
+    models = [Model(checkpoint, checkpoint.build(device, precision)) for checkpoint in checkpoints]
+    runs: dict[str, Callable[[], object]] = {
+        named(setting): partial(make, models[0], setting, [0], device) for setting in settings
+    }
+    notes = {}
+    if not options.random:  # of weights that were never trained, the images say nothing
+        notes = dict(zip(runs, distances(models, settings, options.images, options.many, device), strict=True))
+    report(in_turn(runs, options.repeats, clock_of(options)), describe_machine(device), options, "s an image", notes)
+    return 0
+
+
+def _read(folder: Path, class_name: str) -> Checkpoint:
+    return read_checkpoint(checkpoint_file(folder, class_name))
+
+
+def _random() -> Checkpoint:
+    torch.manual_seed(0)
+    weights = UNet2DModel(**DEFAULT_UNET).state_dict()
+    return Checkpoint(Path("random"), DEFAULT_UNET, DEFAULT_SCHEDULER, weights, {}, "random weights")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
+    parser.add_argument("--random", action="store_true", help="the default UNet with random weights: seconds only")
+    parser.add_argument("--classes", nargs="+", default=["NV", "BCC"], help="the first is timed (default: NV BCC)")
+    parser.add_argument("--images", type=int, default=4, help="of each class, compared (default: %(default)s)")
+    parser.add_argument("--settings", type=parse_setting, nargs="+", metavar="SAMPLER:STEPS", default=_SETTINGS)
+    parser.add_argument("--reuse", type=int, nargs="+", default=[1, 2, 3, 5])
+    parser.add_argument("--many", type=int, default=100, help="steps that stand for very many (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="default: as many as torch chooses")
+    parser.add_argument("--device", default="auto")
+    add_options(parser, repeats=3)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
