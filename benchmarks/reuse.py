@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     device = resolve_device(options.device)
     precision = resolve_precision("auto", device)
-    settings = [Preset(*setting, reuse) for setting in options.settings for reuse in options.reuse]
+    settings = [Preset(sampler, steps, reuse) for sampler, steps in options.settings for reuse in options.reuse]
     checkpoints = [_random()] if options.random else [_read(options.checkpoints, name) for name in options.classes]
     models = [Model(checkpoint, checkpoint.build(device, precision)) for checkpoint in checkpoints]
     runs: dict[str, Callable[[], object]] = {

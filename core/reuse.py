@@ -57,7 +57,7 @@ class _Reusing:
         self._model, self._reuse = model, reuse
         self._last = model.up_blocks[-1]
         self._calls = 0
-        self._deep: torch.Tensor | None = None  # (B, C, S, S), what the last residual block was given, without the skip
+        self._deep: torch.Tensor  # (B, C, S, S), what the last residual block was given, without the skip
         self.config, self.dtype = model.config, model.dtype
 
     def __call__(self, noisy: torch.Tensor, timestep: int, return_dict: bool = False) -> tuple[torch.Tensor]:

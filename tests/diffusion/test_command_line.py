@@ -22,9 +22,12 @@ from core.events import ImageSaved
 from core.generation import run
 from core.job import GenerationJob
 from core.paths import PROJECT_ROOT
+from core.presets import FAST, STANDARD, Preset
+from core.presets import PRESETS as JOB_PRESETS
 from diffusion import plan
-from diffusion.__main__ import main
+from diffusion.__main__ import build_parser, main
 from diffusion.config import PRESETS, Stage
+from diffusion.generate import job_from
 from diffusion.state import read_state
 from diffusion.weights import read_weights
 from tests.conftest import REAL_IMAGES
@@ -266,6 +269,16 @@ assert "torch" not in sys.modules
     done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("usage: python -m diffusion") == 5
+
+
+def test_generate_takes_a_preset_and_what_is_given_beside_it() -> None:
+    def how(*options: str) -> Preset:
+        job = job_from(build_parser().parse_args(["generate", *options]))
+        return Preset(job.sampler, job.steps, job.reuse)
+
+    assert how() == JOB_PRESETS[STANDARD]
+    assert how("--preset", "fast") == JOB_PRESETS[FAST]
+    assert how("--preset", "fast", "--steps", "7", "--reuse", "2") == replace(JOB_PRESETS[FAST], steps=7, reuse=2)
 
 
 def test_what_cannot_be_generated_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,6 +62,7 @@ def test_the_answers_agree_with_the_numbers(evaluated: Evaluated) -> None:
     assert useful["n_real"] + useful["n_test"] == 36
     assert found["duplicates"]["equal"]["hits"] == 0
     assert found["provenance"]["values"]["sampler"] == {"dpmpp": 16}
+    assert found["provenance"]["values"]["reuse"] == {"1": 16}
     assert found["provenance"]["seeds"] == [1, 8]
     assert found["set_images"] == {"MEL": 8, "NV": 8}
     assert found["real_lesions"] == 36
