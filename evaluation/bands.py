@@ -34,7 +34,12 @@ def band(picture: np.ndarray, size: int, side: int | None = None, low: float = L
     """
     pixels = torch.from_numpy(np.array(resized(picture, size), np.float32))
     channels = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
-    return _blurred(channels, low * (side or size)) - _blurred(channels, high * (side or size))
+    return between(channels, low * (side or size), high * (side or size))
+
+
+def between(channels: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """What two Gaussian blurs of (C, H, W) differ by, each channel by itself; deviations in pixels."""
+    return _blurred(channels, low) - _blurred(channels, high)
 
 
 def orientations(tile: torch.Tensor) -> torch.Tensor:

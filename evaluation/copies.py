@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from evaluation.intervals import Share
-from evaluation.progress import Progress, Work
+from evaluation.progress import Progress, Whole, Work
 from evaluation.registration import best_match, coarse_fields
 from evaluation.retrieval import Neighbours, nearest_features, nearest_pixels, small_parts
 from evaluation.sides import Side
@@ -112,7 +112,8 @@ def find_copies(
     rng = np.random.default_rng(seed)
     drawn = np.sort(rng.permutation(len(real))[:control_size])
     others = real.lesions[drawn][:, None] != real.lesions[None]
-    parts = yield from small_parts(real.pictures)
+    whole = _Shares(len(real), len(generated), len(drawn))
+    parts = yield from whole.part(small_parts(real.pictures))
     fields = coarse_fields(real.pictures)
     of_set = {
         space: nearest_features(generated.features[space], real.features[space], None, _CANDIDATES) for space in spaces
@@ -121,17 +122,25 @@ def find_copies(
         space: nearest_features(real.features[space][drawn], real.features[space], others, _CANDIDATES)
         for space in spaces
     }
-    yield Progress("Nearest real images", 0, 2)
-    pixels_of_set = nearest_pixels(list(generated.pictures), parts, None, _PIXEL_CANDIDATES)
-    yield Progress("Nearest real images", 1, 2)
-    pixels_of_control = nearest_pixels(list(real.pictures[drawn]), parts, others, _PIXEL_CANDIDATES)
-    of_set[PIXELS] = yield from _laid_over(
-        generated.pictures, real, fields, of_set, pixels_of_set, None, "images of the set"
+    pixels_of_set = yield from whole.part(nearest_pixels(list(generated.pictures), parts, None, _PIXEL_CANDIDATES))
+    pixels_of_control = yield from whole.part(
+        nearest_pixels(list(real.pictures[drawn]), parts, others, _PIXEL_CANDIDATES)
     )
-    of_control[PIXELS] = yield from _laid_over(
-        real.pictures[drawn], real, fields, of_control, pixels_of_control, others, "real images"
+    of_set[PIXELS] = yield from whole.part(
+        _laid_over(generated.pictures, real, fields, of_set, pixels_of_set, None, "images of the set")
+    )
+    of_control[PIXELS] = yield from whole.part(
+        _laid_over(real.pictures[drawn], real, fields, of_control, pixels_of_control, others, "real images")
     )
     return _judged(of_set, of_control)
+
+
+class _Shares(Whole):
+    """The parts of the search with the milliseconds that they take on one processor."""
+
+    def __init__(self, real: int, of_set: int, of_control: int) -> None:
+        nearest = 0.003 * real  # grows with what is searched
+        super().__init__([3 * real, nearest * of_set, nearest * of_control, 70 * of_set, 70 * of_control])
 
 
 def _laid_over(

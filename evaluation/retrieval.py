@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import torch
 
-from evaluation.bands import band, orientations, unit
-from evaluation.pictures import grey
+from evaluation.bands import between, orientations, unit
+from evaluation.pictures import grey, resized
 from evaluation.progress import Progress, Work
 
 CROPS: Final = ((0.9, 2), (0.8, 3), (0.67, 4))
@@ -70,19 +70,19 @@ def small_parts(pictures: np.ndarray) -> Work[torch.Tensor]:
         if place % _TELL_EVERY == 0:
             yield Progress("Small parts of the real images", place, len(pictures))
         light = grey(picture)
-        tiles = [_small(part) for part in (light, *_parts(light))]
-        found.append(unit(torch.cat(tiles)).flatten(1).half())
+        found.append(unit(_small([light, *_parts(light)])).flatten(1).half())
     return torch.stack(found)
 
 
 def nearest_pixels(
     pictures: Sequence[np.ndarray], parts: torch.Tensor, allowed: np.ndarray | None, count: int
-) -> np.ndarray:
+) -> Work[np.ndarray]:
     """Places of the reference images whose parts correlate best with each picture in any orientation, (Q, count)."""
     places = []
     for start in range(0, len(pictures), _CHUNK // 8):
+        yield Progress("Nearest real images", start, len(pictures))
         chunk = pictures[start : start + _CHUNK // 8]
-        tiles = torch.cat([unit(orientations(_small(grey(picture))[0])).flatten(1) for picture in chunk])
+        tiles = torch.cat([unit(orientations(_small([grey(picture)])[0])).flatten(1) for picture in chunk])
         best = torch.cat([_best(tiles, some) for some in parts.split(_CHUNK)], dim=1)
         if allowed is not None:
             best[~torch.from_numpy(allowed[start : start + len(chunk)])] = -2.0
@@ -96,8 +96,10 @@ def _best(tiles: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
     return correlations.view(len(tiles) // 8, 8, len(parts), -1).amax(dim=(1, 3))
 
 
-def _small(light: np.ndarray) -> torch.Tensor:
-    return band(light, _SIDE, low=_LOW, high=_HIGH)
+def _small(lights: Sequence[np.ndarray]) -> torch.Tensor:
+    """The band of grey pictures of any sizes, (N, 16, 16)."""
+    tiles = np.stack([resized(light, _SIDE) for light in lights])
+    return between(torch.from_numpy(tiles.astype(np.float32)), _LOW * _SIDE, _HIGH * _SIDE)
 
 
 def _parts(light: np.ndarray) -> list[np.ndarray]:

@@ -17,7 +17,7 @@ from evaluation.networks import ImageNetNetwork
 from evaluation.progress import result_of
 from evaluation.sides import add_features, read_side
 from evaluation.thresholds import FALSE_COPIES, RATE, threshold_of
-from tests.evaluation.examples import crop, lesion, pictured, recoloured
+from tests.evaluation.examples import crop, lesion, listened, pictured, recoloured
 
 SPACES = {"noise": "features that say nothing"}
 
@@ -90,6 +90,22 @@ def test_a_copy_in_features_alone_is_found(reals: list[np.ndarray]) -> None:
     generated = pictured(new, noise=np.concatenate([features[7:8], noise(3, 3)]))
     found = result_of(find_copies(generated, pictured(reals[:26], noise=features), SPACES, 26, 0))
     assert [(suspicion.generated, suspicion.real, suspicion.space) for suspicion in found.copies] == [(0, 7, "noise")]
+
+
+def test_the_search_tells_how_far_it_is(reals: list[np.ndarray]) -> None:
+    """Each of its pieces begins anew; what it tells of the whole must not stand still through all but the first."""
+    generated, real = (
+        pictured([lesion(seed) for seed in range(20)], noise=noise(20, 2)),
+        pictured(reals, noise=noise(70, 0)),
+    )
+    _, progress, _ = listened(find_copies(generated, real, SPACES, 45, 0))
+    shares = [told.done / told.total for told in progress]
+    assert shares == sorted(shares)
+    by_set, by_control = ("Laying images of the set over real ones", "Laying real images over real ones")
+    laid = {name: [told.done for told in progress if told.doing == name] for name in (by_set, by_control)}
+    assert len(set(laid[by_set])) == 2  # of 20 images, every tenth
+    assert len(set(laid[by_control])) == 5  # of 45
+    assert 0.8 < shares[-1] <= 1
 
 
 def test_images_of_one_lesion_are_no_control_for_each_other(reals: list[np.ndarray]) -> None:

@@ -60,10 +60,10 @@ def test_flat_pictures_match_nothing() -> None:
 def test_small_pixels_bring_the_origin_among_the_first(real: np.ndarray, kind: str) -> None:
     parts = result_of(small_parts(real))
     pictures = [np.ascontiguousarray(COPIES[kind](picture)) for picture in real]
-    found = nearest_pixels(pictures, parts, None, 5)
+    found = result_of(nearest_pixels(pictures, parts, None, 5))
     assert np.mean([place in found[place] for place in range(16)]) >= 15 / 16
     allowed = ~np.eye(16, dtype=bool)
-    assert all(place not in row for place, row in enumerate(nearest_pixels(pictures, parts, allowed, 15)))
+    assert all(place not in row for place, row in enumerate(result_of(nearest_pixels(pictures, parts, allowed, 15))))
 
 
 def test_all_eight_orientations_are_there_once() -> None:
