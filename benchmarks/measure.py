@@ -26,6 +26,11 @@ def add_options(parser: argparse.ArgumentParser, repeats: int) -> None:
     parser.add_argument("--repeats", type=int, default=repeats, help="of each run, in turn (default: %(default)s)")
     parser.add_argument("--json", "--output", dest="json", type=Path, help="file to keep the numbers in")
     parser.add_argument("--compare", type=Path, help="such a file of an earlier run: print the change against it")
+    add_processor_time(parser)
+
+
+def add_processor_time(parser: argparse.ArgumentParser) -> None:
+    """The option of which clock to go by, see ``clock_of``."""
     parser.add_argument(
         "--processor-time", action="store_true", help="count it instead of the clock's, on a processor that is shared"
     )

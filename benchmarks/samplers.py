@@ -3,16 +3,21 @@
     python -m benchmarks.samplers --real HAM10000_FOLDER --output runs/samplers --table docs/samplers_table.md
 
 A set is generated for each sampler, number of steps and reuse and evaluated against the same real images; what is
-finished is not done again. The rows are ordered by seconds an image; one is marked where no faster row has a lower KID.
+finished is not done again. Seconds an image are measured apart from that, in turn in one process, so that sets may be
+made over days and beside other work. The rows are ordered by them; one is marked where no faster row has a lower KID.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import tempfile
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -20,6 +25,8 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.machine import describe_machine
+from benchmarks.measure import add_processor_time, clock_of, in_turn
+from core.checkpoints import ModelCache
 from core.classes import CLASSES
 from core.devices import resolve_device
 from core.errors import JobFailedError
@@ -37,7 +44,7 @@ from evaluation.report import JSON_FILE, write_results
 from evaluation.run import evaluate
 
 STEPS = (10, 20, 50, 100)
-TIMES_FILE = "generation.json"
+MADE_FILE = "made.json"
 
 
 @dataclass(frozen=True)
@@ -57,20 +64,35 @@ class Row:
         return kids[0] if kids else {}
 
 
-def generate_set(job: GenerationJob) -> float:
-    """Generate a set, or find it finished; returns seconds an image, loading of the models included.
+def generate_set(job: GenerationJob) -> None:
+    """Generate a set, or find it finished.
 
     Raises:
-        JobFailedError: an image could not be made.
+        JobFailedError: an image could not be made, or an earlier run was interrupted in it.
     """
-    times = job.output / TIMES_FILE
-    if not times.is_file():
+    made = job.output / MADE_FILE
+    if not made.is_file():
         *_, last = run(job)
         if not isinstance(last, JobFinished) or last.saved != job.total:
             raise JobFailedError(f"{job.output} is incomplete; remove it and start again.")
-        write_whole(times, json.dumps({"images": last.saved, "seconds": last.seconds}).encode())
-    values = json.loads(times.read_text())
-    return float(values["seconds"] / values["images"])
+        write_whole(made, json.dumps({"images": last.saved}).encode())
+
+
+def seconds_of(jobs: Mapping[str, GenerationJob], options: argparse.Namespace) -> dict[str, float]:
+    """Seconds that an image takes with the settings of each job, its model in memory: the median of the repeats.
+
+    What is timed is a job of ``options.timed`` images of one class.
+    """
+    cache = ModelCache()
+    with tempfile.TemporaryDirectory(prefix="isicgui-benchmark-") as folder:
+
+        def once(name: str, job: GenerationJob) -> None:
+            counts = {next(iter(job.counts)): options.timed}
+            deque(run(replace(job, counts=counts, output=Path(folder) / name), cache=cache), maxlen=0)
+
+        runs = {name: partial(once, name, job) for name, job in jobs.items()}
+        measured = in_turn(runs, options.repeats, clock_of(options))
+    return {name: statistics.median(values) / options.timed for name, values in measured.items()}
 
 
 def evaluate_set(job: EvaluationJob) -> dict[str, Any]:
@@ -124,21 +146,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Generate, evaluate, and write the table."""
     options = _parser().parse_args(arguments)
     counts = dict.fromkeys(options.classes.upper().split(","), options.images)
-    rows: dict[str, Row] = {}
-    for how in _settings(options):
-        name = f"{how.sampler}-{how.steps}" + (f"-reuse-{how.reuse}" if how.reuse != NO_REUSE else "")
+    hows = {_name(how): how for how in _settings(options)}
+    jobs, results = {}, {}
+    for name, how in hows.items():
         folder, checkpoints = options.output / name, options.checkpoints
-        images = folder / "images"
-        seconds = generate_set(GenerationJob(counts, checkpoints, images, device=options.device, **asdict(how)))
+        jobs[name] = GenerationJob(counts, checkpoints, folder / "images", device=options.device, **asdict(how))
+        generate_set(jobs[name])
         settings = {"quick": options.quick, "checkpoints": checkpoints, "cache": options.cache}
+        images = jobs[name].output
         evaluation = EvaluationJob(images, options.real, folder / "evaluation", **settings, device=options.device)
-        rows[name] = Row(how, seconds, evaluate_set(evaluation))
-        print(f"{name}: {seconds:.2f} s an image, KID {rows[name].kid.get('value')}", flush=True)
-    check_comparable({name: row.result for name, row in rows.items()})
+        results[name] = evaluate_set(evaluation)
+        print(f"{name} is measured", flush=True)
+    check_comparable(results)
+    seconds = seconds_of(jobs, options)
+    found = table([Row(how, seconds[name], results[name]) for name, how in hows.items()])
     machine = json.dumps(describe_machine(resolve_device(options.device)))
-    write_whole(options.table, f"{markdown(table(list(rows.values())))}\nMeasured on: `{machine}`\n".encode())
+    what = "processor time" if options.processor_time else "of the clock"
+    write_whole(
+        options.table,
+        f"{markdown(found)}\nSeconds: {what}, median of {options.repeats} jobs of {options.timed} images. "
+        f"Measured on: `{machine}`\n".encode(),
+    )
     print(options.table.read_text())
     return 0
+
+
+def _name(how: Preset) -> str:
+    return f"{how.sampler}-{how.steps}" + (f"-reuse-{how.reuse}" if how.reuse != NO_REUSE else "")
 
 
 def _settings(options: argparse.Namespace) -> list[Preset]:
@@ -160,6 +194,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--quick", action="store_true", help="fewer real images and repetitions")
+    parser.add_argument("--timed", type=int, default=4, help="images of a job that is timed (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="of each timing, in turn (default: %(default)s)")
+    add_processor_time(parser)
     return parser
 
 

@@ -18,7 +18,7 @@ def test_it_generates_evaluates_and_tabulates(
     arguments = ["--real", str(REAL_IMAGES), "--output", str(tmp_path / "grid"), "--table", str(tmp_path / "table.md")]
     arguments += ["--checkpoints", str(tiny_checkpoints), "--cache", str(tmp_path / "cache"), "--device", "cpu"]
     arguments += ["--classes", "MEL,NV,DF", "--images", "2", "--samplers", "ddim", "--steps", "2", "--quick"]
-    arguments += ["--reuse", "1,2"]
+    arguments += ["--reuse", "1,2", "--timed", "2", "--repeats", "1", "--processor-time"]
     assert main(arguments) == 0
     lines = (tmp_path / "table.md").read_text().splitlines()
     rows = [line.replace("*", "").split(" | ")[:3] for line in lines[2:4]]
@@ -29,7 +29,9 @@ def test_it_generates_evaluates_and_tabulates(
     made = (tmp_path / "grid" / "ddim-2" / "images" / "synthetic_dataset.csv").read_bytes()
     assert main(arguments) == 0  # finished work is not done again
     assert (tmp_path / "grid" / "ddim-2" / "images" / "synthetic_dataset.csv").read_bytes() == made
-    assert "ddim-2: " in capsys.readouterr().out
+    assert "ddim-2-reuse-2 is measured" in capsys.readouterr().out
+    assert "processor time, median of 1 jobs of 2 images" in lines[-1]
+    assert all(float(line.split(" | ")[3]) > 0 for line in lines[2:4])
 
 
 def test_rows_are_ordered_by_time_and_the_best_so_far_are_marked() -> None:
