@@ -1,6 +1,6 @@
 """Quality against seconds an image: samplers at several numbers of steps and degrees of reuse, on the same seeds.
 
-    python -m benchmarks.samplers --real HAM10000_FOLDER --output runs/samplers --table docs/samplers_table.md
+    python -m benchmarks.samplers --real HAM10000_FOLDER --output runs/samplers --table docs/samplers.md
 
 A set is generated for each sampler, number of steps and reuse and evaluated against the same real images; what is
 finished is not done again. Seconds an image are measured apart from that, in turn in one process, so that sets may be
@@ -34,6 +34,7 @@ from core.events import JobFinished
 from core.files import write_whole
 from core.generation import run
 from core.job import SAMPLERS, GenerationJob
+from core.markers import filled, marked_names
 from core.paths import CHECKPOINTS
 from core.presets import NO_REUSE, Preset
 from core.report import Table
@@ -45,6 +46,8 @@ from evaluation.run import evaluate
 
 STEPS = (10, 20, 50, 100)
 MADE_FILE = "made.json"
+TABLE = "samplers"
+"""Name of the place that is filled, in a document that has one (``core.markers``)."""
 
 
 @dataclass(frozen=True)
@@ -162,12 +165,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = table([Row(how, seconds[name], results[name]) for name, how in hows.items()])
     machine = json.dumps(describe_machine(resolve_device(options.device)))
     what = "processor time" if options.processor_time else "of the clock"
-    write_whole(
-        options.table,
+    text = (
         f"{markdown(found)}\nSeconds: {what}, median of {options.repeats} jobs of {options.timed} images. "
-        f"Measured on: `{machine}`\n".encode(),
+        f"Measured on: `{machine}`\n"
     )
-    print(options.table.read_text())
+    print(text)
+    document = options.table.read_text(encoding="utf-8") if options.table.is_file() else ""
+    write_whole(options.table, (filled(document, TABLE, text) if TABLE in marked_names(document) else text).encode())
     return 0
 
 
@@ -184,7 +188,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", type=Path, required=True, help="real images, as for main.py evaluate")
     parser.add_argument("--output", type=Path, default=Path("runs/samplers"), help="folder for sets and evaluations")
-    parser.add_argument("--table", type=Path, required=True, help="Markdown file to write")
+    parser.add_argument(
+        "--table",
+        type=Path,
+        required=True,
+        help="Markdown file to write, or to fill where it has a place named samplers",
+    )
     parser.add_argument("--classes", default=",".join(CLASSES))
     parser.add_argument("--images", type=int, default=50, help="of each class (default: %(default)s)")
     parser.add_argument("--samplers", default=",".join(SAMPLERS))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,9 +13,8 @@ from classification.events import Note, Tell, Written, nobody
 from classification.tables import cell, interval_of
 from core.errors import ArgumentError
 from core.files import write_whole
+from core.markers import filled, marked_names
 
-_BEGIN: Final = "<!-- begin {} -->"
-_END: Final = "<!-- end {} -->"
 _SCORES: Final = ("auc", "sensitivity", "specificity", "balanced_accuracy")
 
 
@@ -30,22 +28,16 @@ def fill_document(file: Path, runs: Path, tell: Tell = nobody) -> None:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise ArgumentError(f"The document {file} cannot be read: {error.strerror}.") from error
-    names = re.findall(r"<!-- begin (\w+) -->", text)
+    names = marked_names(text)
     if not names:
-        raise ArgumentError(f"{file} has no marker such as {_BEGIN.format('ham10000')}.")
+        raise ArgumentError(f"{file} has no marker such as <!-- begin ham10000 -->.")
     for name in names:
         table = _TABLES[name](runs)
         tell(Note(f"{name}: {'filled' if table else 'no results'}"))
         if table:
-            text = _between(text, name, table)
+            text = filled(text, name, table)
     write_whole(file, text.encode())
     tell(Written(file))
-
-
-def _between(text: str, name: str, table: str) -> str:
-    begin, end = _BEGIN.format(name), _END.format(name)
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.S)
-    return pattern.sub(lambda _: f"{begin}\n{table}\n{end}", text)
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

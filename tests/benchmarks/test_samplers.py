@@ -27,7 +27,9 @@ def test_it_generates_evaluates_and_tabulates(
     image = tmp_path / "grid" / "ddim-2-reuse-2" / "images" / "MEL" / "ISIC_0000001.png"
     assert read_parameters(image).reuse == 2
     made = (tmp_path / "grid" / "ddim-2" / "images" / "synthetic_dataset.csv").read_bytes()
+    (tmp_path / "table.md").write_text("Before\n<!-- begin samplers -->\n<!-- end samplers -->\nAfter\n")
     assert main(arguments) == 0  # finished work is not done again
+    assert "| ddim" in (tmp_path / "table.md").read_text().partition("Before")[2].partition("After")[0].replace("*", "")
     assert (tmp_path / "grid" / "ddim-2" / "images" / "synthetic_dataset.csv").read_bytes() == made
     assert "ddim-2-reuse-2 is measured" in capsys.readouterr().out
     assert "processor time, median of 1 jobs of 2 images" in lines[-1]
