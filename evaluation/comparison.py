@@ -93,7 +93,15 @@ def tables(results: Mapping[str, Mapping[str, Any]]) -> list[Table]:
         for space, what in first["features"].items()
     ]
     judges = [agreement["judge"] for agreement in first["agreement"]]
-    columns = ("Set", "Sampler", "Steps", *(f"Agreement ({judge})" for judge in judges), "Copies", "Suspicious")
+    columns = (
+        "Set",
+        "Sampler",
+        "Steps",
+        "Reuse",
+        *(f"Agreement ({judge})" for judge in judges),
+        "Copies",
+        "Suspicious",
+    )
     rows = [_judgement_row(name, result, judges) for name, result in results.items()]
     return [
         *found,
@@ -122,7 +130,7 @@ def _figures_row(name: str, result: Mapping[str, Any], group: str, space: str) -
 def _judgement_row(name: str, result: Mapping[str, Any], judges: Sequence[str]) -> list[str | int | float | None]:
     macros = {agreement["judge"]: agreement["macro"] for agreement in result["agreement"]}
     values = result["provenance"]["values"]
-    made = [" ".join(values.get(key, {})) or None for key in ("sampler", "steps")]
+    made = [" ".join(values.get(key, {})) or None for key in ("sampler", "steps", "reuse")]
     agreements = [f"{100 * macros[judge]:.1f}%" if macros.get(judge) is not None else None for judge in judges]
     gains = [_gain(found["gain"]) for found in result["usefulness"]]
     suspicious = f"{100 * result['copies']['suspicious']['share']:.1f}%"

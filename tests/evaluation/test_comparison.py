@@ -85,3 +85,11 @@ def test_markdown_has_a_row_a_set(results: dict[str, Path]) -> None:
     assert lines[0] == "| Set | n | KID | FID | precision | recall | density | coverage | diversity | KID ÷ floor |"
     assert lines[1].count("---") == 10
     assert lines[2].startswith("| good | 16 | ")
+
+
+def test_a_set_is_listed_with_how_it_was_made(results: dict[str, Path]) -> None:
+    loaded = {name: json.loads((folder / "evaluation.json").read_text()) for name, folder in results.items()}
+    loaded["good"]["provenance"]["values"] = {"sampler": {"ddpm": 3, "ddim": 1}, "steps": {"50": 4}, "reuse": {"2": 4}}
+    (made,) = (table for table in tables(loaded) if "Sampler" in table.columns)
+    assert made.columns[:4] == ("Set", "Sampler", "Steps", "Reuse")
+    assert list(made.rows[0][:4]) == ["good", "ddpm ddim", "50", "2"]
