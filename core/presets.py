@@ -24,7 +24,7 @@ STANDARD: Final = "standard"
 FAST: Final = "fast"
 PRESETS: Final = {
     STANDARD: Preset("ddpm", 50, NO_REUSE),
-    FAST: Preset("dpmpp", 20, NO_REUSE),
+    FAST: Preset("unipc", 20, NO_REUSE),
 }
 
 

@@ -42,7 +42,7 @@ class OptionsRow(QWidget):
         )
         self.reuse = spin_box("reuseSpin", _REUSE_TIP, NO_REUSE, MAX_REUSE, standard.reuse)
         self.sampler = named(
-            QComboBox(), "samplerCombo", "How each step is taken. DPM-Solver++ needs the fewest steps."
+            QComboBox(), "samplerCombo", "How each step is taken. UniPC and DPM-Solver++ need the fewest steps."
         )
         self.seed = spin_box("seedSpin", _SEED_TIP, 0, 2**31 - 1, BASE_SEED)
         self.precision = named(QComboBox(), "precisionCombo", "Numbers used. Auto takes bf16 where it is faster.")
