@@ -271,10 +271,10 @@ def test_an_image_that_fails_in_bf16_is_made_in_fp32(make_job: Any, monkeypatch:
 def memory_for(most: int, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     real = generation.denoise
 
-    def limited(model: Any, sampler: Any, seeds: Any, device: Any) -> Any:
+    def limited(model: Any, sampler: Any, seeds: Any, device: Any, reuse: Any) -> Any:
         if len(seeds) > most:
             raise error
-        yield from real(model, sampler, seeds, device)
+        yield from real(model, sampler, seeds, device, reuse)
 
     monkeypatch.setattr(generation, "denoise", limited)
 
