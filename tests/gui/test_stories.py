@@ -387,16 +387,21 @@ def test_an_explanation_that_cannot_be_had_is_said_in_a_box(
     assert "classifier.pth" in errors[0]
 
 
-def test_explanations_during_generation(
-    qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = tmp_path / "stand_in.py"
+def stand_in_for_explanations(how: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the window's explanations run the stand-in, which ends as ``how`` says, instead of ``python -m xai``."""
+    program = folder / "stand_in.py"
     program.write_text(STAND_IN)
-    command = (os.sys.executable, str(program), "well")
+    command = (os.sys.executable, str(program), how)
     monkeypatch.setattr(
         "gui.main_window.Explanations",
         lambda parent: Explanations(parent, lambda owner: HeadlessProcess(owner, command)),
     )
+
+
+def test_explanations_during_generation(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in_for_explanations("well", tmp_path, monkeypatch)
     window = open_window(quantities={**MANY, "MEL": 4}, xai_mode=True, xai_cadence=2)
     click(qtbot, window, "startButton")
     wait_for_job(qtbot, window)
@@ -410,13 +415,7 @@ def test_explanations_during_generation(
 def test_a_job_goes_on_until_its_images_are_explained(
     qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = tmp_path / "stand_in.py"
-    program.write_text(STAND_IN)
-    command = (os.sys.executable, str(program), "hang")
-    monkeypatch.setattr(
-        "gui.main_window.Explanations",
-        lambda parent: Explanations(parent, lambda owner: HeadlessProcess(owner, command)),
-    )
+    stand_in_for_explanations("hang", tmp_path, monkeypatch)
     window = open_window(quantities={**MANY, "MEL": 3}, xai_mode=True, xai_cadence=1)
     panel = window.parts.centre.progress
     click(qtbot, window, "startButton")
@@ -436,13 +435,7 @@ def test_a_crash_of_the_explanations_is_a_line_in_the_log(
     monkeypatch: pytest.MonkeyPatch,
     errors: list[str],
 ) -> None:
-    program = tmp_path / "stand_in.py"
-    program.write_text(STAND_IN)
-    command = (os.sys.executable, str(program), "crash")
-    monkeypatch.setattr(
-        "gui.main_window.Explanations",
-        lambda parent: Explanations(parent, lambda owner: HeadlessProcess(owner, command)),
-    )
+    stand_in_for_explanations("crash", tmp_path, monkeypatch)
     window = open_window(xai_mode=True)
     click(qtbot, window, "startButton")
     wait_for_job(qtbot, window)
@@ -533,13 +526,7 @@ def test_a_full_analysis_is_queued_from_the_image_and_its_report_opens(
     monkeypatch: pytest.MonkeyPatch,
     errors: list[str],
 ) -> None:
-    program = tmp_path / "stand_in.py"
-    program.write_text(STAND_IN)
-    command = (os.sys.executable, str(program), "well")
-    monkeypatch.setattr(
-        "gui.main_window.Explanations",
-        lambda parent: Explanations(parent, lambda owner: HeadlessProcess(owner, command)),
-    )
+    stand_in_for_explanations("well", tmp_path, monkeypatch)
     opened: list[Path] = []
     monkeypatch.setattr("gui.browsing_presenter.open_path", lambda path: opened.append(path) or True)
     window = open_window()
