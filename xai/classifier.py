@@ -52,10 +52,18 @@ class Classifier:
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """Scores before the softmax, float32 (B, 7), of images (B, 3, 224, 224) in [0, 1]; differentiable."""
+        return self.scores(self.normalised(images))
+
+    def normalised(self, images: torch.Tensor) -> torch.Tensor:
+        """What the network reads, (B, 3, 224, 224) in its own precision, of images in [0, 1]; differentiable."""
         images = images.to(self.device, torch.float32)
         mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
         normalised = torch.addcmul(-mean / std, images, 1 / std)  # one pass over the pixels
-        scores: torch.Tensor = self.model(normalised.to(self.dtype, memory_format=torch.channels_last))
+        return normalised.to(self.dtype, memory_format=torch.channels_last)
+
+    def scores(self, normalised: torch.Tensor) -> torch.Tensor:
+        """Logits as ``logits`` gives them, of images that are normalised already."""
+        scores: torch.Tensor = self.model(normalised)
         return scores
 
     @torch.no_grad()
@@ -108,6 +116,7 @@ def ready(
     dtype = DTYPES[resolve_precision(precision, device)]
     model = weights.build()
     _fold_batch_norms(model)
+    model.relu, model.maxpool = model.maxpool, model.relu  # they commute, and three quarters are gone after pooling
     head = _Float32Head(model.fc)
     model.fc = nn.Identity()  # keeps the head out of the conversion
     move: Any = model.to  # typed without memory_format

@@ -88,9 +88,18 @@ def sampled_shapley_values(
 def _score_of(
     classifier: Classifier, image: torch.Tensor, baseline: torch.Tensor, regions: torch.Tensor, target: int
 ) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Presences (B, players) to scores (B,); the two ends, which every order passes, are evaluated once."""
+    with_all, with_none = classifier.normalised(image), classifier.normalised(baseline)
+    full, empty = classifier.scores(torch.cat([with_all, with_none]))[:, target]
+
     @torch.no_grad()
     def score(presences: torch.Tensor) -> torch.Tensor:
-        masks = presences[:, regions].unsqueeze(1)  # (B, 1, 224, 224)
-        return classifier.logits(torch.lerp(baseline, image, masks))[:, target]
+        counts = presences.sum(dim=1)
+        values = torch.where(counts == 0, empty, full)
+        between = (counts > 0) & (counts < presences.shape[1])
+        if between.any():
+            masks = presences[between].bool()[:, regions].unsqueeze(1)  # (B, 1, 224, 224)
+            values[between] = classifier.scores(torch.where(masks, with_all, with_none))[:, target]
+        return values
 
     return score
