@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from classification.audit_report import write_audit_report
 from classification.bootstrap import RESAMPLES
-from classification.data import Collection, open_collection
-from classification.evaluate import EvaluationJob, answers
+from classification.data import Collection, LabelledImage, open_collection
+from classification.evaluate import EvaluationJob, answers, images_asked
 from classification.events import Note, Tell, Written, nobody
 from classification.fairness import MINIMUM, Audited, changes, differences, group_cells
 from classification.gaps import gaps
-from classification.groups import GROUPS, groups_of
+from classification.groups import GROUPS, check_grouping, groups_of
 from classification.mitigation import thresholds_by_group
-from classification.model_file import load_classifier
+from classification.model_file import TrainedClassifier, load_classifier
 from classification.prediction import Predictions
 from classification.splits import TEST
 from classification.tables import write_csv, write_json
@@ -40,7 +40,7 @@ class AuditJob:
         split, part, contrast, threshold, augmented, resamples, seed, device, cache: as for an evaluation.
 
     Raises:
-        ArgumentError: the minimum is not positive.
+        ArgumentError: the minimum is not positive, or there is no such grouping.
     """
 
     classifiers: Mapping[str, Path]
@@ -61,6 +61,8 @@ class AuditJob:
     def __post_init__(self) -> None:
         if self.minimum < 1:
             raise ArgumentError(f"The minimum {self.minimum} is not 1 or more lesions.")
+        for grouping in self.groupings:
+            check_grouping(grouping)
 
     def evaluation(self, checkpoint: Path) -> EvaluationJob:
         """How one of the classifiers is asked."""
@@ -106,8 +108,9 @@ def audit(job: AuditJob, tell: Tell = nobody) -> dict[str, Any]:
         raise ArgumentError("Nothing to audit; name a classifier with --model NAME=CHECKPOINT.")
     collection = open_collection(job.data)
     tell(Note(collection.describe()))
-    answered = {name: _ask(job, file, collection, tell) for name, file in job.classifiers.items()}
-    _check_same_images(answered)
+    classifiers = {name: load_classifier(file) for name, file in job.classifiers.items()}
+    groups = _groups(job, collection)  # first: what cannot be grouped is not to be classified for minutes
+    answered = {name: _ask(job, name, classifier, collection, tell) for name, classifier in classifiers.items()}
     result = {
         "format": AUDIT_FORMAT,
         "classifiers": {name: {**answer.facts, "threshold": answer.threshold} for name, answer in answered.items()},
@@ -119,36 +122,41 @@ def audit(job: AuditJob, tell: Tell = nobody) -> dict[str, Any]:
             "seed": job.seed,
             "augmented": job.augmented,
         },
-        "groupings": {grouping: _grouping(job, grouping, answered) for grouping in job.groupings},
+        "groupings": {grouping: _grouping(job, grouping, answered, *groups[grouping]) for grouping in job.groupings},
     }
     _write(job.output, result)
     tell(Written(job.output / "report.html"))
     return result
 
 
-def _ask(job: AuditJob, checkpoint: Path, collection: Collection, tell: Tell) -> _Answered:
-    classifier = load_classifier(checkpoint)
-    validation, judged = answers(job.evaluation(checkpoint), classifier, collection, tell)
-    threshold = choose_threshold(job.threshold, validation.positive, validation.scores)
-    return _Answered(validation, judged, threshold, classifier.describe())
+def _groups(job: AuditJob, collection: Collection) -> dict[str, tuple[list[str], list[str]]]:
+    """By each grouping, the groups of the validation and of the judging images, which all classifiers share."""
+    asked = {name: images_asked(job.evaluation(file), collection) for name, file in job.classifiers.items()}
+    _check_same_images({name: judged for name, (_, judged) in asked.items()})
+    validation, judged = next(iter(asked.values()))
+    return {grouping: (groups_of(validation, grouping), groups_of(judged, grouping)) for grouping in job.groupings}
 
 
-def _check_same_images(answered: Mapping[str, _Answered]) -> None:
-    judged = {name: [i.image_id for i in answer.judged.images] for name, answer in answered.items()}
-    first, ids = next(iter(judged.items()))
+def _check_same_images(judged: Mapping[str, Sequence[LabelledImage]]) -> None:
+    first, images = next(iter(judged.items()))
     for name, others in judged.items():
-        if others != ids:
+        if [image.image_id for image in others] != [image.image_id for image in images]:
             raise ArgumentError(
                 f"{name} and {first} were trained on different splits, so they cannot be judged side by side; "
                 "train them with the same --split."
             )
 
 
-def _grouping(job: AuditJob, grouping: str, answered: Mapping[str, _Answered]) -> dict[str, Any]:
+def _ask(job: AuditJob, name: str, classifier: TrainedClassifier, collection: Collection, tell: Tell) -> _Answered:
+    validation, judged = answers(job.evaluation(job.classifiers[name]), classifier, collection, tell)
+    threshold = choose_threshold(job.threshold, validation.positive, validation.scores)
+    return _Answered(validation, judged, threshold, classifier.describe())
+
+
+def _grouping(
+    job: AuditJob, grouping: str, answered: Mapping[str, _Answered], of_validation: list[str], groups: list[str]
+) -> dict[str, Any]:
     """Everything about one way to group: each classifier, each with its own thresholds, and the changes."""
-    first = next(iter(answered.values()))
-    groups = groups_of(first.judged.images, grouping)
-    of_validation = groups_of(first.validation.images, grouping)
     limits = {"minimum": job.minimum, "resamples": job.resamples, "seed": job.seed}
     series: dict[str, Audited] = {}
     notes, costs = [], {}

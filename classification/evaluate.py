@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from classification.bootstrap import RESAMPLES, Interval, intervals, mend_shares
-from classification.data import Collection, check_every_class, open_collection
+from classification.data import Collection, LabelledImage, check_every_class, open_collection
 from classification.evaluation_files import write_results
 from classification.events import Note, Tell, Written, nobody
 from classification.job import SPLIT
@@ -87,8 +87,7 @@ def answers(
     """What the classifier says of the validation and the judging part."""
     contrast = job.contrast or collection.contrast or classifier.task.contrast
     task = classifier.task.asking(contrast)
-    parts = _parts(job, collection)
-    chosen_on, judged = images_of(collection, parts, VALIDATION), images_of(collection, parts, job.part)
+    chosen_on, judged = images_asked(job, collection)
     if task.name == "isic7" and not collection.contrast:
         check_every_class(judged, task, job.part)
         check_every_class(chosen_on, task, VALIDATION)
@@ -104,6 +103,16 @@ def answers(
     )
     first = np.arange(len(found.images)) < len(chosen_on)
     return found.chosen(first), found.chosen(~first)
+
+
+def images_asked(job: EvaluationJob, collection: Collection) -> tuple[list[LabelledImage], list[LabelledImage]]:
+    """The images of the validation and of the judging part.
+
+    Raises:
+        ArgumentError: there is no such part, or no split that the classifier was not trained on.
+    """
+    parts = _parts(job, collection)
+    return images_of(collection, parts, VALIDATION), images_of(collection, parts, job.part)
 
 
 def _parts(job: EvaluationJob, collection: Collection) -> Mapping[str, str]:

@@ -23,14 +23,23 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 """Name of a grouping to its groups in their order. All of them are reported, also those without an image."""
 
 
+def check_grouping(name: str) -> None:
+    """Refuse a grouping that there is not.
+
+    Raises:
+        ArgumentError: it is not one of ``GROUPS``.
+    """
+    if name not in GROUPS:
+        raise ArgumentError(f"There is no grouping {name!r}; choose from {', '.join(GROUPS)}.")
+
+
 def groups_of(images: Sequence[LabelledImage], grouping: str) -> list[str]:
     """The group of each image; ``unknown`` where nothing is known of it.
 
     Raises:
         ArgumentError: an unknown grouping, or one that nothing is known of for any of the images.
     """
-    if grouping not in GROUPS:
-        raise ArgumentError(f"There is no grouping {grouping!r}; choose from {', '.join(GROUPS)}.")
+    check_grouping(grouping)
     found = [_FINDERS[grouping](image) for image in images]
     if set(found) <= {UNKNOWN}:
         raise ArgumentError(

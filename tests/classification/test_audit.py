@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from classification.audit import AuditJob, audit
+from classification.events import Note
 from classification.groups import GROUPS
 from classification.job import BEST, SPLIT
-from core.errors import ArgumentError
+from core.errors import ArgumentError, IsicGuiError
+from core.events import Event
 from tests.classification.conftest import write_classifier
 
 
@@ -63,15 +65,20 @@ def test_ham10000_is_audited_by_tone_sex_and_age(job: AuditJob, ham10000: Path, 
     assert "disagree strongly" in (job.output / "report.html").read_text()
 
 
-def test_classifiers_of_different_splits_are_not_compared(
-    job: AuditJob, ham10000: Path, trained_run: Path, tmp_path: Path
-) -> None:
-    other = write_classifier(tmp_path / "other.pt")
+@pytest.fixture
+def other_split(trained_run: Path, tmp_path: Path) -> Path:
+    """A classifier beside a split with training and test images changed over."""
     lines = (trained_run / SPLIT).read_text().splitlines()
     swapped = {"training": "test", "test": "training"}
     changed = [",".join([*line.split(",")[:3], swapped.get(line.split(",")[3], line.split(",")[3])]) for line in lines]
     (tmp_path / SPLIT).write_text("\n".join(changed))
-    classifiers = {"one": trained_run / BEST, "two": other}
+    return write_classifier(tmp_path / "other.pt")
+
+
+def test_classifiers_of_different_splits_are_not_compared(
+    job: AuditJob, ham10000: Path, trained_run: Path, other_split: Path
+) -> None:
+    classifiers = {"one": trained_run / BEST, "two": other_split}
     with pytest.raises(ArgumentError, match="two and one were trained on different splits"):
         audit(replace(job, classifiers=classifiers, data=ham10000, groupings=("sex",)))
 
@@ -83,3 +90,22 @@ def test_what_cannot_be_audited_is_named(job: AuditJob, ham10000: Path, trained_
         audit(replace(job, classifiers={"one": trained_run / BEST}, data=ham10000))
     with pytest.raises(ArgumentError, match="minimum 0"):
         replace(job, minimum=0)
+    with pytest.raises(ArgumentError, match="no grouping 'eye colour'"):
+        replace(job, groupings=("skin_type", "eye colour"))
+
+
+def test_what_cannot_be_grouped_or_compared_is_said_before_any_image_is_classified(
+    job: AuditJob, ham10000: Path, trained_run: Path, other_split: Path
+) -> None:
+    """Classifying takes minutes."""
+    told: list[Event] = []
+    one = {"one": trained_run / BEST}
+    for refused in (
+        replace(job, classifiers=one, data=ham10000, groupings=("sex", "skin_type")),
+        replace(job, classifiers={**one, "two": other_split}, data=ham10000, groupings=("sex",)),
+        replace(job, classifiers={**one, "two": job.output / "none.pt"}),
+    ):
+        with pytest.raises(IsicGuiError):
+            audit(refused, told.append)
+    assert {type(event) for event in told} <= {Note}
+    assert not job.output.exists()
