@@ -1,0 +1,288 @@
+r"""Does a metadata-conditioned model show what it is told?
+
+For each value of each field (``core.conditions``) images are made under a condition in which that value alone is known.
+A judge of each field, a small head on ImageNet features (``evaluation.heads``), learns it from the real images that the
+model was trained on. Beside its balanced accuracy on the generated images stand that on real images of lesions that
+neither has seen, which is about what the field leaves visible at all, and what guessing gives. A grid shows one seed
+with one field changed at a time.
+
+    python -m benchmarks.condition_obeyed --real HAM10000_FOLDER --checkpoints runs/metadata/checkpoints \
+        --output runs/condition_obeyed
+
+Images that are there already are not made again, so that the command can be interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from core.conditioned import load_conditioned
+from core.conditions import SEXES, SITES, Condition
+from core.control import Control
+from core.denoising import denoise, to_pixels
+from core.devices import resolve_device, resolve_precision
+from core.errors import IsicGuiError
+from core.generation import run
+from core.held_out import is_held_out
+from core.job import GenerationJob
+from core.paths import CONDITIONED_FILE
+from core.presets import preset_named
+from core.samplers import Sampler
+from diffusion.data import DataError, LabelledImage
+from diffusion.tables import read_images
+from evaluation.heads import Head
+from evaluation.image_sets import FoundImage
+from evaluation.intervals import Mean, percentile_mean
+from evaluation.networks import IMAGENET, ImageNetNetwork
+from evaluation.progress import result_of
+from evaluation.sides import Side, add_features, read_side
+
+ASKED: Final[dict[str, tuple[Condition, ...]]] = {
+    "melanocytic": (Condition(melanocytic=True), Condition(melanocytic=False)),
+    "sex": tuple(Condition(sex=sex) for sex in SEXES),
+    "age_group": tuple(Condition(age=age) for age in (30, 55, 75)),
+    "site": tuple(Condition(site=site) for site in SITES),
+}
+"""The conditions under which images are made, by the field that each of them tells."""
+_BASE: Final = Condition(melanocytic=True, sex="female", age=55, site="back")  # of the grid
+_RESAMPLES: Final = 2000
+_GAP, _HEADING = 4, 20
+
+
+@dataclass(frozen=True)
+class Obeyed:
+    """How far one field is obeyed.
+
+    Attributes:
+        field: its name.
+        chance: balanced accuracy of guessing.
+        real, generated: balanced accuracy of the judge, with 95% intervals of the bootstrap over images.
+        real_images, generated_images: how many.
+        by_value: share of the generated images of each value that the judge names so.
+    """
+
+    field: str
+    chance: float
+    real: Mean
+    real_images: int
+    generated: Mean
+    generated_images: int
+    by_value: dict[str, float]
+
+
+def value_of(condition: Condition, field: str) -> str:
+    """The value of a field in the words of the table, ``unknown`` included."""
+    return condition.to_row()[field]
+
+
+def folder_name(condition: Condition, field: str) -> str:
+    """Field and value as the name of a folder."""
+    return re.sub(r"\W+", "-", f"{field} {value_of(condition, field)}")
+
+
+def make_sets(how: GenerationJob, folder: Path, count: int) -> dict[str, list[FoundImage]]:
+    """``count`` images under each condition of ``ASKED``, each condition in a folder of its own.
+
+    Raises:
+        CheckpointError: there is no metadata-conditioned model, or it cannot be used.
+    """
+    found: dict[str, list[FoundImage]] = {field: [] for field in ASKED}
+    for field, conditions in ASKED.items():
+        for condition in conditions:
+            output = folder / folder_name(condition, field)
+            if missing := count - len(list(output.glob("*/*.png"))):
+                counts = {condition.label: missing}
+                for _ in run(replace(how, counts=counts, condition=condition, output=output), Control()):
+                    pass
+            value = value_of(condition, field)
+            found[field] += [FoundImage(file, value, str(file)) for file in sorted(output.glob("*/*.png"))]
+    return found
+
+
+def check_real(images: Sequence[LabelledImage]) -> None:
+    """See that real images show every value, among the lesions to learn from and among those to be asked about.
+
+    Raises:
+        DataError: they do not.
+    """
+    for field, conditions in ASKED.items():
+        for held_out in (False, True):
+            there = {value_of(image.condition, field) for image in images if is_held_out(image.lesion_id) == held_out}
+            if missing := {value_of(condition, field) for condition in conditions} - there:
+                part = "never trained on" if held_out else "trained on"
+                raise DataError(
+                    f"The real images cannot judge the {field.replace('_', ' ')}: of the lesions {part}, none is "
+                    f"{', '.join(sorted(missing))}."
+                )
+
+
+def accuracy(truth: np.ndarray, named: np.ndarray) -> dict[str, float]:
+    """Share of each value's images that are named so; arguments (N,) of words."""
+    return {value: float((named[truth == value] == value).mean()) for value in dict.fromkeys(truth.tolist())}
+
+
+def balanced(truth: np.ndarray, named: np.ndarray, rng: np.random.Generator) -> Mean:
+    """Balanced accuracy with the interval of resampling the images of each value."""
+    hits = [named[truth == value] == value for value in dict.fromkeys(truth.tolist())]
+    draws = [rng.choice(of_value, (_RESAMPLES, len(of_value))).mean(axis=1) for of_value in hits]
+    return percentile_mean(float(np.mean([of_value.mean() for of_value in hits])), np.mean(draws, axis=0))
+
+
+def judge(field: str, real: Side, values: np.ndarray, generated: Side, seed: int) -> Obeyed:
+    """Train the judge of a field on real images and ask it.
+
+    Args:
+        field: its name.
+        real: with features; lesions decide who learns and who is asked.
+        values: of the real images, (N,); ``unknown`` ones are left out.
+        generated: with features; its labels are the values that were told.
+        seed: of the judge and the resamples.
+    """
+    names = [value_of(condition, field) for condition in ASKED[field]]
+    known = np.isin(values, names)
+    held_out = np.array([is_held_out(lesion) for lesion in real.lesions.tolist()])
+    learning, asked = known & ~held_out, known & held_out
+    targets = np.array([names.index(value) for value in values[learning].tolist()])
+    head = Head(real.features[IMAGENET][learning], targets, len(names), seed)
+
+    def name_of(features: np.ndarray) -> np.ndarray:
+        return np.array(names)[head.probabilities(features).argmax(axis=1)]
+
+    rng = np.random.default_rng(seed)
+    of_real, of_generated = name_of(real.features[IMAGENET][asked]), name_of(generated.features[IMAGENET])
+    return Obeyed(
+        field,
+        1 / len(names),
+        balanced(values[asked], of_real, rng),
+        int(asked.sum()),
+        balanced(generated.labels, of_generated, rng),
+        len(generated),
+        accuracy(generated.labels, of_generated),
+    )
+
+
+def table(rows: Sequence[Obeyed]) -> str:
+    """The figures in Markdown."""
+    lines = ["| field | chance | real, unseen lesions | n | generated | n | by value |", "| --- |" + " --- |" * 6]
+    for row in rows:
+        by_value = ", ".join(f"{value} {100 * share:.0f}%" for value, share in row.by_value.items())
+        real, generated = (f"{m.value:.2f} ({m.low:.2f} to {m.high:.2f})" for m in (row.real, row.generated))
+        lines.append(
+            f"| {row.field.replace('_', ' ')} | {row.chance:.2f} | {real} | {row.real_images} | {generated} | "
+            f"{row.generated_images} | {by_value} |"
+        )
+    return "\n".join(lines)
+
+
+def grid(how: GenerationJob, seed: int) -> Image.Image:
+    """One seed, one field changed at a time: a row a field, a column a value."""
+    device = resolve_device(how.device)
+    precision = resolve_precision(how.precision, device)
+    rows: list[list[tuple[str, np.ndarray]]] = []
+    for field, conditions in ASKED.items():
+        rows.append([])
+        for condition in conditions:
+            changed = {name: value for name, value in condition.to_json().items() if value is not None}
+            loaded = load_conditioned(
+                how.checkpoints / CONDITIONED_FILE, replace(_BASE, **changed), how.guidance, device, precision
+            )
+            sampler = Sampler(how.sampler, loaded.checkpoint.scheduler, how.steps)
+            *_, last = denoise(loaded.model, sampler, [seed], device)
+            rows[-1].append((f"{field.replace('_', ' ')} {value_of(condition, field)}", to_pixels(last.images)[0]))
+    return _drawn(rows)
+
+
+def _drawn(rows: list[list[tuple[str, np.ndarray]]]) -> Image.Image:
+    cell = len(rows[0][0][1])
+    across, down = cell + _GAP, cell + _HEADING + _GAP
+    sheet = Image.new("RGB", (max(map(len, rows)) * across + _GAP, len(rows) * down + _GAP), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for row, cells in enumerate(rows):
+        for column, (words, pixels) in enumerate(cells):
+            left, top = _GAP + column * across, _GAP + row * down
+            draw.text((left + cell / 2, top + _HEADING / 2), words, fill="black", font=font, anchor="mm")
+            sheet.paste(Image.fromarray(pixels), (left, top + _HEADING))
+    return sheet
+
+
+def measure(options: argparse.Namespace) -> list[Obeyed]:
+    """Make what is missing, and judge it.
+
+    Raises:
+        DataError: the real images cannot be read, or do not show every value.
+        CheckpointError: there is no model, or it cannot be used.
+    """
+    images = read_images(options.real).images
+    check_real(images)
+    how = _job(options)
+    made = make_sets(how, options.output / "images", options.count)
+    options.output.mkdir(parents=True, exist_ok=True)
+    grid(how, options.seed).save(options.output / "grid.png")
+    network = ImageNetNetwork(torch.device("cpu"))
+
+    def side(found: Sequence[FoundImage], what: str) -> Side:
+        read = result_of(read_side(found, options.size, what))
+        result_of(add_features(read, network, options.cache, what))
+        return read
+
+    real = side([FoundImage(i.path, i.class_name or "", i.lesion_id) for i in images], "real images")
+    if len(real) < len(images):
+        raise DataError(f"{len(images) - len(real)} images of {options.real} cannot be read; mend or remove them.")
+    rows = []
+    for field in ASKED:
+        values = np.array([value_of(image.condition, field) for image in images])
+        rows.append(judge(field, real, values, side(made[field], f"images told {field}"), options.seed))
+    return rows
+
+
+def _job(options: argparse.Namespace) -> GenerationJob:
+    return GenerationJob(
+        counts={Condition().label: 1},
+        checkpoints=options.checkpoints,
+        output=options.output,
+        **asdict(preset_named(options.preset)),
+        base_seed=options.seed,
+        color_adjustment=False,
+        condition=Condition(),
+        guidance=options.guidance,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print a table, keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--real", type=Path, required=True, help="real images with metadata")
+    parser.add_argument("--checkpoints", type=Path, required=True, help=f"folder of {CONDITIONED_FILE}")
+    parser.add_argument("--output", type=Path, required=True, help="for images, grid and figures")
+    parser.add_argument("--count", type=int, default=16, help="images of each value (default: 16)")
+    parser.add_argument("--guidance", type=float, default=2.0)
+    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--size", type=int, default=128, help="pixels at which both sides are compared (default: 128)")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="for features of images")
+    options = parser.parse_args(arguments)
+    try:
+        rows = measure(options)
+    except IsicGuiError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    facts: dict[str, Any] = {"guidance": options.guidance, "preset": options.preset, "size": options.size}
+    content = {**facts, "fields": [asdict(row) for row in rows]}
+    (options.output / "condition_obeyed.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    print(table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

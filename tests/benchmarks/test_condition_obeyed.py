@@ -1,0 +1,76 @@
+"""Whether a condition is obeyed, judged where the answer is known; and the whole benchmark on a tiny model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.condition_obeyed import ASKED, grid, judge, main, make_sets, table, value_of
+from core.conditions import Condition
+from core.job import GenerationJob
+from evaluation.image_sets import FoundImage
+from evaluation.networks import IMAGENET
+from evaluation.sides import Side
+from tests.conftest import REAL_IMAGES
+from tests.core.test_conditioned import folder  # noqa: F401 - a fixture
+
+SEXES = [value_of(condition, "sex") for condition in ASKED["sex"]]
+
+
+def side(values: list[str], shown: list[str]) -> Side:
+    """Images whose labels are ``values`` and whose features tell what is ``shown``."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(len(shown), 8)).astype(np.float32)
+    features[:, 0] += [6 * SEXES.index(value) for value in shown]
+    images = tuple(FoundImage(Path(str(place)), value, f"lesion {place}") for place, value in enumerate(values))
+    return Side(images, ("",) * len(values), np.empty((len(values), 1, 1, 3), np.uint8), {IMAGENET: features})
+
+
+def test_what_is_obeyed_and_what_is_not() -> None:
+    truth = SEXES * 150
+    real, obedient = side([""] * 300, truth), side(truth, truth)
+    found = judge("sex", real, np.array(truth), obedient, 0)
+    assert found.real.value == found.generated.value == 1
+    assert found.by_value == {"female": 1, "male": 1}
+    assert (found.chance, found.generated_images) == (0.5, 300)
+    assert 10 < found.real_images < 60  # a tenth of the lesions, by their hash
+    always_female = judge("sex", real, np.array(truth), side(truth, ["female"] * 300), 0)
+    assert always_female.generated.value == 0.5
+    assert always_female.by_value == {"female": 1, "male": 0}
+    assert "| sex | 0.50 | 1.00 (1.00 to 1.00) |" in table([found])
+
+
+def test_images_of_unknown_value_neither_teach_nor_judge() -> None:
+    truth = SEXES * 150
+    values = np.array(truth)
+    values[200:] = "unknown"
+    assert judge("sex", side([""] * 300, truth), values, side(truth, truth), 0).real_images < 40
+
+
+def test_each_condition_tells_one_value_and_finished_images_stay(folder: Path, tmp_path: Path) -> None:  # noqa: F811
+    how = GenerationJob(
+        {"UNSPECIFIED": 1}, folder, tmp_path, steps=2, precision="fp32", device="cpu", color_adjustment=False,
+        condition=Condition(), guidance=2.0,
+    )  # fmt: skip
+    made = make_sets(how, tmp_path, 1)
+    assert {field: [image.class_name for image in images] for field, images in made.items()} == {
+        "melanocytic": ["yes", "no"],
+        "sex": ["female", "male"],
+        "age_group": ["<40", "40-65", ">65"],
+        "site": ["back", "chest", "lower extremity", "upper extremity", "torso", "head/neck", "abdomen"],
+    }
+    again = make_sets(replace(how, steps=3), tmp_path, 1)
+    assert again == made
+    assert grid(how, 42).size == (7 * 20 + 4, 4 * 40 + 4)
+
+
+def test_real_images_that_cannot_judge_are_refused_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--real", str(REAL_IMAGES), "--checkpoints", str(tmp_path), "--output", str(tmp_path / "out")]
+    assert main(options) == 2
+    assert "The real images cannot judge the" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
