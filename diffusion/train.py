@@ -80,7 +80,6 @@ class Trainer:
         self.device = accelerator.device
         self.layout = best_layout(self.device, config.compile)
         _check_shares(config, accelerator.num_processes)
-        places.output.mkdir(parents=True, exist_ok=True)
         self.schedule = {**DEFAULT_SCHEDULER, "prediction_type": config.prediction_type}
         self.scheduler = DDPMScheduler(**self.schedule)
         self.stopping = EarlyStopping(config.patience, config.min_delta)
@@ -116,6 +115,7 @@ class Trainer:
         control = control or Control()
         last = min(self.config.total_steps(), until or self.config.total_steps())
         history = History(self.places.output, self.step, self.tensorboard and self.accelerator.is_main_process)
+        self.places.output.mkdir(parents=True, exist_ok=True)  # not before: what is refused until here leaves nothing
         with contextlib.closing(history):
             while self.step < last and not self.finished and not is_told_to_stop(control):
                 first, stage = self.config.stage_at(self.step)
