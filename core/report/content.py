@@ -62,7 +62,7 @@ Cell: TypeAlias = "str | int | float | Estimate | None"
 
 @dataclass(frozen=True)
 class Table:
-    """A table; columns of numbers are aligned to the right.
+    """A table; columns with numbers in them are aligned to the right.
 
     Raises:
         ValueError: a row has another number of cells than there are columns.
@@ -79,8 +79,8 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Per column: whether it holds numbers."""
-        return [all(not isinstance(row[index], (str, bool)) for row in self.rows) for index in range(len(self.columns))]
+        """Per column: whether it holds numbers; words such as "too few" may stand among them."""
+        return [any(_is_number(row[index]) for row in self.rows) for index in range(len(self.columns))]
 
     @property
     def texts(self) -> list[list[str]]:
@@ -146,6 +146,10 @@ class Section:
 
     title: str
     blocks: Sequence[Block]
+
+
+def _is_number(cell: Cell) -> bool:
+    return isinstance(cell, (int, float, Estimate)) and not isinstance(cell, bool)
 
 
 def _text(cell: Cell) -> str:

@@ -54,7 +54,7 @@ def write_report(
         summary=summary,
         warnings=warnings,
         sections=[(section.title, list(_numbered(section.blocks, figures, tables))) for section in sections],
-        provenance=[(name, _plain(value)) for name, value in provenance.items()],
+        provenance=[(name.replace("_", " "), _plain(value)) for name, value in provenance.items()],
         research_use=RESEARCH_USE,
         version=__version__,
         written_at=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -83,4 +83,10 @@ def _plain(value: object) -> str:
         return ", ".join(f"{key} ({text})" if nested else f"{key} {text}" for key, text, nested in parts)
     if isinstance(value, (list, tuple)):
         return ", ".join(_plain(inner) for inner in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, str) and Path(value).is_absolute():
+        return Path(value).name  # a report goes to others; folders of this machine are nobody else's business
     return "none" if value is None else str(value)

@@ -70,12 +70,29 @@ def test_a_picture_is_the_very_file(tmp_path: Path) -> None:
 
 
 def test_it_says_title_summary_notice_and_where_it_comes_from(tmp_path: Path) -> None:
-    facts = {"a": {"b": [1, 2]}, "c": None}
+    facts = {"a_key": {"b": [1, 2]}, "c": None, "d": 0.13344813773009206, "e": True}
     html = written(tmp_path, "Words.", warnings=["The head is untrained."], provenance=facts)
     body = html[html.index("<body>") :]
-    order = ("<h1>A title", RESEARCH_USE, "The head is untrained.", "What came of it.", "Words.", "b 1, 2", "none")
+    order = (
+        "<h1>A title",
+        RESEARCH_USE,
+        "The head is untrained.",
+        "What came of it.",
+        "Words.",
+        "a key",
+        "b 1, 2",
+        "none",
+        ">0.133448<",
+        "yes",
+    )
     places = [body.index(text) for text in order]
     assert places == sorted(places)
+
+
+def test_it_names_files_without_the_folders_of_the_machine(tmp_path: Path) -> None:
+    html = written(tmp_path, provenance={"training": {"start": str(tmp_path / "best.pt")}})
+    assert "start best.pt" in html
+    assert tmp_path.name not in html
 
 
 def test_figures_and_tables_are_numbered_through(tmp_path: Path) -> None:
@@ -110,8 +127,14 @@ def test_how_a_cell_reads(cell: object, text: str) -> None:
 
 
 def test_columns_of_numbers_are_told_from_texts() -> None:
-    table = Table(("class", "n", "score", "good"), [("MEL", 1, None, True), ("NV", 2, Estimate(0.5), False)])
-    assert table.numeric == [False, True, True, False]
+    rows = [("MEL", 1, "too few", True), ("NV", 2, Estimate(0.5), False), ("DF", 3, None, True)]
+    assert Table(("class", "n", "score", "good"), rows).numeric == [False, True, True, False]
+
+
+def test_a_number_and_its_deviation_stay_on_one_line(tmp_path: Path) -> None:
+    assert "0.14&nbsp;±&nbsp;0.01 (0.00&nbsp;±&nbsp;0.02)" in written(
+        tmp_path, Table(("KID",), [("0.14 ± 0.01 (0.00 ± 0.02)",)])
+    )
 
 
 def test_a_row_that_does_not_fit_is_refused() -> None:
