@@ -111,10 +111,11 @@ def audit(job: AuditJob, tell: Tell = nobody) -> dict[str, Any]:
     classifiers = {name: load_classifier(file) for name, file in job.classifiers.items()}
     groups = _groups(job, collection)  # first: what cannot be grouped is not to be classified for minutes
     answered = {name: _ask(job, name, classifier, collection, tell) for name, classifier in classifiers.items()}
+    judged = next(iter(answered.values())).judged
     result = {
         "format": AUDIT_FORMAT,
         "classifiers": {name: {**answer.facts, "threshold": answer.threshold} for name, answer in answered.items()},
-        "data": {"part": job.part, "images": len(next(iter(answered.values())).judged.images)},
+        "data": {"part": job.part, "images": len(judged.images), "question": judged.task.contrast},
         "settings": {
             "threshold": job.threshold,
             "minimum": job.minimum,

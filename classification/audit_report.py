@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from classification.plots import intervals_figure, save
 from classification.tables import cell, interval_of, named
+from classification.thresholds import in_words
 from core.report import Block, Cell, Picture, Section, Table, write_report
 
 _SCORES: Final = ("auc", "sensitivity", "specificity", "balanced_accuracy")
 _TOO_FEW: Final = "too few"
+_FIGURE_PX: Final = 640
 _TITLES: Final = {
     "skin_type": "Fitzpatrick skin type",
     "skin_tone": "skin tone measured on the image",
@@ -31,13 +33,12 @@ _LIMITS: Final = {
 
 def write_audit_report(path: Path, result: Mapping[str, Any], plots: Path) -> None:
     """Write ``report.html`` from the content of ``fairness.json``; plots go into the folder ``plots``."""
-    sections: list[Section] = []
+    sections = [Section("How to read the tables", _how(result))]
     summary: list[str] = []
     for grouping, found in result["groupings"].items():
         title = _TITLES[grouping]
         blocks: list[Block] = [
             _LIMITS[grouping],
-            _how(result),
             _cell_table(found, title),
             *_pictures(grouping, found, plots),
         ]
@@ -46,18 +47,21 @@ def write_audit_report(path: Path, result: Mapping[str, Any], plots: Path) -> No
         summary += _summary(title, found)
     names = ", ".join(result["classifiers"])
     provenance = {**result["settings"], **result["classifiers"]}
-    title = f"Fairness audit: {names}"
+    title = f"Fairness audit: {names}, {result['data']['question']} yes or no"
     write_report(path, title, summary, sections, provenance=provenance, warnings=_warnings(result))
 
 
-def _how(result: Mapping[str, Any]) -> str:
-    settings = result["settings"]
-    return (
-        f"A score is shown for a group with at least {settings['minimum']} lesions of each outcome it needs; "
+def _how(result: Mapping[str, Any]) -> list[str]:
+    settings, data = result["settings"], result["data"]
+    return [
+        f"The question is {data['question']}, yes or no, asked of the {data['images']:,} images of the {data['part']} "
+        f"part. A score is shown for a group with at least {settings['minimum']} lesions of each outcome it needs; "
         f'otherwise the cell says "{_TOO_FEW}", which is neither fair nor unfair. Intervals hold 95% of '
-        f"{settings['resamples']:,} resamples of lesions. Thresholds are chosen on the validation part by the rule "
-        f"{settings['threshold']!r}."
-    )
+        f"{settings['resamples']:,} resamples of lesions. Thresholds are chosen on the validation part "
+        f"{in_words(settings['threshold'])}.",
+        "A gap is the largest difference between two groups: of sensitivity (equal opportunity), of sensitivity or "
+        "specificity, whichever differs more (equalised odds), or of the share called positive (demographic parity).",
+    ]
 
 
 def _warnings(result: Mapping[str, Any]) -> list[str]:
@@ -118,9 +122,8 @@ def _pictures(grouping: str, found: Mapping[str, Any], plots: Path) -> list[Pict
         ]
         if rows:
             file = save(intervals_figure(rows, score), plots / f"{grouping}_{score}.png")
-            pictures.append(
-                Picture(file, f"{named(score)} with 95% intervals; groups with too few cases are not drawn.")
-            )
+            caption = f"{named(score)} with 95% intervals; groups with too few cases are not drawn."
+            pictures.append(Picture(file, caption, width=_FIGURE_PX))
     return pictures
 
 
@@ -139,9 +142,7 @@ def _gap_table(found: Mapping[str, Any]) -> Table:
         for gap in series["gaps"]
     ]
     columns = ("Criterion", "Classifier", "Gap", "By chance (95%)", "Lowest", "Highest", "Too few to judge")
-    return Table(
-        columns, rows, "Largest difference between two groups, and what shuffled groups exceed once in twenty."
-    )
+    return Table(columns, rows, "Gaps, and what shuffled groups exceed once in twenty times.")
 
 
 def _difference_table(found: Mapping[str, Any]) -> Table:
@@ -150,7 +151,7 @@ def _difference_table(found: Mapping[str, Any]) -> Table:
         for name, series in found["series"].items()
         for row in series["differences"]
     ]
-    columns = ("Group", "Less", "Classifier", *map(named, _SCORES))
+    columns = ("Group", "Compared with", "Classifier", *map(named, _SCORES))
     return Table(columns, rows, "Each group less the largest one: negative is worse off.")
 
 

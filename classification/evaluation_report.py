@@ -8,21 +8,23 @@ from typing import Any, Final
 
 from classification.bootstrap import Interval
 from classification.tables import cell, interval_of, named
-from core.report import Cell, Gallery, Picture, Section, Table, write_report
+from classification.thresholds import in_words
+from core.classes import CLASSES
+from core.report import Cell, Estimate, Gallery, Picture, Section, Table, write_report
 
 _BINARY: Final = ("auc", "sensitivity", "specificity", "balanced_accuracy")
 _MULTICLASS: Final = ("balanced_accuracy", "macro_auc", "accuracy", "calibration_error")
 _CAPTIONS: Final = {
-    "roc": "Receiver operating characteristic on the judged part.",
-    "precision_recall": "Precision and recall; the legend says how common a positive is.",
-    "reliability": "How often a probability came true; small numbers are images of a bin.",
-    "confusion": "What the images are (rows) and what they are called (columns).",
+    "roc": "Receiver operating characteristic, and the area under it (AUC).",
+    "precision_recall": "Precision and recall, with the average precision (AP) and how common a positive is.",
+    "reliability": "How often a probability came true; the small numbers are those of images.",
+    "confusion": "What the images are (rows) and what they are called (columns), shaded by the share of the row.",
 }
 
 
 def write_evaluation_report(path: Path, result: Mapping[str, Any], plots: Mapping[str, Path]) -> None:
     """Write ``report.html`` from the content of ``metrics.json`` and its plots."""
-    facts = result["classifier"]
+    facts, data = result["classifier"], result["data"]
     pictures = [Picture(file, _CAPTIONS[name], width=420) for name, file in plots.items()]
     sections = [
         Section(f"The question: {result['question']}, yes or no", [_threshold_text(result), _binary_table(result)])
@@ -30,16 +32,16 @@ def write_evaluation_report(path: Path, result: Mapping[str, Any], plots: Mappin
     if "multiclass" in result:
         sections.append(Section("Seven classes", [_overall_table(result), _class_table(result)]))
     sections += [
-        Section("Curves", [Gallery(pictures, "All of the judged part.")]),
+        Section("Curves", [Gallery(pictures, f"All {data['images']:,} images of the {data['part']} part.")]),
         Section("By diagnosis", [_diagnosis_table(result)]),
     ]
-    title = f"{facts['backbone']}, {facts['task']}: evaluation on {result['data']['images']:,} images"
+    title = f"{facts['backbone']}, {facts['task']}: evaluation on {data['images']:,} images"
     write_report(path, title, _summary(result), sections, provenance=_provenance(result), warnings=_warnings(result))
 
 
 def _summary(result: Mapping[str, Any]) -> list[str]:
     data, binary = result["data"], result["binary"]
-    lines = [f"Judged on {data['images']:,} images of {data['lesions']:,} lesions, part {data['part']!r}."]
+    lines = [f"Judged on the {data['part']} part: {data['images']:,} images of {data['lesions']:,} lesions."]
     named = [f"{_in_text(name)} {_text(binary[name])}" for name in _BINARY]
     lines.append(f"{result['question'].capitalize()}: {'; '.join(named)}.")
     if "multiclass" in result:
@@ -67,8 +69,8 @@ def _warnings(result: Mapping[str, Any]) -> list[str]:
 def _threshold_text(result: Mapping[str, Any]) -> str:
     threshold = result["threshold"]
     return (
-        f"An image is called positive from a probability of {threshold['value']:.4f} on, by the rule "
-        f"{threshold['rule']!r} on the {threshold['images']:,} images of the {threshold['chosen_on']} part. "
+        f"An image is called positive from a probability of {Estimate(threshold['value'])} on, chosen on the "
+        f"{threshold['images']:,} images of the {threshold['chosen_on']} part {in_words(threshold['rule'])}. "
         f"Intervals hold 95% of {result['settings']['resamples']:,} resamples of lesions; where every case is right "
         "or wrong, so that resampling cannot vary, Wilson's interval stands."
     )
@@ -101,11 +103,17 @@ def _class_table(result: Mapping[str, Any]) -> Table:
         for row in result["classes"]
     ]
     columns = ("Class", "Images", "Lesions", "Recall", "AUC", "Sensitivity", "Specificity")
-    return Table(columns, rows, "Recall by the highest probability; the rest each class against all others.")
+    return Table(
+        columns,
+        rows,
+        "Recall by the highest probability; the rest each class against all others, at a threshold of its own.",
+    )
 
 
 def _diagnosis_table(result: Mapping[str, Any]) -> Table:
-    rows: list[list[Cell]] = [[row["class"], row["images"], row["called_positive"]] for row in result["diagnoses"]]
+    order = {name: place for place, name in enumerate(CLASSES)}
+    found = sorted(result["diagnoses"], key=lambda row: order.get(row["class"], len(order)))
+    rows: list[list[Cell]] = [[row["class"], row["images"], row["called_positive"]] for row in found]
     return Table(("Diagnosis", "Images", "Share called positive"), rows, f"Called {result['question']}, by diagnosis.")
 
 

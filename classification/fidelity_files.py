@@ -25,6 +25,10 @@ _WHAT: Final = (
     "importance (arXiv 2201.13291)."
 )
 
+_CONTOURS: Final = (
+    "Contours enclose the most important 20%. TP, FP, TN, FN: true and false positives, true and false negatives."
+)
+
 
 def write_fidelity(output: Path, result: Mapping[str, Any], shown: Sequence[Explained]) -> None:
     """Write ``fidelity.json``, the curves as CSV and PNG, and ``report.html`` with the images that are shown."""
@@ -41,7 +45,7 @@ def write_fidelity(output: Path, result: Mapping[str, Any], shown: Sequence[Expl
         ]
         file = save(fidelity_figure(SHARES, lines), output / f"fidelity_{removal}.png")
         pictures.append(Picture(file, f"Removed pixels become {removal}.", width=430))
-    contours = [Picture(figure, caption) for figure, caption in contour_figures(shown)]
+    contours = [Picture(figure, caption, width=430) for figure, caption in contour_figures(shown)]
     table = Table(
         ("Method", "Removal", "Mean fall", "Above the control"),
         [_row(row) for row in result["rows"]],
@@ -49,7 +53,7 @@ def write_fidelity(output: Path, result: Mapping[str, Any], shown: Sequence[Expl
     )
     sections = [
         Section("Fidelity", [_WHAT, table, Gallery(pictures, "Mean fall of the probability of the predicted class.")]),
-        Section("Where the classifier looks", [Gallery(contours, "Contours enclose the most important 20%.")]),
+        Section("Where the classifier looks", [Gallery(contours, _CONTOURS)]),
     ]
     summary = [_sentence(row) for row in result["rows"] if "above_control" in row]
     title = f"Fidelity of explanations: {result['classifier']['backbone']}, {result['images']} images"

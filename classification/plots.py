@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
 from classification.metrics import confusion, reliability
+from xai.figures import CLASS_COLOURS
 
 _SIDE_IN: Final = 4.2
 _DPI: Final = 144
@@ -29,7 +30,8 @@ def roc_figure(curves: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=0.8, linestyle="--")
     for name, positive, scores in curves:
         false_rate, sensitivity, _ = roc_curve(positive, scores)
-        axes.plot(false_rate, sensitivity, linewidth=1.2, label=f"{name}, AUC {auc(false_rate, sensitivity):.3f}")
+        label = f"{name}, AUC {auc(false_rate, sensitivity):.3f}"
+        axes.plot(false_rate, sensitivity, color=CLASS_COLOURS.get(name), linewidth=1.2, label=label)
     axes.legend(fontsize=7, loc="lower right", frameon=False)
     return figure
 
@@ -40,8 +42,8 @@ def precision_recall_figure(curves: Sequence[tuple[str, np.ndarray, np.ndarray]]
     for name, positive, scores in curves:
         precision, recall, _ = precision_recall_curve(positive, scores)
         label = f"{name}, AP {average_precision_score(positive, scores):.3f} ({positive.mean():.1%} positive)"
-        axes.plot(recall, precision, linewidth=1.2, drawstyle="steps-post", label=label)
-    axes.legend(fontsize=7, loc="lower left", framealpha=0.85, edgecolor="none")
+        axes.plot(recall, precision, color=CLASS_COLOURS.get(name), linewidth=1.2, drawstyle="steps-post", label=label)
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2, frameon=False)
     return figure
 
 
@@ -53,12 +55,13 @@ def reliability_figure(confidence: np.ndarray, right: np.ndarray, what: str) -> 
         right: bool (N,), what they were of.
         what: name of the probability.
     """
-    figure, axes = _square(what, "share that it was true of")
+    figure, axes = _square(what, "how often it came true")
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=0.8, linestyle="--")
     bins = reliability(confidence, right)
     axes.plot([said for said, _, _ in bins], [came for _, came, _ in bins], marker="o", markersize=3.5, linewidth=1)
     for said, came, images in bins:
-        axes.annotate(f"{images}", (said, came), textcoords="offset points", xytext=(3, -9), fontsize=6, color="0.4")
+        place: dict[str, Any] = {"xytext": (4, -4), "rotation": -45, "rotation_mode": "anchor", "va": "center"}
+        axes.annotate(f"{images}", (said, came), textcoords="offset points", fontsize=6, color="0.4", **place)
     return figure
 
 

@@ -7,11 +7,13 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from classification.bootstrap import Interval
 from core.files import write_whole
 from core.report import Cell, Estimate
+
+_NAMES: Final = {"auc": "AUC", "macro_auc": "Macro AUC", "positive_rate": "Share called positive"}
 
 
 def write_json(file: Path, values: Mapping[str, Any]) -> Path:
@@ -62,7 +64,7 @@ def cell(interval: Interval | None, missing: str = "not defined") -> Cell:
 
 def named(score: str) -> str:
     """The name of a score as reports print it."""
-    return {"auc": "AUC", "macro_auc": "Macro AUC"}.get(score, score.replace("_", " ").capitalize())
+    return _NAMES.get(score, score.replace("_", " ").capitalize())
 
 
 def interval_of(values: Mapping[str, Any]) -> Interval:

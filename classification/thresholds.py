@@ -11,6 +11,11 @@ from core.errors import ArgumentError
 
 RULES: Final = ("equal", "youden", "half", "sensitivity:0.95", "specificity:0.90")
 _NEEDS: Final = ("sensitivity", "specificity")
+_WORDS: Final = {
+    "equal": "so that sensitivity and specificity are as near each other as can be",
+    "youden": "so that the sum of sensitivity and specificity is the highest",
+    "half": "as 0.5 whatever the data",
+}
 
 
 def check_rule(rule: str) -> str:
@@ -28,6 +33,12 @@ def check_rule(rule: str) -> str:
     except ValueError:
         pass
     raise ArgumentError(f"There is no threshold {rule!r}; choose as in {', '.join(RULES)}.")
+
+
+def in_words(rule: str) -> str:
+    """How a rule chooses, to follow "chosen on the validation part"."""
+    name, _, share = rule.partition(":")
+    return _WORDS.get(name, f"so that the {name} is at least {share}")
 
 
 def choose_threshold(rule: str, positive: np.ndarray, scores: np.ndarray) -> float:

@@ -36,7 +36,8 @@ def test_classifiers_are_audited_side_by_side(job: AuditJob) -> None:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 6 * len(found["series"])
     html = (job.output / "report.html").read_text()
-    assert "Fairness audit: before, after" in html
+    assert "Fairness audit: before, after, malignant yes or no" in html
+    assert result["data"]["question"] == "malignant"
     assert "from before to after" in html
 
 
