@@ -146,6 +146,12 @@ def _add_training_settings(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--batch-size", type=int, help="images a step, over all processes (default: 16)")
     group.add_argument("--learning-rate", type=float, help="after the warm-up (default: 1e-4)")
     group.add_argument("--warm-up", type=int, help="steps (default: 500, at most a tenth of the run)")
+    group.add_argument(
+        "--half-size",
+        type=float,
+        metavar="SHARE",
+        help="of the steps of a network that grows, first, at half the size (default: 0.7)",
+    )
     group.add_argument("--prediction", choices=["epsilon", "v_prediction"], help="default: epsilon")
     group.add_argument("--ema-decay", type=float, help="of the averaged weights (default: 0.9995)")
     group.add_argument("--no-jitter", action="store_false", dest="jitter", help="leave colours as they are")

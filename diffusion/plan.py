@@ -13,7 +13,16 @@ from diffusion.architectures import check_final_size, grows_to
 from diffusion.config import PRESETS, Stage, TrainingConfig
 from diffusion.data import DataError, Found, LabelledImage, of_classes
 
-_STAGE_OPTIONS: Final = ("size", "steps", "batch_size", "learning_rate", "architecture", "patience", "warm_up")
+_STAGE_OPTIONS: Final = (
+    "size",
+    "half_size",
+    "steps",
+    "batch_size",
+    "learning_rate",
+    "architecture",
+    "patience",
+    "warm_up",
+)
 _PLAIN_OPTIONS: Final = (
     "seed",
     "ema_decay",
@@ -85,8 +94,10 @@ def configure(options: argparse.Namespace, conditioning: str, precision: str) ->
     rate, batch, steps = given.get("learning_rate", 1e-4), given.get("batch_size", 16), given.get("steps", 50_000)
     last = Stage(size, batch, steps, rate, rate / 100)
     stages: tuple[Stage, ...] = (last,)
-    if grows_to(architecture, size) and steps > 1:
-        first = round(steps * _SMALLER_FIRST)
+    share = given.get("half_size", _SMALLER_FIRST)
+    if not 0 <= share < 1:
+        raise ArgumentError(f"The share of steps at half the size, {share}, is not a number from 0 to below 1.")
+    if grows_to(architecture, size) and (first := min(round(steps * share), steps - 1)):
         stages = (Stage(size // 2, batch, first, rate, rate / 2), replace(last, steps=steps - first))
     patience = given.get("patience", 15)
     return TrainingConfig(

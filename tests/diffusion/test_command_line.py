@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -238,6 +240,8 @@ def test_a_file_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["--precision", "fp16"], "fp16"),
         (["--accumulate", "3"], "multiple of 3"),
         (["--steps", "0"], "steps"),
+        (["--half-size", "1"], "half the size, 1.0"),
+        (["--preset", "demo", "--half-size", "0"], "--half-size cannot be changed"),
         (["--resume", "nowhere.pt", "--classes", "MEL"], "no training state nowhere.pt"),
         (["--start", "nowhere.pth"], "no checkpoint nowhere.pth"),
         (["--start", "README.md"], "README.md was refused"),
@@ -256,6 +260,24 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     assert main([*command, *options]) == 2
     assert named in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("steps", "options", "expected"),
+    [
+        (10, {}, [(16, 7), (32, 3)]),
+        (10, {"half_size": 0.25}, [(16, 2), (32, 8)]),
+        (10, {"half_size": 0.0}, [(32, 10)]),
+        (2, {"half_size": 0.99}, [(16, 1), (32, 1)]),
+        (1, {}, [(32, 1)]),
+        (10, {"architecture": "default", "size": 128}, [(128, 10)]),
+    ],
+)
+def test_a_network_that_grows_begins_at_half_the_size(
+    steps: int, options: dict[str, Any], expected: list[tuple[int, int]]
+) -> None:
+    settings = plan.configure(argparse.Namespace(**{"steps": steps, "size": 32, **options}), "metadata", "fp32")
+    assert [(stage.size, stage.steps) for stage in settings.stages] == expected
 
 
 def test_help_and_wrong_words_need_no_torch() -> None:
