@@ -19,7 +19,7 @@ _MAP, _RANDOM, _AGAINST = "#D55E00", "#8A94A3", "#0072B2"
 _INK, _QUIET = "#1c2430", "#5b6675"
 _MOSAIC_PX: Final = 1500
 _TILE_PX: Final = (24, 128)
-_TEXT_PX: Final = 15
+_FONT_PX: Final = 11
 
 
 def probabilities_over_steps(steps: Sequence[Mapping[str, Any]], target: str) -> Figure:
@@ -127,10 +127,11 @@ def mosaic(frames: np.ndarray, timesteps: Sequence[int], kept: Sequence[int]) ->
     """
     columns = min(len(frames), max(10, round((1.6 * len(frames)) ** 0.5)))
     side = int(np.clip(_MOSAIC_PX // columns, *_TILE_PX))
-    text = _TEXT_PX if side >= 60 else 0  # smaller tiles have no room for a number
+    size = max(_FONT_PX, side // 8)
+    text = size + 4 if side >= 60 else 0  # smaller tiles have no room for a number
     rows = -(-len(frames) // columns)
     sheet = Image.new("RGB", (columns * (side + 6) + 6, rows * (side + text + 6) + 6), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
     for index, frame in enumerate(frames):
         x, y = 6 + index % columns * (side + 6), 6 + index // columns * (side + text + 6)
         if index + 1 in kept:

@@ -1,4 +1,4 @@
-"""The report of an analysis, written from ``analysis.json`` and the pictures beside it, and from nothing else."""
+"""The report of an analysis, written from ``analysis.json`` and the pictures and maps beside it, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.classes import CLASS_NAMES
-from core.report import write_report
+from core.report import Estimate, write_report
 from core.words import reuse_in_words
 from xai import report_sections
 from xai.job import REPORT_FILE
@@ -21,7 +21,7 @@ def write_analysis_report(folder: Path, facts: Facts) -> None:
     """Write ``report.html`` into the folder of the results.
 
     Args:
-        folder: with the pictures of the analysis.
+        folder: with the pictures and maps of the analysis.
         facts: the content of ``analysis.json``.
 
     Raises:
@@ -51,7 +51,10 @@ def _summary(facts: Facts) -> list[str]:
     verdicts = facts["verdicts"]
     good = sum(verdict["speaks_for_the_map"] for verdict in verdicts)
     trust = "can be trusted" if good == len(verdicts) else "is to be read with care" if good else "is not to be trusted"
-    return [*lines, f"{good} of {len(verdicts)} checks speak for the map: it {trust}."]
+    checks = (
+        f"{good} of {len(verdicts)} checks speak for the map: as a picture of what the classifier uses, it {trust}."
+    )
+    return [*lines, f"{checks} Whether the classifier is right is another question."]
 
 
 def _of_classifier(facts: Facts) -> str:
@@ -80,8 +83,8 @@ def _of_time_shap(result: Facts, target: str) -> str:
     group = result["groups"][most]
     return (
         f"Of the {len(values)} groups of steps, {group['first_step']} to {group['last_step']} moved the score of "
-        f"{target} most: by {values[most]:+.2f} ± {errors[most]:.2f}; all together moved it by {values.sum():+.2f} "
-        "(logits)."
+        f"{target} most: by {Estimate(values[most], digits=2)} ± {errors[most]:.2f}; all together moved it by "
+        f"{Estimate(values.sum(), digits=2)} (logits)."
     )
 
 

@@ -13,12 +13,14 @@ from PIL import Image
 from core.classes import CLASS_NAMES, CLASSES
 from core.report import Estimate, Gallery, Picture, Section, Table
 from xai import figures
-from xai.job import MAP_FILE
-from xai.results import IMAGE_FILE, MOSAIC_FILE, OVERLAY_FILE, step_file
+from xai.combine import normalised, smoothed
+from xai.job import MAP_FILE, NAME
+from xai.overlay import METHOD_SMOOTHING_PX, blend
+from xai.results import IMAGE_FILE, MOSAIC_FILE, step_file
 
 Facts = Mapping[str, Any]
 _JPEG_QUALITY: Final = 88
-_LARGE_PX: Final = 400
+_LARGE_PX, _SMALL_PX = 400, 300
 _RECOMPUTE: Final = (
     ("Probabilities", "probabilities", "as they stand"),
     ("Time-SHAP contribution", "time_shap.estimates", "mean over the rows (pairs of orders)"),
@@ -47,19 +49,27 @@ def overlay(folder: Path, facts: Facts) -> Section:
         Picture(folder / IMAGE_FILE, "The image", width=_LARGE_PX),
         Picture(folder / MAP_FILE, said, width=_LARGE_PX),
     ]
-    methods = [(details["title"], details["summary"]) for details in explanation["methods"].values()]
+    image = _pixels(folder / IMAGE_FILE)
+    with np.load(folder / f"{NAME}_attributions.npz") as maps:
+        methods = [
+            Picture(
+                _as_jpeg(Image.fromarray(blend(image, normalised(smoothed(maps[method], METHOD_SMOOTHING_PX))))),
+                f"{details['title']}: {details['summary']}",
+                width=_SMALL_PX,
+            )
+            for method, details in explanation["methods"].items()
+        ]
     return Section(
         "Where the classifier looks",
         [
             Gallery(large, f"The map is the {explanation['combined']['summary']}; the image in grey below it."),
-            Picture(folder / OVERLAY_FILE, "The same, and the map of each method alone, with what it rests on."),
-            Table(("Class", "Diagnosis", "Probability"), rows, caption),
-            Table(
-                ("Method", "What it rests on"),
+            Gallery(
                 methods,
-                "The methods. Convergence delta: what Integrated Gradients miss of the score. Standard error: of a "
-                "superpixel's contribution, over independent pairs of orders.",
+                "Each method alone, by its own strongest pixels, and what it rests on. Convergence delta: what "
+                "Integrated Gradients miss of the score. Standard error: of a superpixel's contribution, over "
+                "independent pairs of orders.",
             ),
+            Table(("Class", "Diagnosis", "Probability"), rows, caption),
         ],
     )
 
@@ -90,7 +100,7 @@ def denoising(folder: Path, facts: Facts) -> Section:
                 "map by its own strongest pixels.",
             ),
             Picture(
-                _as_jpeg(folder / MOSAIC_FILE),
+                _as_jpeg(Image.open(folder / MOSAIC_FILE)),
                 "The estimate after every step, with its number and timestep. Framed: the kept ones. The last is the "
                 "saved image.",
             ),
@@ -102,6 +112,7 @@ def time_shap(facts: Facts) -> Section:
     """Contributions of groups of steps."""
     result, target = facts["time_shap"], facts["target"]["class"]
     n, gap = result["pairs_of_orders"], abs(result["efficiency_gap"])
+    missing = "less than 0.001" if gap < 0.001 else str(Estimate(gap))
     columns = zip(result["groups"], result["contributions"], result["standard_errors"], strict=True)
     rows = [(f"{group['first_step']} to {group['last_step']}", value, error, n) for group, value, error in columns]
     rows.append(("all", float(np.sum(result["contributions"])), None, n))
@@ -112,14 +123,18 @@ def time_shap(facts: Facts) -> Section:
             "absent when that change is taken out; without any, a flat picture of the skin's colour is left. Shapley "
             f"values divide the difference between the score (logit) of the saved image, {Estimate(result['score'])}, "
             f"and that of the flat picture, {Estimate(result['baseline_score'])}, over the groups; their sum differs "
-            f"from it by {gap:.0e}. Pictures with early groups absent are none that the model would make: this "
+            f"from it by {missing}. Pictures with early groups absent are none that the model would make: this "
             "explains the saved image, not how the model would have gone on without those steps.",
             Picture(
                 figures.time_shap_bars(result, target),
                 f"Contribution of each group of steps to the score of {target}, and its standard error over {n} pairs "
                 "of orders.",
             ),
-            Table(("Steps", f"Contribution to the {target} logit", "Standard error", "n, pairs"), rows, "Time-SHAP."),
+            Table(
+                ("Steps", f"Contribution to the {target} logit", "Standard error", "n, pairs"),
+                rows,
+                "The same in numbers.",
+            ),
         ],
     )
 
@@ -138,8 +153,9 @@ def causal(facts: Facts) -> Section:
     return Section(
         "Causal check: does the score follow the map?",
         [
-            f"The image is divided into {n} regions. Each is spoilt in four ways, one region at a time, and the fall "
-            f"of the score, a logit of {Estimate(check['score'])} before, is measured. The causal shift index is the "
+            f"The image is divided into {n} regions. Each is spoilt in four ways, one region at a time: by noise, by "
+            "blur, by shuffling its pixels, and by the constant colour of the skin; and the fall of the score, "
+            f"a logit of {Estimate(check['score'])} before, is measured. The causal shift index is the "
             f"mean fall of the {k} regions that the map ranks highest less that of the {k} it ranks lowest. Regions "
             "are the cases; neighbouring ones are not independent, so that intervals and p-values are somewhat too "
             "sure of themselves.",
@@ -177,14 +193,16 @@ def faithfulness(facts: Facts) -> Section:
     return Section(
         "How far the map can be trusted",
         [
-            Table(("Question", "Found", "Speaks for the map"), verdicts, "The checks."),
+            Table(("Question", "Found", "Speaks for the map"), verdicts, "The checks that the summary counts."),
             Picture(
                 figures.fidelity_curves(checks, target),
                 f"p({target}) while regions of a {checks['grid']} by {checks['grid']} grid are replaced by the "
                 f"{checks['baseline']} baseline (deletion) or put back into it (insertion), the highest-ranked first. "
                 f"Grey: {n} random orders, their mean and range.",
             ),
-            Table(("Curve", "Good is", "AUC of the map", "AUC of random orders"), areas, "Deletion and insertion."),
+            Table(
+                ("Curve", "Good is", "AUC of the map", "AUC of random orders"), areas, "Areas under the curves (AUC)."
+            ),
             f"Sensitivity-max is {worst:.2f}: disturbing the image by up to five grey levels changes the map of "
             f"Integrated Gradients by at most {worst:.0%} of its norm ({checks['sensitivity_repeats']} disturbed "
             f"images, {checks['sensitivity_ig_steps']} steps).",
@@ -192,8 +210,8 @@ def faithfulness(facts: Facts) -> Section:
                 ("Layers with shuffled weights", "Rank correlation", "Of magnitudes"),
                 levels,
                 "Parameter randomisation: the map of Integrated Gradients beside that of the same network after the "
-                "weights of these layers were shuffled. Near 0: the map depends on what was learnt. Near 1: it shows "
-                "the image alone.",
+                "weights of these layers, from the last (fc) to the first (conv1), were shuffled. Near 0: the map "
+                "depends on what was learnt. Near 1: it shows the image alone.",
             ),
         ],
     )
@@ -230,9 +248,9 @@ def _pixels(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def _as_jpeg(path: Path) -> bytes:
-    """A large picture at a fifth of its size; the PNG lies beside the report."""
+def _as_jpeg(picture: Image.Image) -> bytes:
+    """A picture at a fifth of the size of its PNG."""
     stream = io.BytesIO()
-    with Image.open(path) as image:
-        image.save(stream, format="JPEG", quality=_JPEG_QUALITY)
+    with picture:
+        picture.save(stream, format="JPEG", quality=_JPEG_QUALITY)
     return stream.getvalue()

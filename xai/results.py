@@ -15,7 +15,6 @@ from xai.job import MAP_FILE, NAME
 from xai.overlay import blend
 
 IMAGE_FILE: Final = f"{NAME}.png"
-OVERLAY_FILE: Final = f"{NAME}_overlay.png"
 MOSAIC_FILE: Final = "mosaic.png"
 _STEPS_FOLDER: Final = "steps"
 _SHOWN_PX: Final = 448

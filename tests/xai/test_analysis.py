@@ -79,7 +79,8 @@ def facts(folder: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def tables(folder: Path) -> dict[str, list[list[str]]]:
     """Every table of the report, by its first column and first cell, as rows of texts."""
-    html = (folder / "report.html").read_text(encoding="utf-8").replace("\N{MINUS SIGN}", "-")
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    html = html.replace("\N{MINUS SIGN}", "-").replace("&nbsp;", " ")
     found = {}
     for table in re.findall(r"<table>(.*?)</table>", html, re.DOTALL):
         heads = [unescape(head) for head in re.findall(r"<th [^>]*>(.*?)</th>", table)]
