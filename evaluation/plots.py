@@ -14,12 +14,10 @@ from evaluation.agreement import Agreement
 from evaluation.copies import CopyFindings
 from evaluation.embedding import Embedding
 from evaluation.pictures import resized
+from xai.figures import CLASS_COLOURS
 
 _REAL: Final = "#8a93a0"
 _SYNTHETIC: Final = "#c8502d"
-_COLOURS: Final = dict(
-    zip(CLASSES, ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2"), strict=True)
-)
 _SHOWN_SIDE: Final = 160
 _GAP: Final = 6
 
@@ -30,7 +28,7 @@ def embedding_plot(found: Embedding) -> Plot:
     axes = plot.add_subplot()
     for name in (name for name in CLASSES if name in set(found.generated_labels) | set(found.real_labels)):
         real, generated = found.real[found.real_labels == name], found.generated[found.generated_labels == name]
-        colour = _COLOURS[name]
+        colour = CLASS_COLOURS[name]
         axes.scatter(real[:, 0], real[:, 1], s=22, facecolors="none", edgecolors=colour, linewidths=0.8, alpha=0.7)
         axes.scatter(generated[:, 0], generated[:, 1], s=11, color=colour, linewidths=0, label=name)
     axes.scatter([], [], s=22, facecolors="none", edgecolors="black", linewidths=0.8, label="real")
@@ -55,8 +53,7 @@ def nearness_plot(found: CopyFindings) -> Plot:
         axes.axvline(limit.copy, color="black", linewidth=1, label="copy")
         axes.set(title=limit.space, xlabel="nearness", ylabel="% of images" if number == 0 else "")
         axes.spines[["top", "right"]].set_visible(False)
-        if number == 0:
-            axes.legend(frameon=False, fontsize=7)
+    plot.legend(*plot.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return plot
 
 

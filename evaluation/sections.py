@@ -61,8 +61,9 @@ def _resemblance(evaluation: Evaluation) -> Iterator[Block]:
         yield Table(
             ("Class", "n", *map(heading, _METRICS), "KID ÷ floor"),
             rows,
-            f"Features: {what}. Set, and in brackets real against real; means of {n} divisions of the real images by "
-            "lesion. KID ± is the deviation over subsets; its last column divides by the 95th percentile of the floor.",
+            f"Features {space!r}: {what}. ALL: the whole set. n: images a draw. Set, and in brackets real against "
+            f"real; means of {n} divisions of the real images by lesion. KID ± is the deviation over subsets; the last "
+            "column divides it by the 95th percentile of the floor.",
         )
     if evaluation.embedding:
         yield Picture(
@@ -73,18 +74,24 @@ def _resemblance(evaluation: Evaluation) -> Iterator[Block]:
         )
 
 
-def _row(evaluation: Evaluation, group: str, space: str) -> list[str | int | float | None]:
+def _row(evaluation: Evaluation, group: str, space: str) -> list[Cell]:
     figures = [evaluation.figure(metric, group, space) for metric in _METRICS]
     kid = figures[0]
     count = kid.n_set if kid else 0
-    return [group, count, *(_beside_floor(figure) for figure in figures), kid.ratio if kid else None]
+    return [
+        group,
+        count,
+        *(_beside_floor(figure) for figure in figures),
+        Estimate(kid.ratio, digits=1) if kid and kid.ratio is not None else None,
+    ]
 
 
 def _beside_floor(figure: Figure | None) -> str | None:
     if figure is None:
         return None
     if figure.metric == "kid":
-        return f"{figure.value:.4f} ± {figure.sd:.4f} ({figure.floor:.4f} ± {figure.floor_sd:.4f})"
+        value, floor = Estimate(figure.value, digits=4), Estimate(figure.floor, digits=4)
+        return f"{value} ± {figure.sd:.4f} ({floor} ± {figure.floor_sd:.4f})"
     digits = 1 if figure.metric == "fid" else 2
     return f"{figure.value:.{digits}f} ({figure.floor:.{digits}f})"
 
@@ -104,9 +111,7 @@ def _agreement(evaluation: Evaluation) -> Iterator[Block]:
             rows,
             f"Judge: {describe(found.judge)}. Held-out real lesions: {held_out}. Intervals: Wilson, 95%.",
         )
-        yield Picture(
-            confusion_plot(found), f"What the {found.judge} sees in synthetic images, in % of a row.", width=460
-        )
+        yield Picture(confusion_plot(found), "What this judge sees in synthetic images, in % of a row.", width=460)
 
 
 def _copies(evaluation: Evaluation) -> Iterator[Block]:
@@ -170,7 +175,7 @@ def _duplicates(evaluation: Evaluation) -> Iterator[Block]:
                 Picture(pair_picture(pictures[first], pictures[second]), f"correlation {value:.2f}")
                 for first, second, value in found.pairs[:4]
             ],
-            "The most alike pairs of the set.",
+            "The pairs of the set that are most alike.",
         )
 
 
@@ -203,8 +208,8 @@ def _appearance(evaluation: Evaluation) -> Iterator[Block]:
             f"{found.measure}: {MEASURES[found.measure]}",
             f"{found.value:.2f} ± {found.sd:.2f}",
             f"{found.real:.2f} ± {found.real_sd:.2f}",
-            f"{found.difference:+.2f}",
-            f"{found.floor_95:.2f}",
+            Estimate(found.difference, digits=2),
+            Estimate(found.floor_95, digits=2),
         )
         for found in evaluation.appearances
         if found.class_name == evaluation.overall
@@ -215,8 +220,8 @@ def _appearance(evaluation: Evaluation) -> Iterator[Block]:
     yield Table(
         ("Measure", "Synthetic", "Real", "Difference in sd", "Halves of real"),
         rows,
-        "Mean ± standard deviation over images. The last column bounds 95% of the differences between halves of the "
-        "real images. Those of each class are in evaluation.json.",
+        "Mean ± standard deviation (sd) over images. The last column bounds 95% of the differences between halves of "
+        "the real images. Those of each class are in evaluation.json.",
     )
 
 

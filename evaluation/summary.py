@@ -109,7 +109,10 @@ def _useful(evaluation: Evaluation) -> Iterator[str]:
 
 def _verdict(found: Usefulness) -> str:
     scores = {arm: percent(found.balanced_accuracy[arm].value) for arm in (REAL, SYNTHETIC, BOTH)}
-    gain, low, high = (f"{100 * value:+.1f}" for value in (found.gain.value, found.gain.low, found.gain.high))
+    gain, low, high = (
+        f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
+        for value in (found.gain.value, found.gain.low, found.gain.high)
+    )
     return (
         f"Usefulness: adding the set to {found.n_real:,} real images {found.verdict}: balanced accuracy on "
         f"{found.n_test:,} held-out real images {scores[REAL]} → {scores[BOTH]} (change {gain} points, 95% interval "
