@@ -47,8 +47,7 @@ class Layout:
     def _splitters(self) -> tuple[QSplitter, QSplitter]:
         left, centre = QWidget(), QWidget()
         column = _column(left)
-        column.addWidget(self.sources)
-        column.addStretch(1)
+        column.addWidget(self.sources, 1)
         column.addWidget(self.buttons)
         column = _column(centre)
         column.addWidget(self.centre, 1)

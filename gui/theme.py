@@ -15,6 +15,7 @@ _ICON: Final = "iconName"
 _COLOR: Final = "iconColor"
 _STYLE: Final = """
 QToolTip { padding: 4px; }
+QScrollArea { margin: 0; padding: 0; border: none; }
 QLabel[role="heading"] { font-weight: 600; }
 QLabel[role="quiet"] { color: %(quiet)s; }
 QStatusBar QLabel { padding: 0 6px; color: %(quiet)s; }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from PyQt5.QtCore import Qt
+from PyQt5.QtCore import QEvent, QObject, QSize, Qt
 from PyQt5.QtGui import QWheelEvent
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QToolButton, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QSpinBox, QToolButton, QWidget
 
 from gui.theme import set_icon
 
 AnyWidget = TypeVar("AnyWidget", bound=QWidget)
 _HEADING_HEIGHT = 28
+_FRAMES = 4  # pixels that the theme's frames take of a splitter, which asks for no room for them
 
 
 def named(widget: AnyWidget, object_name: str, tool_tip: str, accessible: str = "") -> AnyWidget:
@@ -35,6 +36,28 @@ class CalmSpinBox(QSpinBox):
             super().wheelEvent(event)
         else:
             event.ignore()
+
+
+class ColumnScroll(QScrollArea):
+    """Scrolls up and down where its content is too high, and is never too narrow for it: nothing is cut off."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        self.setWidget(content)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """As wide as the content and the scroll bar."""
+        width = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        return QSize(width + _FRAMES, super().minimumSizeHint().height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """The content may need another width now."""
+        if watched is self.widget() and event.type() == QEvent.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
 
 def spin_box(object_name: str, tool_tip: str, low: int, high: int, value: int) -> QSpinBox:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from PyQt5.QtCore import QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QPixmap
-from PyQt5.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from core.classes import CLASS_NAMES
 from core.conditions import UNKNOWN
 from core.image_file import ImageParameters
 from core.words import reuse_in_words
 from gui.tasks.browsing import ImageFacts
-from gui.widgets.controls import label, named, tool_button
+from gui.widgets.controls import ColumnScroll, label, named, tool_button
 from gui.widgets.probability_bars import ProbabilityBars
 
 _EXPLAIN_TIP = "Class probabilities, and where the classifier looks: takes some seconds, in the background."
@@ -61,16 +61,11 @@ class ImageDetails(QWidget):
         column.addWidget(self.probabilities)
         column.addWidget(self._form)
         column.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
-        area.setWidget(known)
         self._facts = QWidget()
         line = QHBoxLayout(self._facts)
         line.setContentsMargins(0, 0, 0, 0)
         line.addWidget(self.picture)
-        line.addWidget(area, 1)
+        line.addWidget(ColumnScroll(known), 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         heading = QHBoxLayout()

@@ -8,7 +8,7 @@ from PyQt5.QtWidgets import QSizePolicy, QStackedWidget, QTabBar, QVBoxLayout, Q
 from gui.settings import CLASS_SOURCE, METADATA_SOURCE
 from gui.widgets.class_panel import ClassPanel
 from gui.widgets.condition_panel import ConditionPanel
-from gui.widgets.controls import named
+from gui.widgets.controls import ColumnScroll, named
 
 _SOURCES = (CLASS_SOURCE, METADATA_SOURCE)
 
@@ -31,10 +31,15 @@ class SourceTabs(QWidget):
         for page in (classes, conditions):
             page.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Maximum)
             self._pages.addWidget(page)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._pages)
+        column.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs)
-        layout.addWidget(self._pages)
+        layout.addWidget(ColumnScroll(content))
         self.tabs.currentChanged.connect(self._on_tab)
         self.show_available(False)
 
