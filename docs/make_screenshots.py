@@ -64,6 +64,8 @@ def main() -> int:
             _take(window, options.folder / f"window_{theme}.png", keep=True)
             if theme == "light":
                 _save(_numbered(window), options.folder / "eight_steps.png")
+        window.explanations.cancel()  # closing would ask about one that is running
+        _wait(application, lambda: not window.explanations.busy)
         window.close()
         _wait(application, lambda: not window.isVisible())
     return 0

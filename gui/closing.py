@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from gui.dialogs import CloseChoice, ask_close, ask_stop_evaluation
+from gui.dialogs import CloseChoice, ask_close, ask_stop_evaluation, ask_stop_explanations, ask_stop_now
+from gui.job_controller import JobState
+from xai.job import ANALYSIS
 
 if TYPE_CHECKING:
     from gui.evaluations import Evaluations
@@ -42,29 +44,47 @@ class Closing(QObject):
 
     def may_close(self) -> bool:
         """Whether the window can close now. If not yet, it is closed again when everything has ended."""
-        if not self._under_way:
-            if self._asking or not self._agreed():
-                return False
-            self._under_way = True
-            self._explanations.cancel()
-            self._evaluations.cancel()
-            self._keeper.request_stop()
-            if self._busy:
-                self.waiting.emit()
-        return not self._busy
+        if self._asking:  # a dialog runs the event loop, where the window can be closed again
+            return False
+        self._asking = True
+        if self._under_way:
+            self._offer_to_stop_now()
+        elif self._agreed():
+            self._begin()
+        self._asking = False
+        return self._under_way and not self._busy
+
+    def _begin(self) -> None:
+        self._under_way = True
+        self._explanations.cancel()
+        self._evaluations.cancel()
+        self._keeper.request_stop()
+        if self._busy:
+            self.waiting.emit()
+
+    def _offer_to_stop_now(self) -> None:
+        """An image may take many minutes; whoever asks again to close may not want to wait for it after all."""
+        if self._controller.state is JobState.STOPPING_AFTER_IMAGE and ask_stop_now(self._window):
+            self._controller.stop_now()
 
     @property
     def _busy(self) -> bool:
         return self._keeper.busy or self._explanations.busy or self._evaluations.busy
 
     def _agreed(self) -> bool:
-        self._asking = True  # a dialog runs the event loop, where the window can be closed again
-        agreed = self._agreed_to_stop_the_evaluation() and self._agreed_to_stop_the_job()
-        self._asking = False
-        return agreed
+        return (
+            self._agreed_to_stop_the_evaluation()
+            and self._agreed_to_stop_the_explanations()
+            and self._agreed_to_stop_the_job()
+        )
 
     def _agreed_to_stop_the_evaluation(self) -> bool:
         return not self._evaluations.busy or ask_stop_evaluation(self._window)
+
+    def _agreed_to_stop_the_explanations(self) -> bool:
+        """While a job is running, overlays belong to it, and it is asked about in any case."""
+        jobs = [job for job in self._explanations.jobs if job.kind == ANALYSIS or not self._controller.generating]
+        return not jobs or ask_stop_explanations(self._window, len(jobs))
 
     def _agreed_to_stop_the_job(self) -> bool:
         progress = self._controller.progress

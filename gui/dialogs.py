@@ -10,6 +10,7 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QFileDialog, QMessageBox, QPushButton, QWidget
 
 from core import __version__
+from core.words import counted_images
 from gui.theme import themed_icon
 
 RESEARCH_USE: Final = "For research use only. Not a medical device."
@@ -54,12 +55,32 @@ def ask_close(parent: QWidget, done: int, total: int) -> CloseChoice:
     return CloseChoice.AFTER_IMAGE if box.clickedButton() is after else CloseChoice.STAY
 
 
+def ask_stop_now(parent: QWidget) -> bool:
+    """Ask whether a window that closes after this image is to close at once."""
+    details = "The image that is being made is given up. Finished images are kept."
+    stop, stay = "Stop now and close", "Wait for this image"
+    return _ask_stop(parent, "Closing after this image", "Stop now instead?", details, stop, stay)
+
+
 def ask_stop_evaluation(parent: QWidget) -> bool:
     """Ask whether closing may end the evaluation that is running."""
-    box = _box(parent, _QUESTION, "An evaluation is running", "An evaluation is running. Stop it?")
-    box.setInformativeText("What it has measured so far is lost; it would have to begin again.")
-    stop = box.addButton("Stop it and close", QMessageBox.DestructiveRole)
-    stay = box.addButton("Go on evaluating", QMessageBox.RejectRole)
+    details = "What it has measured so far is lost; it would have to begin again."
+    text, stop, stay = "An evaluation is running. Stop it?", "Stop it and close", "Go on evaluating"
+    return _ask_stop(parent, "An evaluation is running", text, details, stop, stay)
+
+
+def ask_stop_explanations(parent: QWidget, number: int) -> bool:
+    """Ask whether closing may end the explanation that is running, and forget those that wait."""
+    text = f"{counted_images(number)} still to be explained. Stop?"
+    details = "Explanations that are done are kept; the one that is running would have to begin again."
+    return _ask_stop(parent, "An explanation is running", text, details, "Stop and close", "Go on explaining")
+
+
+def _ask_stop(parent: QWidget, title: str, text: str, details: str, stop_text: str, stay_text: str) -> bool:
+    box = _box(parent, _QUESTION, title, text)
+    box.setInformativeText(details)
+    stop = box.addButton(stop_text, QMessageBox.DestructiveRole)
+    stay = box.addButton(stay_text, QMessageBox.RejectRole)
     _fit(box, stay)
     box.exec_()
     return box.clickedButton() is stop

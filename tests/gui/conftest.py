@@ -96,7 +96,8 @@ def end(qtbot: QtBot, window: MainWindow) -> None:
     window.controller.stop_now()
     qtbot.waitUntil(lambda: not window.controller.generating, timeout=WAIT_MS)
     window.evaluations.cancel()
-    qtbot.waitUntil(lambda: not window.evaluations.busy, timeout=WAIT_MS)
+    window.explanations.cancel()
+    qtbot.waitUntil(lambda: not window.evaluations.busy and not window.explanations.busy, timeout=WAIT_MS)
     window.close()
     qtbot.waitUntil(lambda: not window.keeper.busy and not window.explanations.busy, timeout=WAIT_MS)
 

@@ -181,7 +181,11 @@ def run(application: QApplication, window: MainWindow, steps: Steps, folder: Pat
             timer.stop()
             application.primaryScreen().grabWindow(0).save(str(folder / "screen.png"))
             (folder / "places.json").write_text(json.dumps(places(window)))
-            window.close()
+            window.explanations.cancel()  # closing would ask about one that is running
+            if window.explanations.busy:
+                window.explanations.idle.connect(window.close)
+            else:
+                window.close()
         except (TimeoutError, AssertionError, IndexError, subprocess.SubprocessError):
             traceback.print_exc()
             application.primaryScreen().grabWindow(0).save(str(folder / "failed.png"))

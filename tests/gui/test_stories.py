@@ -222,6 +222,58 @@ def test_closing_during_a_job_asks_stops_and_offers_the_rest_next_time(
     assert len(images_in(Path(again.settings.output))) == 6
 
 
+def test_closing_again_asks_whether_to_stop_now_instead(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([False, True])
+    monkeypatch.setattr("gui.closing.ask_close", lambda *_: CloseChoice.AFTER_IMAGE)
+    monkeypatch.setattr("gui.closing.ask_stop_now", lambda _: next(answers))
+    window = open_window(steps=1000)
+    click(qtbot, window, "startButton")
+    window.close()
+    assert window.parts.closing_notice.isVisible()
+    window.close()
+    assert window.controller.state is JobState.STOPPING_AFTER_IMAGE
+    window.close()
+    assert window.controller.state is JobState.STOPPING_NOW
+    window.close()  # there is nothing left to ask
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
+
+
+def test_closing_during_an_analysis_asks(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in_for_explanations("hang", tmp_path, monkeypatch)
+    asked: list[int] = []
+    answers = iter([False, True])
+    monkeypatch.setattr("gui.closing.ask_stop_explanations", lambda _, number: asked.append(number) or next(answers))
+    window = open_window()
+    for number in (1, 2):
+        file = tmp_path / f"ISIC_000000{number}.png"
+        QImage(8, 8, QImage.Format_RGB888).save(str(file))
+        window.parts.browser.wanted.emit("analyse", file)
+    window.close()
+    assert window.isVisible()
+    assert len(window.explanations.jobs) == 2
+    window.close()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
+    assert asked == [2, 2]
+    assert not window.explanations.busy
+
+
+def test_closing_during_a_job_with_overlays_asks_once(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Overlays that a job has made of its images belong to it; ``ask_stop_explanations`` would wait for a click."""
+    stand_in_for_explanations("hang", tmp_path, monkeypatch)
+    monkeypatch.setattr("gui.closing.ask_close", lambda *_: CloseChoice.STOP_NOW)
+    window = open_window(quantities={**MANY, "MEL": 100}, xai_mode=True, xai_cadence=1)
+    click(qtbot, window, "startButton")
+    qtbot.waitUntil(lambda: window.explanations.busy, timeout=WAIT_MS)
+    window.close()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
+
+
 def test_a_killed_program_leaves_a_journal(
     qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path
 ) -> None:
