@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -11,7 +11,10 @@ from core.architectures import UNCONDITIONAL
 if TYPE_CHECKING:
     from diffusers import DDPMScheduler, UNet2DModel
 
-MIN_SNR_GAMMA = 5.0
+MIN_SNR_GAMMA: Final = 5.0
+GUIDED: Final = range(150, 650)
+"""Timesteps at which guidance acts (Kynkäänniemi et al. 2024, arXiv 2404.07724): earlier ones in sampling decide how
+varied images are, and lose by it; later ones have nothing left to decide."""
 
 
 def denoising_loss(
@@ -28,7 +31,7 @@ def denoising_loss(
     With ``guidance`` w the target moves by w times the difference between the model's own conditional and
     unconditional predictions (model guidance, Tang et al. 2025, arXiv 2502.12154). The conditional model then
     converges to what classifier-free guidance of scale 1 / (1 - w) would give, at the cost of one evaluation
-    a step instead of two, and a model folded for one class keeps it.
+    a step instead of two, and a model folded for one class keeps it. It does so at the timesteps ``GUIDED`` alone.
 
     Args:
         images: (B, 3, S, S) in [-1, 1].
@@ -49,8 +52,8 @@ def denoising_loss(
     if guidance and labels is not None:
         with torch.no_grad():
             plain = model(noisy, timesteps, class_labels=torch.full_like(labels, UNCONDITIONAL), return_dict=False)[0]
-        conditional = (labels != UNCONDITIONAL).view(-1, 1, 1, 1)
-        target = target + guidance * conditional * (predicted.detach() - plain.float())
+        guided = (labels != UNCONDITIONAL) & (timesteps >= GUIDED.start) & (timesteps < GUIDED.stop)
+        target = target + guidance * guided.view(-1, 1, 1, 1) * (predicted.detach() - plain.float())
     error = (predicted - target).square().mean(dim=(1, 2, 3))
     return (error * min_snr_weights(scheduler, timesteps)).mean()
 

@@ -51,13 +51,15 @@ def test_the_right_answer_costs_nothing(prediction_type: str) -> None:
 
 
 def test_guidance_moves_the_target_away_from_no_class() -> None:
-    """At the fixed point the conditional answer is the unconditional one plus the difference times 1 / (1 - w)."""
+    """At the fixed point the conditional answer is the unconditional one plus the difference times 1 / (1 - w), at
+    the timesteps that are guided; at the others it is what was learnt."""
     schedule, w = scheduler("epsilon"), 0.5
     images, noise = torch.randn(2, 5, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     plain = noise - 0.3
-    guided = plain + (noise - plain) / (1 - w)
-    labels = torch.arange(5)
-    assert denoising_loss(Answers(guided, plain), schedule, images, labels, TIMESTEPS, noise, w) < 1e-10
-    assert denoising_loss(Answers(noise, plain), schedule, images, labels, TIMESTEPS, noise, w) > 1e-4
+    labels, timesteps = torch.arange(5), torch.tensor([149, 150, 400, 649, 650])
+    acts = torch.tensor([False, True, True, True, False]).view(-1, 1, 1, 1)
+    guided = plain + (noise - plain) / (1 - w * acts)
+    assert denoising_loss(Answers(guided, plain), schedule, images, labels, timesteps, noise, w) < 1e-10
+    assert denoising_loss(Answers(noise, plain), schedule, images, labels, timesteps, noise, w) > 1e-4
     nothing = torch.full((5,), UNCONDITIONAL)
-    assert denoising_loss(Answers(guided, noise), schedule, images, nothing, TIMESTEPS, noise, w) == 0
+    assert denoising_loss(Answers(guided, noise), schedule, images, nothing, timesteps, noise, w) == 0
