@@ -10,7 +10,7 @@ from typing import Any, Final
 from classification.audit_report import write_audit_report
 from classification.bootstrap import RESAMPLES
 from classification.data import Collection, LabelledImage, open_collection
-from classification.evaluate import EvaluationJob, answers, images_asked
+from classification.evaluate import EvaluationJob, answers, images_asked, task_asked
 from classification.events import Note, Tell, Written, nobody
 from classification.fairness import MINIMUM, Audited, changes, differences, group_cells
 from classification.gaps import gaps
@@ -109,7 +109,9 @@ def audit(job: AuditJob, tell: Tell = nobody) -> dict[str, Any]:
     collection = open_collection(job.data)
     tell(Note(collection.describe()))
     classifiers = {name: load_classifier(file) for name, file in job.classifiers.items()}
-    groups = _groups(job, collection)  # first: what cannot be grouped is not to be classified for minutes
+    # First, because classifying takes minutes.
+    _check_same_question(job, classifiers, collection)
+    groups = _groups(job, collection)
     answered = {name: _ask(job, name, classifier, collection, tell) for name, classifier in classifiers.items()}
     judged = next(iter(answered.values())).judged
     result = {
@@ -136,6 +138,15 @@ def _groups(job: AuditJob, collection: Collection) -> dict[str, tuple[list[str],
     _check_same_images({name: judged for name, (_, judged) in asked.items()})
     validation, judged = next(iter(asked.values()))
     return {grouping: (groups_of(validation, grouping), groups_of(judged, grouping)) for grouping in job.groupings}
+
+
+def _check_same_question(job: AuditJob, classifiers: Mapping[str, TrainedClassifier], collection: Collection) -> None:
+    asked = {
+        name: task_asked(job.evaluation(job.classifiers[name]), classifiers[name], collection) for name in classifiers
+    }
+    if len({task.contrast for task in asked.values()}) > 1:
+        each = ", ".join(f"{name}: {task.contrast}" for name, task in asked.items())
+        raise ArgumentError(f"The classifiers answer different questions ({each}); name one with --contrast.")
 
 
 def _check_same_images(judged: Mapping[str, Sequence[LabelledImage]]) -> None:

@@ -18,6 +18,7 @@ from classification.metrics import binary_statistic, confusion, multiclass_stati
 from classification.model_file import TrainedClassifier, load_classifier
 from classification.prediction import Predictions, predict
 from classification.splits import TEST, VALIDATION, images_of, parts_of, refuse_leak
+from classification.tasks import Task
 from classification.thresholds import check_rule, choose_threshold
 from core.errors import ArgumentError
 
@@ -81,12 +82,20 @@ def evaluate(job: EvaluationJob, tell: Tell = nobody) -> dict[str, Any]:
     return result
 
 
+def task_asked(job: EvaluationJob, classifier: TrainedClassifier, collection: Collection) -> Task:
+    """The classifier's outputs, measured by the question of the job, the data or, where neither asks one, its own.
+
+    Raises:
+        ArgumentError: it cannot answer that question.
+    """
+    return classifier.task.asking(job.contrast or collection.contrast or classifier.task.contrast)
+
+
 def answers(
     job: EvaluationJob, classifier: TrainedClassifier, collection: Collection, tell: Tell
 ) -> tuple[Predictions, Predictions]:
     """What the classifier says of the validation and the judging part."""
-    contrast = job.contrast or collection.contrast or classifier.task.contrast
-    task = classifier.task.asking(contrast)
+    task = task_asked(job, classifier, collection)
     chosen_on, judged = images_asked(job, collection)
     if task.name == "isic7" and not collection.contrast:
         check_every_class(judged, task, job.part)

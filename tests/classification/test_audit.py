@@ -84,6 +84,16 @@ def test_classifiers_of_different_splits_are_not_compared(
         audit(replace(job, classifiers=classifiers, data=ham10000, groupings=("sex",)))
 
 
+def test_classifiers_that_answer_different_questions_are_not_compared(
+    job: AuditJob, ham10000: Path, trained_run: Path, tmp_path: Path
+) -> None:
+    """HAM10000 asks no question of its own, so each classifier would be measured by another."""
+    own = write_classifier(tmp_path / "own.pt", contrast="malignant")
+    ours = {"one": trained_run / BEST, "two": own}
+    with pytest.raises(ArgumentError, match=r"different questions \(one: melanoma, two: malignant\)"):
+        audit(replace(job, classifiers=ours, data=ham10000, groupings=("sex",)))
+
+
 def test_what_cannot_be_audited_is_named(job: AuditJob, ham10000: Path, trained_run: Path) -> None:
     with pytest.raises(ArgumentError, match="Nothing to audit"):
         audit(replace(job, classifiers={}))
