@@ -1,10 +1,10 @@
 r"""Does a metadata-conditioned model show what it is told?
 
 For each value of each field (``core.conditions``) images are made under a condition in which that value alone is known.
-A judge of each field, a small head on ImageNet features (``evaluation.heads``), learns it from the real images that the
-model was trained on. Beside its balanced accuracy on the generated images stand that on real images of lesions that
-neither has seen, which is about what the field leaves visible at all, and what guessing gives. A grid shows one seed
-with one field changed at a time.
+A judge of each field, a small head (``evaluation.heads``) on the features of the project's classifier, learns it from
+the real images that the model was trained on. Beside its balanced accuracy on the generated images stand that on real
+images of lesions that neither has seen, which is about what the field leaves visible at all, and what guessing gives.
+A grid shows one seed with one field changed at a time.
 
     python -m benchmarks.condition_obeyed --real HAM10000_FOLDER --checkpoints runs/metadata/checkpoints \
         --output runs/condition_obeyed
@@ -44,9 +44,10 @@ from diffusion.tables import read_images
 from evaluation.heads import Head
 from evaluation.image_sets import FoundImage
 from evaluation.intervals import Mean, percentile_mean
-from evaluation.networks import IMAGENET, ImageNetNetwork
+from evaluation.networks import CLASSIFIER, ClassifierNetwork
 from evaluation.progress import result_of
 from evaluation.sides import Side, add_features, read_side
+from xai.classifier import load_classifier
 
 ASKED: Final[dict[str, tuple[Condition, ...]]] = {
     "melanocytic": (Condition(melanocytic=True), Condition(melanocytic=False)),
@@ -154,13 +155,13 @@ def judge(field: str, real: Side, values: np.ndarray, generated: Side, seed: int
     held_out = np.array([is_held_out(lesion) for lesion in real.lesions.tolist()])
     learning, asked = known & ~held_out, known & held_out
     targets = np.array([names.index(value) for value in values[learning].tolist()])
-    head = Head(real.features[IMAGENET][learning], targets, len(names), seed)
+    head = Head(real.features[CLASSIFIER][learning], targets, len(names), seed)
 
     def name_of(features: np.ndarray) -> np.ndarray:
         return np.array(names)[head.probabilities(features).argmax(axis=1)]
 
     rng = np.random.default_rng(seed)
-    of_real, of_generated = name_of(real.features[IMAGENET][asked]), name_of(generated.features[IMAGENET])
+    of_real, of_generated = name_of(real.features[CLASSIFIER][asked]), name_of(generated.features[CLASSIFIER])
     return Obeyed(
         field,
         1 / len(names),
@@ -229,7 +230,7 @@ def measure(options: argparse.Namespace) -> list[Obeyed]:
     made = make_sets(how, options.output / "images", options.count)
     options.output.mkdir(parents=True, exist_ok=True)
     grid(how, options.seed).save(options.output / "grid.png")
-    network = ImageNetNetwork(torch.device("cpu"))
+    network = ClassifierNetwork(load_classifier(options.checkpoints, torch.device("cpu"), "fp32"))
 
     def side(found: Sequence[FoundImage], what: str) -> Side:
         read = result_of(read_side(found, options.size, what))

@@ -12,7 +12,7 @@ from benchmarks.condition_obeyed import ASKED, grid, judge, main, make_sets, tab
 from core.conditions import Condition
 from core.job import GenerationJob
 from evaluation.image_sets import FoundImage
-from evaluation.networks import IMAGENET
+from evaluation.networks import CLASSIFIER
 from evaluation.sides import Side
 from tests.conftest import REAL_IMAGES
 from tests.core.test_conditioned import folder  # noqa: F401 - a fixture
@@ -26,7 +26,7 @@ def side(values: list[str], shown: list[str]) -> Side:
     features = rng.normal(size=(len(shown), 8)).astype(np.float32)
     features[:, 0] += [6 * SEXES.index(value) for value in shown]
     images = tuple(FoundImage(Path(str(place)), value, f"lesion {place}") for place, value in enumerate(values))
-    return Side(images, ("",) * len(values), np.empty((len(values), 1, 1, 3), np.uint8), {IMAGENET: features})
+    return Side(images, ("",) * len(values), np.empty((len(values), 1, 1, 3), np.uint8), {CLASSIFIER: features})
 
 
 def test_what_is_obeyed_and_what_is_not() -> None:
