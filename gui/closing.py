@@ -56,7 +56,7 @@ class Closing(QObject):
 
     def _begin(self) -> None:
         self._under_way = True
-        self._explanations.cancel()
+        self._explanations.end()
         self._evaluations.cancel()
         self._keeper.request_stop()
         if self._busy:

@@ -53,6 +53,7 @@ class Explanations(QObject):
         self._started = 0.0
         self._message: dict[str, Any] | None = None
         self._notices: set[str] = set()
+        self._over = False
         self.current: ExplanationJob | None = None
         self.fraction: float | None = None
 
@@ -72,9 +73,10 @@ class Explanations(QObject):
         return self._process is not None
 
     def add(self, job: ExplanationJob) -> None:
-        """Queue a job; it begins at once when nothing else runs."""
-        self._waiting.append(job)
-        self._next()
+        """Queue a job; it begins at once when nothing else runs. None is taken after ``end``."""
+        if not self._over:
+            self._waiting.append(job)
+            self._next()
 
     def clear(self, kind: str | None = None) -> None:
         """Forget the jobs that have not begun, or those of one kind."""
@@ -87,6 +89,11 @@ class Explanations(QObject):
         if self._process is not None:
             self._process.cancel()
         self.changed.emit()
+
+    def end(self) -> None:
+        """Cancel, and take no more jobs: an image that is finished while the window closes is not explained."""
+        self._over = True
+        self.cancel()
 
     def _next(self) -> None:
         if self._process is None and self._waiting:

@@ -187,6 +187,21 @@ def test_cancelling_ends_the_running_job_and_forgets_the_others(
     assert queue.lines == []
 
 
+def test_a_queue_that_has_ended_takes_no_job(
+    qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path
+) -> None:
+    """An image that is finished while the window closes would begin another process, and the window wait for it."""
+    queue = make_queue("hang")
+    queue.add(a_job(tmp_path, 1))
+    qtbot.waitUntil(lambda: queue.fraction == 0.25, timeout=WAIT_MS)
+    with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
+        queue.end()
+        queue.add(a_job(tmp_path, 2))
+    assert not queue.busy
+    queue.add(a_job(tmp_path, 3))
+    assert not queue.busy
+
+
 def test_the_panel_shows_the_queue_and_clears_it(
     qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path
 ) -> None:
