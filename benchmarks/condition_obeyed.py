@@ -44,10 +44,9 @@ from diffusion.tables import read_images
 from evaluation.heads import Head
 from evaluation.image_sets import FoundImage
 from evaluation.intervals import Mean, percentile_mean
-from evaluation.networks import CLASSIFIER, ClassifierNetwork
+from evaluation.networks import CLASSIFIER, open_networks
 from evaluation.progress import result_of
 from evaluation.sides import Side, add_features, read_side
-from xai.classifier import load_classifier
 
 ASKED: Final[dict[str, tuple[Condition, ...]]] = {
     "melanocytic": (Condition(melanocytic=True), Condition(melanocytic=False)),
@@ -102,12 +101,12 @@ def make_sets(how: GenerationJob, folder: Path, count: int) -> dict[str, list[Fo
     for field, conditions in ASKED.items():
         for condition in conditions:
             output = folder / folder_name(condition, field)
-            if missing := count - len(list(output.glob("*/*.png"))):
+            if (missing := count - len(list(output.glob("*/*.png")))) > 0:
                 counts = {condition.label: missing}
                 for _ in run(replace(how, counts=counts, condition=condition, output=output), Control()):
                     pass
             value = value_of(condition, field)
-            found[field] += [FoundImage(file, value, str(file)) for file in sorted(output.glob("*/*.png"))]
+            found[field] += [FoundImage(file, value, str(file)) for file in sorted(output.glob("*/*.png"))[:count]]
     return found
 
 
@@ -223,14 +222,15 @@ def measure(options: argparse.Namespace) -> list[Obeyed]:
     Raises:
         DataError: the real images cannot be read, or do not show every value.
         CheckpointError: there is no model, or it cannot be used.
+        JobFailedError: there is no trained classifier.
     """
     images = read_images(options.real).images
     check_real(images)
     how = _job(options)
     made = make_sets(how, options.output / "images", options.count)
-    options.output.mkdir(parents=True, exist_ok=True)
-    grid(how, options.seed).save(options.output / "grid.png")
-    network = ClassifierNetwork(load_classifier(options.checkpoints, torch.device("cpu"), "fp32"))
+    if not (sheet := options.output / "grid.png").exists():
+        grid(how, options.seed).save(sheet)
+    (network,), _ = open_networks([CLASSIFIER], options.checkpoints, torch.device("cpu"))
 
     def side(found: Sequence[FoundImage], what: str) -> Side:
         read = result_of(read_side(found, options.size, what))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MIN_SNR_GAMMA: Final = 5.0
 GUIDED: Final = range(150, 650)
 """Timesteps at which guidance acts (Kynkäänniemi et al. 2024, arXiv 2404.07724): earlier ones in sampling decide how
-varied images are, and lose by it; later ones have nothing left to decide."""
+varied images are, and lose by it. Later ones are left out too, as there; it made images softer (docs/evaluation.md)."""
 
 
 def denoising_loss(

@@ -64,6 +64,7 @@ def test_each_condition_tells_one_value_and_finished_images_stay(folder: Path, t
     }
     again = make_sets(replace(how, steps=3), tmp_path, 1)
     assert again == made
+    assert {len(images) for images in make_sets(how, tmp_path, 0).values()} == {0}  # fewer than there are
     assert grid(how, 42).size == (7 * 20 + 4, 4 * 40 + 4)
 
 
