@@ -4,6 +4,8 @@ For each value of each field (``core.conditions``) images are made under a condi
 A judge of each field, a small head (``evaluation.heads``) on the features of the project's classifier, learns it from
 the real images that the model was trained on. Beside its balanced accuracy on the generated images stand that on real
 images of lesions that neither has seen, which is about what the field leaves visible at all, and what guessing gives.
+The area under the ROC curve beside it asks only whether images told a value look more like it than the others do, so
+that a judge who sees one value in everything generated, soft images taken for old skin, does not hide what is obeyed.
 A grid shows one seed with one field changed at a time.
 
     python -m benchmarks.condition_obeyed --real HAM10000_FOLDER --checkpoints runs/metadata/checkpoints \
@@ -27,6 +29,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from classification.bootstrap import Interval, intervals
+from classification.metrics import multiclass_statistic
+from classification.tables import cell
 from core.conditioned import load_conditioned
 from core.conditions import SEXES, SITES, Condition
 from core.control import Control
@@ -43,7 +48,6 @@ from diffusion.data import DataError, LabelledImage
 from diffusion.tables import read_images
 from evaluation.heads import Head
 from evaluation.image_sets import FoundImage
-from evaluation.intervals import Mean, percentile_mean
 from evaluation.networks import CLASSIFIER, open_networks
 from evaluation.progress import result_of
 from evaluation.sides import Side, add_features, read_side
@@ -56,7 +60,7 @@ ASKED: Final[dict[str, tuple[Condition, ...]]] = {
 }
 """The conditions under which images are made, by the field that each of them tells."""
 _BASE: Final = Condition(melanocytic=True, sex="female", age=55, site="back")  # of the grid
-_RESAMPLES: Final = 2000
+_SCORES: Final = ("balanced_accuracy", "macro_auc")
 _GAP, _HEADING = 4, 20
 
 
@@ -66,17 +70,18 @@ class Obeyed:
 
     Attributes:
         field: its name.
-        chance: balanced accuracy of guessing.
-        real, generated: balanced accuracy of the judge, with 95% intervals of the bootstrap over images.
+        chance: balanced accuracy of guessing; that of the macro AUC is one half.
+        real, generated: ``balanced_accuracy`` and ``macro_auc`` of the judge (``classification.metrics``), with 95%
+            intervals of the bootstrap over lesions, each generated image being one.
         real_images, generated_images: how many.
         by_value: share of the generated images of each value that the judge names so.
     """
 
     field: str
     chance: float
-    real: Mean
+    real: dict[str, Interval]
     real_images: int
-    generated: Mean
+    generated: dict[str, Interval]
     generated_images: int
     by_value: dict[str, float]
 
@@ -132,11 +137,10 @@ def accuracy(truth: np.ndarray, named: np.ndarray) -> dict[str, float]:
     return {value: float((named[truth == value] == value).mean()) for value in dict.fromkeys(truth.tolist())}
 
 
-def balanced(truth: np.ndarray, named: np.ndarray, rng: np.random.Generator) -> Mean:
-    """Balanced accuracy with the interval of resampling the images of each value."""
-    hits = [named[truth == value] == value for value in dict.fromkeys(truth.tolist())]
-    draws = [rng.choice(of_value, (_RESAMPLES, len(of_value))).mean(axis=1) for of_value in hits]
-    return percentile_mean(float(np.mean([of_value.mean() for of_value in hits])), np.mean(draws, axis=0))
+def scores(truth: np.ndarray, probabilities: np.ndarray, lesions: Sequence[str]) -> dict[str, Interval]:
+    """Balanced accuracy and macro AUC of class indices (N,) and probabilities (N, C)."""
+    found = intervals(multiclass_statistic(truth, probabilities), lesions)
+    return {name: found[name] for name in _SCORES}
 
 
 def judge(field: str, real: Side, values: np.ndarray, generated: Side, seed: int) -> Obeyed:
@@ -153,31 +157,33 @@ def judge(field: str, real: Side, values: np.ndarray, generated: Side, seed: int
     known = np.isin(values, names)
     held_out = np.array([is_held_out(lesion) for lesion in real.lesions.tolist()])
     learning, asked = known & ~held_out, known & held_out
-    targets = np.array([names.index(value) for value in values[learning].tolist()])
-    head = Head(real.features[CLASSIFIER][learning], targets, len(names), seed)
 
-    def name_of(features: np.ndarray) -> np.ndarray:
-        return np.array(names)[head.probabilities(features).argmax(axis=1)]
+    def indices(words: np.ndarray) -> np.ndarray:
+        return np.array([names.index(word) for word in words.tolist()])
 
-    rng = np.random.default_rng(seed)
-    of_real, of_generated = name_of(real.features[CLASSIFIER][asked]), name_of(generated.features[CLASSIFIER])
+    head = Head(real.features[CLASSIFIER][learning], indices(values[learning]), len(names), seed)
+    of_real = head.probabilities(real.features[CLASSIFIER][asked])
+    of_generated = head.probabilities(generated.features[CLASSIFIER])
     return Obeyed(
         field,
         1 / len(names),
-        balanced(values[asked], of_real, rng),
+        scores(indices(values[asked]), of_real, real.lesions[asked].tolist()),
         int(asked.sum()),
-        balanced(generated.labels, of_generated, rng),
+        scores(indices(generated.labels), of_generated, [str(image.path) for image in generated.images]),
         len(generated),
-        accuracy(generated.labels, of_generated),
+        accuracy(generated.labels, np.array(names)[of_generated.argmax(axis=1)]),
     )
 
 
 def table(rows: Sequence[Obeyed]) -> str:
     """The figures in Markdown."""
-    lines = ["| field | chance | real, unseen lesions | n | generated | n | by value |", "| --- |" + " --- |" * 6]
+    columns = ("field", "chance", "real, unseen lesions", "AUC", "n", "generated", "AUC", "n", "by value")
+    lines = ["| " + " | ".join(columns) + " |", "| --- |" + " --- |" * (len(columns) - 1)]
     for row in rows:
         by_value = ", ".join(f"{value} {100 * share:.0f}%" for value, share in row.by_value.items())
-        real, generated = (f"{m.value:.2f} ({m.low:.2f} to {m.high:.2f})" for m in (row.real, row.generated))
+        real, generated = (
+            " | ".join(str(cell(found[score])) for score in _SCORES) for found in (row.real, row.generated)
+        )
         lines.append(
             f"| {row.field.replace('_', ' ')} | {row.chance:.2f} | {real} | {row.real_images} | {generated} | "
             f"{row.generated_images} | {by_value} |"

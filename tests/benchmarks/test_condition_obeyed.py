@@ -20,11 +20,11 @@ from tests.core.test_conditioned import folder  # noqa: F401 - a fixture
 SEXES = [value_of(condition, "sex") for condition in ASKED["sex"]]
 
 
-def side(values: list[str], shown: list[str]) -> Side:
+def side(values: list[str], shown: list[str], strength: float = 6) -> Side:
     """Images whose labels are ``values`` and whose features tell what is ``shown``."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(len(values[0]))  # other noise for real images, whose labels are empty
     features = rng.normal(size=(len(shown), 8)).astype(np.float32)
-    features[:, 0] += [6 * SEXES.index(value) for value in shown]
+    features[:, 0] += [strength * SEXES.index(value) for value in shown]
     images = tuple(FoundImage(Path(str(place)), value, f"lesion {place}") for place, value in enumerate(values))
     return Side(images, ("",) * len(values), np.empty((len(values), 1, 1, 3), np.uint8), {CLASSIFIER: features})
 
@@ -33,14 +33,26 @@ def test_what_is_obeyed_and_what_is_not() -> None:
     truth = SEXES * 150
     real, obedient = side([""] * 300, truth), side(truth, truth)
     found = judge("sex", real, np.array(truth), obedient, 0)
-    assert found.real.value == found.generated.value == 1
+    for scores in (found.real, found.generated):
+        assert {name: score.value for name, score in scores.items()} == {"balanced_accuracy": 1, "macro_auc": 1}
     assert found.by_value == {"female": 1, "male": 1}
     assert (found.chance, found.generated_images) == (0.5, 300)
     assert 10 < found.real_images < 60  # a tenth of the lesions, by their hash
     always_female = judge("sex", real, np.array(truth), side(truth, ["female"] * 300), 0)
-    assert always_female.generated.value == 0.5
+    assert always_female.generated["balanced_accuracy"].value == 0.5
+    area = always_female.generated["macro_auc"]
+    assert area.low is not None and area.high is not None and area.low < 0.5 < area.high
     assert always_female.by_value == {"female": 1, "male": 0}
-    assert "| sex | 0.50 | 1.00 (1.00 to 1.00) |" in table([found])
+    assert "| sex | 0.50 | 1.000 | 1.000 |" in table([found])
+
+
+def test_a_judge_who_names_one_value_alone_does_not_hide_what_is_obeyed() -> None:
+    truth = SEXES * 150
+    found = judge("sex", side([""] * 300, truth), np.array(truth), side(truth, truth, strength=1), 0)
+    assert found.by_value["male"] < 0.1
+    assert found.generated["balanced_accuracy"].value == pytest.approx(0.5, abs=0.05)
+    area = found.generated["macro_auc"]  # of two normal distributions one standard deviation apart: 0.76
+    assert area.low is not None and area.high is not None and area.low < 0.76 < area.high and area.low > 0.6
 
 
 def test_images_of_unknown_value_neither_teach_nor_judge() -> None:
