@@ -62,6 +62,7 @@ def _ham10000(runs: Path) -> str:
                 facts["task"],
                 facts["training"]["seed"],
                 _beginning(facts),
+                _passes(facts["training"]),
                 f"{data['images']:,} / {data['lesions']:,}",
                 _text(seven["balanced_accuracy"]) if seven else "",
                 _text(seven["macro_auc"]) if seven else "",
@@ -69,8 +70,9 @@ def _ham10000(runs: Path) -> str:
                 *(_text(result["binary"][score]) for score in _SCORES),
             ]
         )
-    columns = ("Backbone", "Task", "Seed", "Begun", "Test images / lesions", "Balanced accuracy (7)", "Macro AUC (7)")
-    return _markdown((*columns, "Question", "AUC", "Sensitivity", "Specificity", "Balanced accuracy"), rows)
+    columns = ("Backbone", "Task", "Seed", "Begun", "Passes", "Test images / lesions")
+    scores = ("Balanced accuracy (7)", "Macro AUC (7)", "Question", "AUC", "Sensitivity", "Specificity")
+    return _markdown((*columns, *scores, "Balanced accuracy"), rows)
 
 
 def _beginning(facts: Mapping[str, Any]) -> str:
@@ -79,6 +81,11 @@ def _beginning(facts: Mapping[str, Any]) -> str:
     training = facts["training"]
     taught = training.get("teacher") or training.get("learns_from_a_teacher")
     return f"{begun}, taught" if taught else begun
+
+
+def _passes(training: Mapping[str, Any]) -> str:
+    """How often a run was to see every image, and at which sizes."""
+    return ", ".join(f"{n} at {size} px" for n, size in zip(training["passes"], training["sizes"], strict=True))
 
 
 def _skin_type(runs: Path) -> str:
