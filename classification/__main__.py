@@ -10,15 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from classification.arguments import build_parser
-from core.errors import ArgumentError, CheckpointError, IsicGuiError
+from core.exit_codes import DONE, FAILED, report, run_command
 
 if TYPE_CHECKING:
     from core.events import Event
 
-DONE: Final = 0
-FAILED: Final = 1
-WRONG_ARGUMENTS: Final = 2
-INTERRUPTED: Final = 130
 RUNS: Final = Path("runs/classification")
 _TRAINING_PACKAGES: Final = {"lightning", "torchmetrics", "sklearn", "albumentations", "cv2", "fairlearn", "scipy"}
 
@@ -26,26 +22,19 @@ _TRAINING_PACKAGES: Final = {"lightning", "torchmetrics", "sklearn", "albumentat
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = build_parser().parse_args(arguments)
+    kept = "interrupted; what was saved is kept, and --resume goes on with it"
+    return run_command(lambda: _run(options), as_json=options.json, when_interrupted=kept)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         _COMMANDS[options.command](options)
-    except KeyboardInterrupt:
-        print("interrupted; what was saved is kept, and --resume goes on with it", file=sys.stderr)
-        return INTERRUPTED
-    except IsicGuiError as error:
-        wrong = isinstance(error, (ArgumentError, CheckpointError))
-        return _report(options, str(error), WRONG_ARGUMENTS if wrong else FAILED)
     except ModuleNotFoundError as error:
         if error.name not in _TRAINING_PACKAGES:
             raise
-        return _report(options, f"{error.name} is not installed: pip install -r requirements-train.txt.", FAILED)
+        text = f"{error.name} is not installed: pip install -r requirements-train.txt."
+        return report(text, FAILED, as_json=options.json)
     return DONE
-
-
-def _report(options: argparse.Namespace, text: str, code: int) -> int:
-    if options.json:
-        print(json.dumps({"event": "error", "text": text, "exit_code": code}), flush=True)
-    print(f"error: {text}", file=sys.stderr)
-    return code
 
 
 def _given(options: argparse.Namespace, kind: type, **values: Any) -> dict[str, Any]:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from core import __version__
 from core.classes import CLASSES
-from core.errors import ArgumentError, CheckpointError, ClassifierError, IsicGuiError
+from core.exit_codes import run_command
 from core.job import MAX_REUSE, MAX_STEPS, PRECISIONS, SAMPLERS, GenerationJob
 from core.presets import PRESETS, STANDARD
-
-DONE: Final = 0
-FAILED: Final = 1
-WRONG_ARGUMENTS: Final = 2
-INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,15 +21,7 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console without a letter of a path must not end the job
     options = build_parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except (ArgumentError, CheckpointError, ClassifierError) as error:
-        # Weights are only ever found wanting before the first result is written.
-        return _report(error, WRONG_ARGUMENTS, as_json=getattr(options, "json", False))
-    except IsicGuiError as error:
-        return _report(error, FAILED, as_json=getattr(options, "json", False))
+    return run_command(lambda: _run(options), as_json=getattr(options, "json", False))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -63,13 +48,6 @@ def _run(options: argparse.Namespace) -> int:
     from cli.models import list_models
 
     return list_models(options)
-
-
-def _report(error: IsicGuiError, code: int, *, as_json: bool) -> int:
-    if as_json:
-        print(json.dumps({"event": "error", "text": str(error), "exit_code": code}), flush=True)
-    print(f"error: {error}", file=sys.stderr)
-    return code
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ArgumentError, IsicGuiError
+from core.exit_codes import DONE, FAILED
 from core.paths import CHECKPOINTS, XAI_RESULTS
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ def explain(options: argparse.Namespace) -> int:
         raise ArgumentError(f"There is no image {missing[0]}.")
     if options.checkpoints and not options.checkpoints.is_dir():
         raise ArgumentError(f"There is no checkpoints folder {options.checkpoints}.")
-    from cli.application import DONE, FAILED
     from core.devices import resolve_device
     from core.files import require_writable
     from xai.classifier import load_classifier  # loads torch

@@ -25,6 +25,7 @@ from core.events import (
     Notice,
     Warned,
 )
+from core.exit_codes import code_of_job
 from core.job import AUTO, GenerationJob, parse_counts
 from core.paths import XAI_RESULTS
 from core.presets import preset_named
@@ -50,7 +51,7 @@ def generate(options: argparse.Namespace) -> int:
             view.show(event)
             for told in explanations.follow(event) if explanations else ():
                 view.show(told)
-    return _exit_code(event)
+    return code_of_job(event)
 
 
 def _view(options: argparse.Namespace, job: GenerationJob) -> JsonLines | ProgressBar:
@@ -98,14 +99,6 @@ def _batch_size(text: str) -> int | None:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise ArgumentError(f"The batch size {text!r} is neither auto nor a positive integer.")
     return int(text)
-
-
-def _exit_code(last: Event) -> int:
-    from cli.application import DONE, FAILED, INTERRUPTED
-
-    if isinstance(last, JobFinished) and last.stopped:
-        return INTERRUPTED
-    return FAILED if isinstance(last, JobFinished) and last.failed else DONE
 
 
 class JsonLines:

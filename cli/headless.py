@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from tqdm import tqdm
 
 from core.control import Control, obey_signals
+from core.exit_codes import DONE, INTERRUPTED
 from core.headless import headless_environment, run_headless
 from core.messages import Message
 
@@ -38,8 +39,6 @@ def run_shown(
     Raises:
         ArgumentError, JobFailedError: as of ``run_headless``.
     """
-    from cli.application import DONE, INTERRUPTED
-
     control = Control()
     finished = False
     view = _Lines() if as_json else _Bar(title, summarise)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.classes import CLASSES
 from core.errors import ArgumentError
+from core.exit_codes import DONE, FAILED
 from core.paths import CHECKPOINTS
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ def list_models(options: argparse.Namespace) -> int:
     folder = options.checkpoints or CHECKPOINTS
     if options.checkpoints and not folder.is_dir():
         raise ArgumentError(f"There is no checkpoints folder {folder}.")
-    from cli.application import DONE, FAILED
     from core.checkpoints import class_status  # loads torch
 
     usable = 0

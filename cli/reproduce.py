@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core.errors import ArgumentError, IsicGuiError
+from core.exit_codes import DONE, FAILED
 from core.paths import CHECKPOINTS
 
 
@@ -16,7 +17,6 @@ def reproduce(options: argparse.Namespace) -> int:
     missing = [image for image in options.images if not image.is_file()]
     if missing:
         raise ArgumentError(f"There is no image {missing[0]}.")
-    from cli.application import DONE, FAILED
     from core.checkpoints import ModelCache  # loads torch
 
     cache = ModelCache()

@@ -28,6 +28,7 @@ from typing import IO, Final
 
 from core.control import Control, Decision
 from core.errors import ArgumentError, JobFailedError
+from core.exit_codes import WRONG_ARGUMENTS
 from core.messages import Message, Messages, over_time, why_it_ended
 from core.paths import PROJECT_ROOT
 
@@ -38,7 +39,6 @@ ERROR_TAIL: Final = 400
 STOP_WITH_STDIN: Final = "ISICGUI_STOP_WITH_STDIN"
 _CHUNK: Final = 1 << 16
 _STOPS: Final = (Decision.STOP_NOW, Decision.STOP_AFTER_IMAGE)
-_WRONG_JOB: Final = 2
 _POLL_S: Final = 0.1
 
 
@@ -121,7 +121,7 @@ class _Run:
             if self._process.returncode != 0:
                 self._reason = why_it_ended(self._process.returncode, parser, self._errors)
         if self._reason is not None and self._control.decision not in _STOPS:
-            kind = ArgumentError if self._process.returncode == _WRONG_JOB else JobFailedError
+            kind = ArgumentError if self._process.returncode == WRONG_ARGUMENTS else JobFailedError
             raise kind(f"{self._reason[0].upper()}{self._reason[1:]}.")
 
     def end(self) -> None:

@@ -10,29 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from core.conditions import SEXES, SITES, UNKNOWN
-from core.errors import ArgumentError, CheckpointError, IsicGuiError
+from core.exit_codes import DONE, INTERRUPTED, run_command
 from core.job import MAX_STEPS, PRECISIONS, SAMPLERS
 from core.presets import PRESETS, STANDARD
-
-DONE: Final = 0
-FAILED: Final = 1
-WRONG_ARGUMENTS: Final = 2
-INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = build_parser().parse_args(arguments)
-    try:
-        return _COMMANDS[options.command](options)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except IsicGuiError as error:
-        code = WRONG_ARGUMENTS if isinstance(error, (ArgumentError, CheckpointError)) else FAILED
-        if getattr(options, "json", False):
-            print(json.dumps({"event": "error", "text": str(error), "exit_code": code}), flush=True)
-        print(f"error: {error}", file=sys.stderr)
-        return code
+    return run_command(lambda: _COMMANDS[options.command](options), as_json=getattr(options, "json", False))
 
 
 def _train(options: argparse.Namespace) -> int:

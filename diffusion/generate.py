@@ -14,12 +14,11 @@ from tqdm import tqdm
 from core.conditions import Condition, parse_condition
 from core.control import Control, obey_signals
 from core.events import DenoisingStep, Event, ImageFailed, ImageSaved, JobFinished, Warned
+from core.exit_codes import code_of_job
 from core.generation import run
 from core.job import GenerationJob
 from core.paths import CHECKPOINTS, OUTPUT
 from core.presets import preset_named
-
-DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
 def generate(options: argparse.Namespace) -> int:
@@ -37,9 +36,7 @@ def generate(options: argparse.Namespace) -> int:
     with obey_signals(control), contextlib.closing(run(job, control)) as events, contextlib.closing(view):
         for last in events:
             view.show(last)
-    if isinstance(last, JobFinished) and last.stopped:
-        return INTERRUPTED
-    return FAILED if isinstance(last, JobFinished) and last.failed else DONE
+    return code_of_job(last)
 
 
 def job_from(options: argparse.Namespace) -> GenerationJob:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from core.errors import ArgumentError, IsicGuiError
+from core.errors import IsicGuiError
+from core.exit_codes import DONE, FAILED, INTERRUPTED, WRONG_ARGUMENTS, code_of
 from core.worker import stoppable, tell
 from evaluation.job import ComparisonJob, EvaluationJob, load_job
 
 if TYPE_CHECKING:
     from evaluation.progress import T, Work
 
-DONE: Final = 0
-FAILED: Final = 1
-WRONG_JOB: Final = 2
-INTERRUPTED: Final = 130
-
 
 def main(arguments: list[str]) -> int:
     """Run the job that the one argument names; returns the exit code."""
     if len(arguments) != 1:
         tell("error", text="Name one job file: python -m evaluation JOB.json.")
-        return WRONG_JOB
+        return WRONG_ARGUMENTS
     try:
         with stoppable():
             job = load_job(Path(arguments[0]))
@@ -33,7 +29,7 @@ def main(arguments: list[str]) -> int:
         return INTERRUPTED
     except IsicGuiError as error:
         tell("error", text=str(error))
-        return WRONG_JOB if isinstance(error, ArgumentError) else FAILED
+        return code_of(error)
 
 
 def _evaluate(job: EvaluationJob) -> int:

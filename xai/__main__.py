@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from core.errors import ArgumentError, CheckpointError, ClassifierError, IsicGuiError
+from core.errors import IsicGuiError
+from core.exit_codes import DONE, INTERRUPTED, WRONG_ARGUMENTS, code_of
 from core.files import require_writable
 from core.worker import stay_in_the_background, stoppable, tell
 from xai.images import read_image
@@ -18,10 +19,6 @@ from xai.job import OVERLAY, ExplanationJob, every_of, result_folder
 if TYPE_CHECKING:
     from xai.events import ExplanationEvent
 
-DONE: Final = 0
-FAILED: Final = 1
-WRONG_JOB: Final = 2
-INTERRUPTED: Final = 130
 _QUICK_IG_STEPS: Final = 16
 _QUICK_SHAP_SAMPLES: Final = 128
 
@@ -30,7 +27,7 @@ def main(arguments: list[str]) -> int:
     """Run the job that the one argument names; returns the exit code."""
     if len(arguments) != 1:
         tell("error", text="Name one job file: python -m xai JOB.json.")
-        return WRONG_JOB
+        return WRONG_ARGUMENTS
     try:
         with stoppable():
             job = ExplanationJob.load(Path(arguments[0]))
@@ -40,7 +37,7 @@ def main(arguments: list[str]) -> int:
         return INTERRUPTED
     except IsicGuiError as error:
         tell("error", text=str(error))
-        return WRONG_JOB if isinstance(error, (ArgumentError, CheckpointError, ClassifierError)) else FAILED
+        return code_of(error)
     return DONE
 
 

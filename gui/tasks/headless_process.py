@@ -8,15 +8,13 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from PyQt5.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
 
+from core.exit_codes import WRONG_ARGUMENTS
 from core.headless import ERROR_TAIL, GRACE_S, headless_environment
 from core.messages import Messages, over_time, why_it_ended
 from core.paths import PROJECT_ROOT
-
-_REFUSED: Final = 2
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ class HeadlessProcess(QObject):
         else:
             exit_code = code if status == QProcess.NormalExit else None
             reason = why_it_ended(exit_code, self._messages, self._errors)
-            self._end(Ending(False, reason, exit_code == _REFUSED))
+            self._end(Ending(False, reason, exit_code == WRONG_ARGUMENTS))
 
     def _end(self, ending: Ending) -> None:
         self._clock.stop()

@@ -1,0 +1,66 @@
+"""Exit codes of every command, and the one way from how it ended to one of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from core.errors import ArgumentError, CheckpointError, ClassifierError, IsicGuiError
+
+if TYPE_CHECKING:
+    from core.events import Event
+
+DONE: Final = 0
+FAILED: Final = 1  # what was made is kept
+WRONG_ARGUMENTS: Final = 2  # nothing was written
+INTERRUPTED: Final = 130  # cleanly
+
+
+def run_command(command: Callable[[], int], *, as_json: bool, when_interrupted: str = "") -> int:
+    """Run a command to its exit code; an error becomes one sentence on stderr.
+
+    Args:
+        command: gives its exit code.
+        as_json: report an error as a line of JSON on stdout too.
+        when_interrupted: said after Ctrl-C; nothing where it is empty.
+    """
+    try:
+        code = command()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        sys.stdout = None  # nobody reads any more, as behind ``| head``; Python would flush it at its end and complain
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        if when_interrupted:
+            print(when_interrupted, file=sys.stderr)
+        return INTERRUPTED
+    except IsicGuiError as error:
+        return report(str(error), code_of(error), as_json=as_json)
+
+
+def report(text: str, code: int, *, as_json: bool) -> int:
+    """Say why a command failed; returns ``code``."""
+    if as_json:
+        print(json.dumps({"event": "error", "text": text, "exit_code": code}), flush=True)
+    print(f"error: {text}", file=sys.stderr)
+    return code
+
+
+def code_of(error: IsicGuiError) -> int:
+    """The code that an error ends a program with. Weights are found wanting before the first result is written."""
+    return WRONG_ARGUMENTS if isinstance(error, (ArgumentError, CheckpointError, ClassifierError)) else FAILED
+
+
+def code_of_job(last: Event | None) -> int:
+    """The code of a generation job, from its last event."""
+    from core.events import JobFinished  # not needed to print a help
+
+    if not isinstance(last, JobFinished):
+        return DONE
+    if last.stopped:
+        return INTERRUPTED
+    return FAILED if last.failed else DONE
