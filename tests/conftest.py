@@ -32,6 +32,7 @@ TINY_UNET: dict[str, Any] = {
     "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
     "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
 }
+CONDITIONED_UNET = {**TINY_UNET, "num_class_embeds": None, "class_embed_type": "identity"}
 SCHEDULER = {"num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "epsilon"}
 
 
@@ -42,6 +43,26 @@ def tiny_unet(seed: int = 0, **changes: object) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return UNet2DModel(**{**TINY_UNET, **changes})
+
+
+def conditioned_unet() -> Any:
+    """A metadata-conditioned network whose condition has an effect, as after training."""
+    from core.condition_embedding import build_unet
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = build_unet(CONDITIONED_UNET)
+        torch.nn.init.normal_(model.class_embedding.linear_2.weight, std=0.3)
+    return model.eval()
+
+
+def write_conditioned(folder: Path) -> Path:
+    """Write that network into a models folder; returns the folder."""
+    from core.conditioned import CONDITIONED_FILE, CONDITIONED_FORMAT
+
+    changes = {"format": CONDITIONED_FORMAT, "config": CONDITIONED_UNET}
+    write_checkpoint(folder / CONDITIONED_FILE, conditioned_unet(), **changes)
+    return folder
 
 
 def write_checkpoint(file: Path, model: Any, **changes: object) -> Path:

@@ -14,8 +14,7 @@ from core.job import GenerationJob
 from evaluation.image_sets import FoundImage
 from evaluation.networks import CLASSIFIER
 from evaluation.sides import Side
-from tests.conftest import REAL_IMAGES
-from tests.core.test_conditioned import folder  # noqa: F401 - a fixture
+from tests.conftest import REAL_IMAGES, write_conditioned
 
 SEXES = [value_of(condition, "sex") for condition in ASKED["sex"]]
 
@@ -62,9 +61,10 @@ def test_images_of_unknown_value_neither_teach_nor_judge() -> None:
     assert judge("sex", side([""] * 300, truth), values, side(truth, truth), 0).real_images < 40
 
 
-def test_each_condition_tells_one_value_and_finished_images_stay(folder: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_each_condition_tells_one_value_and_finished_images_stay(tmp_path: Path) -> None:
+    models = write_conditioned(tmp_path)
     how = GenerationJob(
-        {"UNSPECIFIED": 1}, folder, tmp_path, steps=2, precision="fp32", device="cpu", color_adjustment=False,
+        {"UNSPECIFIED": 1}, models, tmp_path, steps=2, precision="fp32", device="cpu", color_adjustment=False,
         condition=Condition(), guidance=2.0,
     )  # fmt: skip
     made = make_sets(how, tmp_path, 1)

@@ -9,7 +9,7 @@ import torch
 
 from core.checkpoints import ModelCache
 from core.condition_embedding import build_unet
-from core.conditioned import CONDITIONED_FILE, CONDITIONED_FORMAT, load_conditioned, read_conditioned
+from core.conditioned import CONDITIONED_FILE, load_conditioned, read_conditioned
 from core.conditions import Condition
 from core.errors import ArgumentError, CheckpointError, OutputFolderError
 from core.events import ImageSaved
@@ -19,9 +19,14 @@ from core.image_file import read_parameters, read_pixels
 from core.job import GenerationJob
 from core.reproduction import reproduce
 from core.table import CONDITION_COLUMNS
-from tests.conftest import SCHEDULER, TINY_UNET, tiny_unet, write_checkpoint
+from tests.conftest import (
+    CONDITIONED_UNET,
+    conditioned_unet,
+    tiny_unet,
+    write_checkpoint,
+    write_conditioned,
+)
 
-CONFIG = {**TINY_UNET, "num_class_embeds": None, "class_embed_type": "identity"}
 CPU = torch.device("cpu")
 MELANOMA = Condition(melanocytic=True, sex="female", age=55, site="back")
 CONDITIONS = [
@@ -33,27 +38,9 @@ CONDITIONS = [
 ]
 
 
-def conditioned_unet() -> Any:
-    """A network whose condition has an effect, as after training."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = build_unet(CONFIG)
-        torch.nn.init.normal_(model.class_embedding.linear_2.weight, std=0.3)
-    return model.eval()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("conditioned")
-    content = {
-        "format": CONDITIONED_FORMAT,
-        "config": CONFIG,
-        "scheduler": SCHEDULER,
-        "state_dict": conditioned_unet().state_dict(),
-        "provenance": {"made_by": "the tests"},
-    }
-    torch.save(content, folder / CONDITIONED_FILE)
-    return folder
+    return write_conditioned(tmp_path_factory.mktemp("conditioned"))
 
 
 def job(folder: Path, output: Path, **changes: Any) -> GenerationJob:
@@ -67,7 +54,7 @@ def test_a_folded_condition_is_the_conditioned_model_under_it() -> None:
     timesteps = torch.tensor([0, 10, 500, 999])
     answers = []
     for condition in CONDITIONS:
-        weights, config = fold_condition(model.state_dict(), CONFIG, condition)
+        weights, config = fold_condition(model.state_dict(), CONDITIONED_UNET, condition)
         folded = tiny_unet(4)
         folded.load_state_dict(weights)
         assert not config.get("class_embed_type")
@@ -81,7 +68,7 @@ def test_a_folded_condition_is_the_conditioned_model_under_it() -> None:
 
 
 def test_a_fresh_condition_has_no_effect() -> None:
-    model = build_unet(CONFIG)
+    model = build_unet(CONDITIONED_UNET)
     assert not model.class_embedding(torch.tensor([condition.vector() for condition in CONDITIONS])).any()
 
 

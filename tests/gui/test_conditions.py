@@ -6,16 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from PyQt5.QtCore import QSettings, Qt
 from pytestqt.qtbot import QtBot
 
-from core.conditioned import CONDITIONED_FILE, CONDITIONED_FORMAT
+from core.conditioned import CONDITIONED_FILE
 from core.conditions import Condition
 from core.image_file import read_parameters
 from gui.main_window import MainWindow
 from gui.settings import CLASS_SOURCE, METADATA_SOURCE, Settings, load_settings, stored_condition
-from tests.core.test_conditioned import CONFIG, SCHEDULER, conditioned_unet
+from tests.conftest import write_conditioned
 from tests.gui.conftest import WAIT_MS, images_in, wait_for_job
 
 KNOWN = Condition(melanocytic=False, sex="female", age=55.0, site="head/neck")
@@ -24,15 +23,7 @@ KNOWN = Condition(melanocytic=False, sex="female", age=55.0, site="head/neck")
 @pytest.fixture
 def conditioned(tiny_checkpoints: Path) -> Path:
     """A models folder with models of classes and a metadata-conditioned one."""
-    content = {
-        "format": CONDITIONED_FORMAT,
-        "config": CONFIG,
-        "scheduler": SCHEDULER,
-        "state_dict": conditioned_unet().state_dict(),
-        "provenance": {},
-    }
-    torch.save(content, tiny_checkpoints / CONDITIONED_FILE)
-    return tiny_checkpoints
+    return write_conditioned(tiny_checkpoints)
 
 
 def test_it_is_offered_only_where_there_is_one(window: MainWindow, tiny_checkpoints: Path, tmp_path: Path) -> None:
