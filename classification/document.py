@@ -11,6 +11,7 @@ from classification.audit import FAIRNESS
 from classification.evaluation_files import METRICS
 from classification.events import Note, Tell, Written, nobody
 from classification.tables import cell, interval_of
+from classification.tasks import BACKBONES
 from core.errors import ArgumentError
 from core.files import write_whole
 from core.markers import filled, marked_names
@@ -54,7 +55,7 @@ def _results(runs: Path, pattern: str) -> list[Mapping[str, Any]]:
 def _ham10000(runs: Path) -> str:
     """One row a run: seven classes, and the yes-or-no question."""
     rows = []
-    for result in _results(runs, f"*_seed*/evaluation/{METRICS}"):
+    for result in sorted(_results(runs, f"*_seed*/evaluation/{METRICS}"), key=_place):
         facts, data, seven = result["classifier"], result["data"], result.get("multiclass")
         rows.append(
             [
@@ -73,6 +74,17 @@ def _ham10000(runs: Path) -> str:
     columns = ("Backbone", "Task", "Seed", "Begun", "Passes", "Test images / lesions")
     scores = ("Balanced accuracy (7)", "Macro AUC (7)", "Question", "AUC", "Sensitivity", "Specificity")
     return _markdown((*columns, *scores, "Balanced accuracy"), rows)
+
+
+def _place(result: Mapping[str, Any]) -> tuple[bool, int, int, int]:
+    """Seven classes first; then small networks before large ones, and long runs before short ones."""
+    facts, training = result["classifier"], result["classifier"]["training"]
+    return (
+        "multiclass" not in result,
+        BACKBONES.index(facts["backbone"]),
+        -sum(n * size**2 for n, size in zip(training["passes"], training["sizes"], strict=True)),
+        training["seed"],
+    )
 
 
 def _beginning(facts: Mapping[str, Any]) -> str:

@@ -133,7 +133,7 @@ def test_one_command_makes_every_run_of_a_table_and_the_document(study: StudyJob
     metrics = json.loads((runs / "resnet18_isic7_seed0" / "evaluation" / "metrics.json").read_text())
     assert f"{metrics['binary']['auc']['value']:.3f}" in filled
     rows = [line for line in filled.splitlines() if line.startswith("| resnet18")]
-    assert [row.split(" | ")[1] for row in rows] == ["binary (melanoma)", "isic7"]
+    assert [row.split(" | ")[1] for row in rows] == ["isic7", "binary (melanoma)"]
     assert all("| scratch | 1 at 32 px |" in row for row in rows)
     types = [line for line in filled.splitlines() if line.startswith("| skin type | VI ")]
     assert [line.split(" | ")[2] for line in types][:3] == ["before", "after", "reweighted"]
