@@ -53,9 +53,9 @@ def _results(runs: Path, pattern: str) -> list[Mapping[str, Any]]:
 
 
 def _ham10000(runs: Path) -> str:
-    """One row a run: seven classes, and the yes-or-no question."""
+    """One row a run, those of folders within included: seven classes, and the yes-or-no question."""
     rows = []
-    for result in sorted(_results(runs, f"*_seed*/evaluation/{METRICS}"), key=_place):
+    for result in sorted(_results(runs, f"**/*_seed*/evaluation/{METRICS}"), key=_place):
         facts, data, seven = result["classifier"], result["data"], result.get("multiclass")
         rows.append(
             [

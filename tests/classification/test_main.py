@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -122,6 +123,7 @@ def test_one_command_makes_every_run_of_a_table_and_the_document(study: StudyJob
     first = (runs / "resnet18_isic7_seed0" / STATE).stat().st_mtime_ns
     study_ham10000(study)  # what is finished stays
     assert (runs / "resnet18_isic7_seed0" / STATE).stat().st_mtime_ns == first
+    short = shutil.copytree(runs / "resnet18_isic7_seed0", runs / "short" / "resnet18_isic7_seed0")
     document = tmp_path / "classification.md"
     names = ("ham10000", "skin_type", "ham10000_groups", "gaps", "fidelity")
     document.write_text(
@@ -133,12 +135,13 @@ def test_one_command_makes_every_run_of_a_table_and_the_document(study: StudyJob
     metrics = json.loads((runs / "resnet18_isic7_seed0" / "evaluation" / "metrics.json").read_text())
     assert f"{metrics['binary']['auc']['value']:.3f}" in filled
     rows = [line for line in filled.splitlines() if line.startswith("| resnet18")]
-    assert [row.split(" | ")[1] for row in rows] == ["isic7", "binary (melanoma)"]
+    assert [row.split(" | ")[1] for row in rows] == ["isic7", "isic7", "binary (melanoma)"]
     assert all("| scratch | 1 at 32 px |" in row for row in rows)
     types = [line for line in filled.splitlines() if line.startswith("| skin type | VI ")]
     assert [line.split(" | ")[2] for line in types][:3] == ["before", "after", "reweighted"]
     assert "too few" in "".join(types)
     assert "After gaps." in filled
+    shutil.rmtree(short.parent)  # other tests share the runs
 
 
 def test_a_named_classifier_is_audited_instead_of_a_newly_trained_one(
