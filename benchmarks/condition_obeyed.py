@@ -151,7 +151,7 @@ def judge(field: str, real: Side, values: np.ndarray, generated: Side, seed: int
         real: with features; lesions decide who learns and who is asked.
         values: of the real images, (N,); ``unknown`` ones are left out.
         generated: with features; its labels are the values that were told.
-        seed: of the judge and the resamples.
+        seed: of the judge.
     """
     names = [value_of(condition, field) for condition in ASKED[field]]
     known = np.isin(values, names)

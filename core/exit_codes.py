@@ -27,19 +27,35 @@ def run_command(command: Callable[[], int], *, as_json: bool, when_interrupted: 
         when_interrupted: said after Ctrl-C; nothing where it is empty.
     """
     try:
-        code = command()
+        code = _code_of(command, as_json=as_json, when_interrupted=when_interrupted)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except BrokenPipeError:
-        sys.stdout = None  # nobody reads any more, as behind ``| head``; Python would flush it at its end and complain
+        if not _nobody_reads():
+            raise  # another pipe, as one to a process of its own
         return INTERRUPTED
+
+
+def _code_of(command: Callable[[], int], *, as_json: bool, when_interrupted: str) -> int:
+    try:
+        return command()
     except KeyboardInterrupt:
         if when_interrupted:
             print(when_interrupted, file=sys.stderr)
         return INTERRUPTED
     except IsicGuiError as error:
         return report(str(error), code_of(error), as_json=as_json)
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of stdout is gone, as behind ``| head``; if so, nothing is written there any more."""
+    try:
+        print(flush=True)  # only writing tells, and an empty line before a traceback does no harm
+    except BrokenPipeError:
+        sys.stdout = None  # else Python flushes it at its end, and complains
+        return True
+    return False
 
 
 def report(text: str, code: int, *, as_json: bool) -> int:
