@@ -12,12 +12,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import psutil
 
+from core.errors import IsicGuiError
+from core.exit_codes import INTERRUPTED, WRONG_ARGUMENTS, code_of
 from core.headless import STOP_WITH_STDIN
 
 _STDIN: Final = 0
@@ -39,6 +42,28 @@ def tell(event: str, **values: Any) -> None:
     except BrokenPipeError as error:
         sys.stdout = None  # else Python flushes it at its end, and complains
         raise KeyboardInterrupt from error
+
+
+def run_job(package: str, arguments: list[str], work: Callable[[Path], int]) -> int:
+    """Do the job whose file is the one argument of ``python -m package``; returns the exit code.
+
+    Args:
+        package: what this process was started as.
+        arguments: of its command line.
+        work: takes the job file, tells what it does, returns the exit code. It is interrupted when the process is
+            asked to stop; an error of this program is told and becomes its code.
+    """
+    if len(arguments) != 1:
+        tell("error", text=f"Name one job file: python -m {package} JOB.json.")
+        return WRONG_ARGUMENTS
+    try:
+        with stoppable():
+            return work(Path(arguments[0]))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except IsicGuiError as error:
+        tell("error", text=str(error))
+        return code_of(error)
 
 
 @contextlib.contextmanager

@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import IsicGuiError
-from core.exit_codes import DONE, FAILED, INTERRUPTED, WRONG_ARGUMENTS, code_of
-from core.worker import stoppable, tell
+from core.exit_codes import DONE, FAILED
+from core.worker import run_job, tell
 from evaluation.job import ComparisonJob, EvaluationJob, load_job
 
 if TYPE_CHECKING:
@@ -17,19 +16,13 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str]) -> int:
     """Run the job that the one argument names; returns the exit code."""
-    if len(arguments) != 1:
-        tell("error", text="Name one job file: python -m evaluation JOB.json.")
-        return WRONG_ARGUMENTS
-    try:
-        with stoppable():
-            job = load_job(Path(arguments[0]))
-            tell("progress", done=0, total=1, doing="Loading")
-            return _compare(job) if isinstance(job, ComparisonJob) else _evaluate(job)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except IsicGuiError as error:
-        tell("error", text=str(error))
-        return code_of(error)
+    return run_job("evaluation", arguments, _run)
+
+
+def _run(file: Path) -> int:
+    job = load_job(file)
+    tell("progress", done=0, total=1, doing="Loading")
+    return _compare(job) if isinstance(job, ComparisonJob) else _evaluate(job)
 
 
 def _evaluate(job: EvaluationJob) -> int:

@@ -9,10 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from core.errors import IsicGuiError
-from core.exit_codes import DONE, INTERRUPTED, WRONG_ARGUMENTS, code_of
+from core.exit_codes import DONE
 from core.files import require_writable
-from core.worker import stay_in_the_background, stoppable, tell
+from core.worker import run_job, stay_in_the_background, tell
 from xai.images import read_image
 from xai.job import OVERLAY, ExplanationJob, every_of, result_folder
 
@@ -25,19 +24,13 @@ _QUICK_SHAP_SAMPLES: Final = 128
 
 def main(arguments: list[str]) -> int:
     """Run the job that the one argument names; returns the exit code."""
-    if len(arguments) != 1:
-        tell("error", text="Name one job file: python -m xai JOB.json.")
-        return WRONG_ARGUMENTS
-    try:
-        with stoppable():
-            job = ExplanationJob.load(Path(arguments[0]))
-            for event in _events(job, every_of(job, os.environ)):
-                _tell(event)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except IsicGuiError as error:
-        tell("error", text=str(error))
-        return code_of(error)
+    return run_job("xai", arguments, _run)
+
+
+def _run(file: Path) -> int:
+    job = ExplanationJob.load(file)
+    for event in _events(job, every_of(job, os.environ)):
+        _tell(event)
     return DONE
 
 
