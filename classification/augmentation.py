@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -12,6 +13,18 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # importing it would ask
 import albumentations as A  # noqa: N812 - its documentation's name
 
 cv2.setNumThreads(0)  # the cores belong to the network
+
+
+_AREA: Final = (0.4, 1.0)
+
+
+def source_size(size: int) -> int:
+    """How large images should be, in pixels, that are cropped to ``size``: then a mean crop has about that size.
+
+    Enlarged crops would be less sharp than the whole images that are judged later, and a network that has learnt from
+    them names those worse.
+    """
+    return math.ceil(size / math.sqrt(sum(_AREA) / 2))
 
 
 class Augmentation:
@@ -27,7 +40,7 @@ class Augmentation:
     def __init__(self, size: int) -> None:
         self._change: Any = A.Compose(
             [
-                A.RandomResizedCrop((size, size), scale=(0.4, 1.0), ratio=(0.85, 1.18), area_for_downscale="image"),
+                A.RandomResizedCrop((size, size), scale=_AREA, ratio=(0.85, 1.18), area_for_downscale="image"),
                 A.D4(p=1.0),
                 A.Affine(rotate=(-45, 45), shear=(-8, 8), border_mode=cv2.BORDER_REFLECT_101, p=0.3),
                 A.ColorJitter((0.8, 1.2), (0.8, 1.2), (0.8, 1.2), (-0.03, 0.03), p=0.8),

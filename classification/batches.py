@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from classification.augmentation import Augmentation
 from classification.pixels import Pixels
+from classification.stages import Stages
 from core.seeds import stream_seed
 
 _POWER: Final[Mapping[str, float]] = {"balanced": 1.0, "sqrt": 0.5, "none": 0.0}
@@ -46,35 +45,17 @@ def drawn_shares(labels: Sequence[int], weights: torch.Tensor, classes: int) -> 
     return (shares / shares.sum()).float()
 
 
-@dataclass(frozen=True)
-class Stages:
-    """The image size of each step: small ones first, where much is learnt at a fraction of the cost.
-
-    Attributes:
-        sizes: in order.
-        steps: at each of them.
-    """
-
-    sizes: tuple[int, ...]
-    steps: tuple[int, ...]
-
-    def __call__(self, step: int) -> int:
-        """Image size of a step; that of the last stage beyond the end."""
-        which = bisect_right(list(accumulate(self.steps)), step)
-        return self.sizes[min(which, len(self.sizes) - 1)]
-
-
 @dataclass
 class TrainingBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Batch ``number``: drawn with replacement by weight, augmented, at the size of its stage.
 
     Attributes:
-        pixels: the images at their largest size.
+        pixels: the images, larger than their crops (``augmentation.source_size``).
         labels: output index of each image.
         weights: how often each is drawn, (N,).
         batch_size: images of a batch over all processes.
         seed: of everything that is drawn.
-        size_at: image size of a batch number.
+        stages: image size of a batch number.
         rank, world: this process takes every ``world``-th image of a batch from ``rank`` on.
     """
 
@@ -83,7 +64,7 @@ class TrainingBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     weights: torch.Tensor
     batch_size: int
     seed: int
-    size_at: Callable[[int], int]
+    stages: Stages
     rank: int = 0
     world: int = 1
     _augmentations: dict[int, Augmentation] = field(default_factory=dict, init=False)
@@ -98,7 +79,7 @@ class TrainingBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         rows = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=generator)
         seeds = torch.randint(0, 2**31 - 1, (self.batch_size,), generator=generator)
         mine = slice(self.rank, None, self.world)
-        size = self.size_at(number)
+        size = self.stages.size(number)
         change = self._augmentations.setdefault(size, Augmentation(size))
         pairs = zip(rows[mine].tolist(), seeds[mine].tolist(), strict=True)
         images = np.stack([change(self.pixels[row], seed) for row, seed in pairs])

@@ -14,6 +14,7 @@ from typing import Any, Final
 from classification.events import Tell, Trained, Validated
 from classification.job import STATE
 from classification.learner import AUROC, BALANCED_ACCURACY, Learner
+from classification.stages import Stages
 from core.errors import JobFailedError
 from core.files import write_whole
 
@@ -70,16 +71,16 @@ class KeepBest(Callback):
 
     Args:
         write: writes them; called with the step, the AUROC and the balanced accuracy.
-        size_at: image size of a step. A larger size begins anew: the classifier is used at the last one.
+        stages: a larger size begins anew: the classifier is used at the last one.
     """
 
-    def __init__(self, write: Callable[[Learner, dict[str, float]], None], size_at: Callable[[int], int]) -> None:
-        self._write, self._size_at = write, size_at
+    def __init__(self, write: Callable[[Learner, dict[str, float]], None], stages: Stages) -> None:
+        self._write, self._stages = write, stages
         self.best, self._size = -math.inf, 0
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Compare, and write where it is the best."""
-        auroc, size = float(trainer.callback_metrics[AUROC]), self._size_at(trainer.global_step - 1)
+        auroc, size = float(trainer.callback_metrics[AUROC]), self._stages.size(trainer.global_step - 1)
         if auroc > self.best or size > self._size:
             self.best, self._size = auroc, size
             found = {"step": trainer.global_step, AUROC: auroc}
@@ -117,8 +118,8 @@ class Progress(Callback):
 
     Args:
         curve: the CSV, one row a pass.
-        steps, batch_size: of the whole run.
-        size_at: image size of a step.
+        stages: of the run.
+        batch_size: images of a step.
         keeper: knows what is the best.
         tell: who wants to know.
     """
@@ -126,13 +127,12 @@ class Progress(Callback):
     def __init__(
         self,
         curve: Path,
-        steps: int,
+        stages: Stages,
         batch_size: int,
-        size_at: Callable[[int], int],
         keeper: KeepBest,
         tell: Tell,
     ) -> None:
-        self._curve, self._steps, self._batch_size, self._size_at = curve, steps, batch_size, size_at
+        self._curve, self._stages, self._batch_size = curve, stages, batch_size
         self._keeper, self._tell = keeper, tell
         self._rows: list[list[str]] = []
         self._pass_loss: list[float] = []
@@ -156,18 +156,18 @@ class Progress(Callback):
         seconds = time.monotonic() - self._since
         last_of_pass = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
         if seconds >= _TELL_EVERY_S or last_of_pass:
-            step = trainer.global_step
+            step, mean = trainer.global_step, self._losses / self._counted
+            size = self._stages.size(step - 1)
             self._rate = self._counted * self._batch_size / max(seconds, 1e-9)
-            left = (self._steps - step) * self._batch_size / self._rate
-            mean = self._losses / self._counted
-            self._tell(Trained(step, self._steps, self._size_at(step - 1), mean, self._rate, left))
+            left = self._stages.pixels_left(step) / size**2 * self._batch_size / self._rate  # a pixel costs what it did
+            self._tell(Trained(step, self._stages.total, size, mean, self._rate, left))
             self._counted, self._losses = 0, 0.0
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
         """Tell and write what the validation of the pass gave."""
         metrics, step = trainer.callback_metrics, trainer.global_step
         auroc, balanced = float(metrics[AUROC]), float(metrics[BALANCED_ACCURACY])
-        size = self._size_at(step - 1)
+        size = self._stages.size(step - 1)
         self._tell(Validated(step, size, auroc, balanced, auroc == self._keeper.best))
         loss = sum(self._pass_loss) / max(1, len(self._pass_loss))
         self._rows.append([str(step), str(size), f"{loss:.5f}", f"{self._rate:.2f}", f"{auroc:.5f}", f"{balanced:.5f}"])

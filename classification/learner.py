@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from classification.networks import normalise, resized  # before lightning, which imports torchvision
+from classification.stages import Stages
 from core.errors import JobFailedError
 from core.seeds import stream_seed
 
@@ -30,7 +30,7 @@ class Recipe:
     """What decides a step, apart from the images.
 
     Attributes:
-        steps: in the whole run; the learning rate falls to nothing over them.
+        stages: of the run.
         learning_rate: the highest one, of AdamW.
         weight_decay: of every weight that is not a norm or a bias.
         warm_up: share of the steps over which the learning rate rises.
@@ -41,7 +41,7 @@ class Recipe:
         seed: of dropout and mixing.
     """
 
-    steps: int
+    stages: Stages
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warm_up: float = 0.05
@@ -61,7 +61,6 @@ class Learner(lightning.LightningModule):
         shares: share of each class among the images drawn, (C,). Their logarithm is added to the logits in training
             alone, so that the network by itself treats classes as equally likely, however they are drawn (A. K. Menon
             et al., Long-tail learning via logit adjustment, arXiv 2007.07314).
-        size_at: image size of a step; validation is at the size that is being trained.
         teacher: a trained network of the same outputs, for images of any size. Its softened answers to the very same
             augmented images are learnt as well (G. Hinton et al., Distilling the knowledge in a neural network, arXiv
             1503.02531; L. Beyer et al., A good teacher is patient and consistent, arXiv 2106.05237).
@@ -74,13 +73,11 @@ class Learner(lightning.LightningModule):
         network: nn.Module,
         recipe: Recipe,
         shares: torch.Tensor,
-        size_at: Callable[[int], int],
         teacher: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.recipe = recipe
-        self.size_at = size_at
         self.average = AveragedModel(network, avg_fn=self._averaged, use_buffers=True)
         self.average.requires_grad_(False)
         self.register_buffer("prior", shares.clamp(min=1e-6).log(), persistent=False)
@@ -147,7 +144,7 @@ class Learner(lightning.LightningModule):
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> None:
         """Gather what the averaged weights say of one batch; its form is that of a training batch."""
-        images = resized(normalise(batch[0]), self.size_at(self.global_step - 1))
+        images = resized(normalise(batch[0]), self.recipe.stages.size(self.global_step - 1))
         probabilities = self.average(images).float().softmax(dim=1)
         self.auroc.update(probabilities, batch[1])
         self.accuracy.update(probabilities, batch[1])
@@ -160,7 +157,7 @@ class Learner(lightning.LightningModule):
         self.accuracy.reset()
 
     def configure_optimizers(self) -> Any:
-        """AdamW (I. Loshchilov, F. Hutter, arXiv 1711.05101), warm-up, then a half cosine down to nothing."""
+        """AdamW (I. Loshchilov, F. Hutter, arXiv 1711.05101) with a warm-up and a half cosine down to nothing."""
         decayed = [weight for weight in self.network.parameters() if weight.ndim > 1]
         others = [weight for weight in self.network.parameters() if weight.ndim <= 1]
         groups = [
@@ -172,8 +169,11 @@ class Learner(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _relative_rate(self, step: int) -> float:
-        warm_up = max(1, round(self.recipe.warm_up * self.recipe.steps))
-        progress = min(1.0, max(0, step - warm_up) / max(1, self.recipe.steps - warm_up))
+        """A small rate would not get the network used to a larger image, so only the last size sees it fall."""
+        stages = self.recipe.stages
+        warm_up = max(1, round(self.recipe.warm_up * stages.total))
+        falls_from = max(warm_up, stages.total - stages.steps[-1])
+        progress = min(1.0, max(0, step - falls_from) / max(1, stages.total - falls_from))
         return min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * progress))
 
     def averaged_weights(self) -> dict[str, torch.Tensor]:

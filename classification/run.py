@@ -7,11 +7,12 @@ import os
 from collections.abc import Mapping, Sequence
 
 import torch
+from PIL import Image
 
+from classification.augmentation import source_size
 from classification.batches import (
     EvaluationBatches,
     Passes,
-    Stages,
     TrainingBatches,
     class_weights,
     drawn_shares,
@@ -34,6 +35,7 @@ from classification.model_file import TrainedClassifier, load_classifier, save_c
 from classification.networks import AtSize, build_network, load_imagenet
 from classification.pixels import Pixels, decode
 from classification.splits import TEST, TRAINING, VALIDATION, images_of, parts_of, refuse_leak
+from classification.stages import Stages
 from classification.tasks import Task
 from core.devices import resolve_device, resolve_precision
 from core.errors import ArgumentError
@@ -67,16 +69,12 @@ class Run:
         self.network, self.beginning = _begin(job, self.task)
         tell(Note(self.beginning))
         self.per_pass = math.ceil((len(self.training) + len(self.synthetic)) / job.batch_size)
-        self.steps = self.per_pass * sum(job.passes)
         self.stages = Stages(job.sizes, tuple(passes * self.per_pass for passes in job.passes))
 
     def batches(self, trainer: lightning.Trainer) -> tuple[Passes, EvaluationBatches, torch.Tensor]:
         """Training and validation batches, and the share of each class among the images drawn."""
-        job, size = self.job, self.job.sizes[-1]
-        files = [
-            decode(shown, size, job.cache, self.tell) for shown in (self.collection.images, self.synthetic) if shown
-        ]
-        pixels, real = Pixels(tuple(files)), len(self.collection.images)
+        job, real = self.job, len(self.collection.images)
+        pixels = self._decoded(self._source_size(), self.collection.images, self.synthetic)
         row_of = {image.image_id: row for row, image in enumerate(self.collection.images)}
         rows = [row_of[image.image_id] for image in self.training]
         rows += range(real, len(pixels))
@@ -91,10 +89,22 @@ class Run:
         )
         checked = self.validation[trainer.global_rank :: trainer.world_size]
         validation = EvaluationBatches(
-            pixels, [row_of[image.image_id] for image in checked], labels_of(checked, self.task), job.batch_size
+            self._decoded(job.sizes[-1], self.collection.images),
+            [row_of[image.image_id] for image in checked],
+            labels_of(checked, self.task),
+            job.batch_size,
         )
         passes = Passes(drawn, self.per_pass, self._workers(), lambda: trainer.global_step)
         return passes, validation, drawn_shares(labels, weights[rows], len(self.task.classes))
+
+    def _decoded(self, size: int, *sets: Sequence[LabelledImage]) -> Pixels:
+        return Pixels(tuple(decode(images, size, self.job.cache, self.tell) for images in sets if images))
+
+    def _source_size(self) -> int:
+        """What crops are cut out of; enlarging the files for it would add nothing."""
+        size = self.job.sizes[-1]
+        with Image.open(self.collection.images[0].path) as picture:
+            return max(size, min(source_size(size), *picture.size))
 
     def _workers(self) -> int:
         if self.job.workers is not None:

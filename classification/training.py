@@ -97,7 +97,7 @@ def _fit(run: Run, state: Path | None) -> None:
     callbacks = [
         keeper,
         StopWhenStale(job.patience, sum(job.passes[:-1])),
-        Progress(job.output / CURVE, run.steps, job.batch_size, run.stages, keeper, run.tell),
+        Progress(job.output / CURVE, run.stages, job.batch_size, keeper, run.tell),
         SaveState(job.output / STATE, job.save_every_s),
     ]
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -117,7 +117,7 @@ def _fit(run: Run, state: Path | None) -> None:
         )
         passes, validation, shares = run.batches(trainer)
         recipe = Recipe(
-            run.steps,
+            run.stages,
             job.learning_rate,
             job.weight_decay,
             label_smoothing=job.label_smoothing,
@@ -127,7 +127,7 @@ def _fit(run: Run, state: Path | None) -> None:
         )
         network: Any = run.network
         network.to(memory_format=torch.channels_last)
-        learner = Learner(network, recipe, shares, run.stages, load_teacher(job, run.task))
+        learner = Learner(network, recipe, shares, load_teacher(job, run.task))
         _interruptible(partial(trainer.fit, learner, passes, validation, ckpt_path=state, weights_only=True))
     finally:
         torch.use_deterministic_algorithms(deterministic)

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from classification.augmentation import Augmentation
+from classification.augmentation import Augmentation, source_size
 from classification.batches import (
     EvaluationBatches,
     Passes,
-    Stages,
     TrainingBatches,
     class_weights,
     drawn_shares,
     group_weights,
 )
 from classification.data import open_collection
-from classification.pixels import Pixels, decode
+from classification.pixels import Pixels, decode, read_image
+from classification.stages import Stages
 from tests.conftest import REAL_IMAGES
 
 IMAGES = open_collection(REAL_IMAGES).images
@@ -29,7 +29,7 @@ def pixels(cache: Path) -> Pixels:
 
 
 def batches(pixels: Pixels, **changes: object) -> TrainingBatches:
-    values = {"batch_size": 6, "seed": 3, "size_at": Stages((32, 40), (4, 4)), **changes}
+    values = {"batch_size": 6, "seed": 3, "stages": Stages((32, 40), (4, 4)), **changes}
     return TrainingBatches(pixels, [index % 3 for index in range(16)], torch.ones(16).double(), **values)
 
 
@@ -77,11 +77,6 @@ def test_workers_draw_the_same(pixels: Pixels) -> None:
         assert torch.equal(labels, other_labels)
 
 
-def test_sizes_follow_the_stages() -> None:
-    stages = Stages((112, 224), (10, 5))
-    assert [stages(step) for step in (0, 9, 10, 14, 99)] == [112, 112, 224, 224, 224]
-
-
 @pytest.mark.parametrize(("sampling", "share"), [("none", 0.1), ("sqrt", 0.25), ("balanced", 0.5)])
 def test_rare_classes_are_drawn_more_often(sampling: str, share: float) -> None:
     labels = [0] * 90 + [1] * 10
@@ -115,3 +110,21 @@ def test_an_augmented_image_follows_from_its_seed_and_keeps_its_looks(pixels: Pi
     assert np.array_equal(change(pixels[3], 7), views[7])
     assert len({view.tobytes() for view in views}) == 40
     assert np.abs(np.mean([view.mean() for view in views]) - pixels[3].mean()) < 12
+
+
+def sharpness(pixels: np.ndarray) -> float:
+    return float(
+        np.abs(np.diff(pixels.astype(int), axis=0)).mean() + np.abs(np.diff(pixels.astype(int), axis=1)).mean()
+    )
+
+
+def test_crops_are_about_as_sharp_as_the_whole_images_that_are_judged_later() -> None:
+    """Cut out of images that have the crops' own size they would be enlarged, and blurred by that."""
+    change, whole = Augmentation(64), np.mean([sharpness(read_image(image.path, 64)) for image in IMAGES])
+
+    def share(source: int) -> float:
+        pictures = [read_image(image.path, source) for image in IMAGES]
+        return float(np.mean([sharpness(change(picture, seed)) for picture in pictures for seed in range(20)]) / whole)
+
+    assert share(source_size(64)) == pytest.approx(1, abs=0.05)
+    assert share(64) < 0.9

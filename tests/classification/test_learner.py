@@ -8,10 +8,12 @@ import torch
 from torch import nn
 
 from classification.learner import Learner, Recipe
+from classification.stages import Stages
 from core.errors import JobFailedError
 
 BATCH = (torch.randint(0, 256, (6, 8, 8, 3), generator=torch.Generator().manual_seed(0)).byte(), torch.arange(6) % 3)
-PLAIN = Recipe(steps=100, label_smoothing=0.0, mixup=0.0)
+STAGES = Stages((8,), (100,))
+PLAIN = Recipe(STAGES, label_smoothing=0.0, mixup=0.0)
 
 
 class Constant(nn.Module):
@@ -26,7 +28,7 @@ class Constant(nn.Module):
 
 
 def learner(network: nn.Module, recipe: Recipe = PLAIN, shares: Any = (1 / 3,) * 3, teacher: Any = None) -> Learner:
-    made = Learner(network, recipe, torch.tensor(shares), lambda step: 8, teacher)
+    made = Learner(network, recipe, torch.tensor(shares), teacher)
     made.trainer = SimpleNamespace(global_step=3, world_size=1)  # all that a step asks of a trainer
     return made
 
@@ -42,7 +44,7 @@ def test_what_is_drawn_more_often_is_not_believed_more() -> None:
     network = Constant(0.0, 0.0, 0.0)
     learner(network, shares=(4 / 6, 1 / 6, 1 / 6)).training_step((BATCH[0], labels), 0).backward()
     assert network.logits.grad.abs().max() < 1e-6
-    smooth = Recipe(steps=100, label_smoothing=0.2, mixup=0.0)  # must not favour rare classes either
+    smooth = Recipe(STAGES, label_smoothing=0.2, mixup=0.0)  # must not favour rare classes either
     learner(network, smooth, shares=(4 / 6, 1 / 6, 1 / 6)).training_step((BATCH[0], labels), 0).backward()
     assert network.logits.grad.abs().max() < 1e-6
     learner(network).training_step((BATCH[0], labels), 0).backward()
@@ -50,7 +52,7 @@ def test_what_is_drawn_more_often_is_not_believed_more() -> None:
 
 
 def test_a_pupil_that_agrees_with_its_teacher_learns_nothing_new_from_it() -> None:
-    taught = Recipe(steps=100, label_smoothing=0.0, mixup=0.0, teacher_share=1.0)
+    taught = Recipe(STAGES, label_smoothing=0.0, mixup=0.0, teacher_share=1.0)
     pupil = Constant(2.0, 0.5, -1.0)
     assert learner(pupil, taught, teacher=Constant(3.0, 1.5, 0.0)).training_step(BATCH, 0).item() < 1e-6
     loss = learner(pupil, taught, teacher=Constant(0.0, 0.0, 4.0)).training_step(BATCH, 0)
@@ -65,7 +67,7 @@ def test_the_teacher_is_no_part_of_the_state() -> None:
 
 
 def test_mixed_labels_are_as_the_images_are() -> None:
-    made = learner(Constant(0.0, 0.0, 0.0), Recipe(steps=10, mixup=1.0))
+    made = learner(Constant(0.0, 0.0, 0.0), Recipe(STAGES, mixup=1.0))
     images = torch.eye(3).view(3, 3, 1, 1)
     torch.manual_seed(1)
     mixed, targets = made._mixed(images, torch.eye(3))
@@ -76,7 +78,7 @@ def test_mixed_labels_are_as_the_images_are() -> None:
 
 def test_the_average_forgets_its_beginning_and_then_moves_slowly() -> None:
     network = Constant(0.0, 0.0, 0.0)
-    made = learner(network, Recipe(steps=10, average=0.99))
+    made = learner(network, Recipe(STAGES, average=0.99))
     for step in range(200):
         with torch.no_grad():
             network.logits.fill_(1.0 if step < 199 else 5.0)
@@ -86,11 +88,20 @@ def test_the_average_forgets_its_beginning_and_then_moves_slowly() -> None:
 
 
 def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
-    made = learner(Constant(0.0, 0.0, 0.0), Recipe(steps=100, warm_up=0.1))
+    made = learner(Constant(0.0, 0.0, 0.0), Recipe(STAGES, warm_up=0.1))
     rates = [made._relative_rate(step) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(1.0) == rates[10]
     assert rates[55] == pytest.approx(0.5)
+    assert rates[100] == pytest.approx(0.0)
+
+
+def test_the_learning_rate_falls_at_the_last_size_alone() -> None:
+    """A step to a larger image with a small rate harms: the network does not get used to it."""
+    made = learner(Constant(0.0, 0.0, 0.0), Recipe(Stages((4, 6, 8), (40, 40, 20)), warm_up=0.1))
+    rates = [made._relative_rate(step) for step in range(101)]
+    assert rates[10:81] == [1.0] * 71
+    assert rates[90] == pytest.approx(0.5)
     assert rates[100] == pytest.approx(0.0)
 
 
@@ -116,8 +127,7 @@ def test_validation_is_of_the_averaged_weights_at_the_size_that_is_trained() -> 
             seen.append(tuple(images.shape))
             return images.mean(dim=(2, 3)) + self.logits
 
-    made = Learner(Watching(0.0, 0.0, 0.0), PLAIN, torch.full((3,), 1 / 3), lambda step: 4, None)
-    made.trainer = SimpleNamespace(global_step=3, world_size=1)
+    made = learner(Watching(0.0, 0.0, 0.0), Recipe(Stages((4, 8), (4, 4))))
     with torch.no_grad():
         made.network.logits.fill_(float("nan"))  # only the average answers
     made.validation_step(BATCH, 0)

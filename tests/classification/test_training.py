@@ -98,6 +98,20 @@ def test_no_test_image_is_ever_shown(job: TrainingJob) -> None:
     assert TEST in run.parts.values()
 
 
+@pytest.mark.parametrize(("size", "source"), [(32, 39), (48, 48), (64, 64)])
+def test_crops_are_cut_out_of_larger_images_where_the_files_are_larger(
+    job: TrainingJob, size: int, source: int
+) -> None:
+    from lightning import Trainer
+
+    run = Run(replace(job, sizes=(size,)), lambda _: None)
+    trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu", enable_progress_bar=False)
+    passes, validation, _ = run.batches(trainer)
+    assert passes._batches.pixels[0].shape == (source, source, 3)
+    assert validation.pixels[0].shape == (size, size, 3)
+    assert len(validation.pixels) == len(passes._batches.pixels) == len(run.collection.images)
+
+
 def test_generated_images_are_added_to_the_training_part_alone(job: TrainingJob, tmp_path: Path) -> None:
     from lightning import Trainer
 
