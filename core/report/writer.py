@@ -54,7 +54,7 @@ def write_report(
         summary=summary,
         warnings=warnings,
         sections=[(section.title, list(_numbered(section.blocks, figures, tables))) for section in sections],
-        provenance=[(name.replace("_", " "), _plain(value)) for name, value in provenance.items()],
+        provenance=_stated(provenance),
         research_use=RESEARCH_USE,
         version=__version__,
         written_at=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -77,10 +77,17 @@ def _numbered(
             yield "text", block, None
 
 
+def _stated(facts: Mapping[str, object]) -> list[tuple[str, Any]]:
+    """Names in words, each with a text or, where a fact has parts, with a list of such pairs again."""
+    return [
+        (str(name).replace("_", " "), _stated(value) if isinstance(value, Mapping) else _plain(value))
+        for name, value in facts.items()
+    ]
+
+
 def _plain(value: object) -> str:
     if isinstance(value, Mapping):
-        parts = [(key, _plain(inner), isinstance(inner, Mapping)) for key, inner in value.items()]
-        return ", ".join(f"{key} ({text})" if nested else f"{key} {text}" for key, text, nested in parts)
+        return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(_plain(inner) for inner in value)
     if isinstance(value, bool):

@@ -70,7 +70,7 @@ def test_a_picture_is_the_very_file(tmp_path: Path) -> None:
 
 
 def test_it_says_title_summary_notice_and_where_it_comes_from(tmp_path: Path) -> None:
-    facts = {"a_key": {"b": [1, 2]}, "c": None, "d": 0.13344813773009206, "e": True}
+    facts = {"a_key": {"b": [1, 2], "deep_one": {"f": 3}}, "c": None, "d": 0.13344813773009206, "e": True}
     html = written(tmp_path, "Words.", warnings=["The head is untrained."], provenance=facts)
     body = html[html.index("<body>") :]
     order = (
@@ -80,7 +80,9 @@ def test_it_says_title_summary_notice_and_where_it_comes_from(tmp_path: Path) ->
         "What came of it.",
         "Words.",
         "a key",
-        "b 1, 2",
+        "<dt>b</dt><dd>1, 2</dd>",
+        "deep one",
+        "<dt>f</dt><dd>3</dd>",
         "none",
         ">0.133448<",
         "yes",
@@ -91,7 +93,7 @@ def test_it_says_title_summary_notice_and_where_it_comes_from(tmp_path: Path) ->
 
 def test_it_names_files_without_the_folders_of_the_machine(tmp_path: Path) -> None:
     html = written(tmp_path, provenance={"training": {"start": str(tmp_path / "best.pt")}})
-    assert "start best.pt" in html
+    assert "<dt>start</dt><dd>best.pt</dd>" in html
     assert tmp_path.name not in html
 
 
