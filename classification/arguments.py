@@ -39,7 +39,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test-unseen-by-generator",
         action="store_true",
-        help="a new split tests on the lesions that the training of the generator leaves out",
+        help="test on nothing but the lesions that the training of the generator leaves out",
     )
     _training(parser)
     parser.add_argument("--export", type=Path, help="write classifier.pth for the explanations (resnet18, isic7)")
@@ -59,7 +59,7 @@ def _training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=_integers, dest="sizes", help="image sizes in order, as in 112,224 (default: 224)"
     )
-    parser.add_argument("--passes", type=_integers, help="passes over the images at each size, as in 40,10")
+    parser.add_argument("--passes", type=_integers, help="passes over the images at each size, as in 40,20")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--weight-decay", type=float)

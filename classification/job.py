@@ -33,7 +33,7 @@ class TrainingJob:
         sizes: image sizes, in order; the last is the one that the classifier is made for.
         passes: passes over the training images at each size.
         split: the file that holds the split of HAM10000; written where there is none.
-        test_unseen_by_generator: a new split tests on lesions that the generator never saw.
+        test_unseen_by_generator: the split tests on lesions that the generator never saw, and on no other.
         start: a classifier to begin with (fine-tuning); its backbone and task are taken over.
         synthetic: generated images, added to the training part alone.
         teacher: a classifier of the same task, whose answers are learnt as well.

@@ -38,12 +38,15 @@ def split_by_lesion(
 ) -> dict[str, str]:
     """Assign every image to a part: lesions are drawn within each class, so every part has the classes' shares.
 
+    The tenth that the generator never saw (``core.held_out``) is in the test part in any case, as far as a class has
+    lesions enough: the evaluation of generated images asks classifiers about it.
+
     Args:
         images: what is to be split.
         seed: of the draw.
         validation, test: shares of each class's lesions; at least one lesion of each class goes into either part.
-        test_unseen_by_generator: test on the lesions that the generator never saw instead of drawing them, so that
-            a generated copy of a training image cannot help in the test.
+        test_unseen_by_generator: test on that tenth alone, so that a generated copy of a training image cannot help
+            in the test.
 
     Returns:
         image_id to ``training``, ``validation`` or ``test``.
@@ -56,12 +59,11 @@ def split_by_lesion(
     for class_name in sorted(set(lesions.values())):
         names = np.array(sorted(lesion for lesion, name in lesions.items() if name == class_name))
         rng.shuffle(names)
-        if test_unseen_by_generator:
-            names = np.array(sorted(names, key=is_held_out, reverse=True))  # a stable sort keeps the draw
-            for_test = sum(map(is_held_out, names))
-        else:
-            for_test = max(1, round(test * len(names)))
+        names = np.array(sorted(names, key=is_held_out, reverse=True))  # a stable sort keeps the draw
         for_validation = max(1, round(validation * len(names)))
+        for_test = unseen = sum(map(is_held_out, names))
+        if not test_unseen_by_generator:
+            for_test = max(1, round(test * len(names)), min(unseen, len(names) - for_validation - 1))
         if for_test < 1 or for_test + for_validation >= len(names):
             raise ArgumentError(
                 f"The class {class_name} has {len(names)} lesions, too few for training, validation and test; "
@@ -130,14 +132,24 @@ def parts_of(
     """The split of a collection: its own, the one in ``file``, or a new one that is written there.
 
     Raises:
-        ArgumentError: the collection cannot be split, or the file is not a split of it.
+        ArgumentError: the collection cannot be split, or the file is not a split of it, or not one of those that were
+            asked for.
     """
     if collection.parts:
         return collection.parts
     if not file.exists():
         parts = split_by_lesion(collection.images, seed, test_unseen_by_generator=test_unseen_by_generator)
         write_split(file, collection.images, parts)
-    return read_split(file, collection.images)
+    parts = read_split(file, collection.images)
+    if test_unseen_by_generator:
+        judging = {image.lesion_id for image in images_of(collection, parts, TEST)}
+        seen = sorted(lesion for lesion in judging if not is_held_out(lesion))
+        if seen:
+            raise ArgumentError(
+                f"The split {file} is there already and tests on {len(seen)} lesions that the generator may have seen, "
+                f"{seen[0]} for one; name another --split to make one that does not."
+            )
+    return parts
 
 
 def images_of(collection: Collection, parts: Mapping[str, str], part: str) -> list[LabelledImage]:

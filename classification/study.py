@@ -49,7 +49,7 @@ class StudyJob:
     seeds: tuple[int, ...] = (0,)
     contrast: str | None = None
     sizes: tuple[int, ...] = (112, 160, 224)
-    passes: tuple[int, ...] = (80, 20, 10)
+    passes: tuple[int, ...] = (40, 20, 30)
     finetune_passes: int = 15
     batch_size: int = 64
     learning_rate: float = 1e-3

@@ -74,6 +74,21 @@ def test_a_test_for_generated_images_has_only_lesions_that_the_generator_never_s
         assert (parts[image.image_id] == TEST) == is_held_out(image.lesion_id)
 
 
+def test_what_the_generator_never_saw_is_tested_on_in_any_split() -> None:
+    images = made_up({"MEL": [1] * 200, "NV": [1] * 400})
+    for seed in range(5):
+        parts = split_by_lesion(images, seed)
+        assert {parts[image.image_id] for image in images if is_held_out(image.lesion_id)} == {TEST}
+    assert Counter(parts.values())[TEST] == 120
+
+
+def test_an_older_split_is_not_taken_for_one_of_unseen_lesions(ham10000: Path, tmp_path: Path) -> None:
+    collection, file = open_collection(ham10000), tmp_path / "split.csv"
+    parts_of(collection, file, seed=0)
+    with pytest.raises(ArgumentError, match=r"split\.csv is there already and tests on .* may have seen"):
+        parts_of(collection, file, seed=0, test_unseen_by_generator=True)
+
+
 def test_too_few_lesions_are_refused() -> None:
     with pytest.raises(ArgumentError, match="DF has 2 lesions"):
         split_by_lesion(made_up({"DF": [3, 3], "NV": [1] * 9}), 0)
