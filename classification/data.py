@@ -17,6 +17,7 @@ from core.errors import ArgumentError
 PREPARED_FORMAT: Final = "isicgui.prepared/1"
 PREPARED_FILE: Final = "prepared.json"
 PREPARED_TABLE: Final = "images.csv"
+_SUFFIXES: Final = {".jpg", ".jpeg", ".png"}
 _NEEDED: Final = {"lesion_id", "image_id", "dx"}
 
 
@@ -76,14 +77,14 @@ def open_collection(folder: Path) -> Collection:
 
 
 def read_ham10000(folder: Path) -> Collection:
-    """Read a HAM10000 folder: a CSV with lesion_id, image_id and dx beside ``images/<image_id>.jpg``.
+    """Read a HAM10000 folder: a CSV with lesion_id, image_id and dx, and ``images/<image_id>.jpg`` (``.jpeg``, ``.png``).
 
     Raises:
         ArgumentError: no such CSV, a label outside the seven classes, an image listed twice, or no image at all.
     """
     table = _find_metadata(folder)
     rows = _rows(table)
-    files = {path.stem: path for path in sorted((folder / "images").glob("*")) if path.suffix in {".jpg", ".png"}}
+    files = {path.stem: path for path in sorted((folder / "images").glob("*")) if path.suffix.lower() in _SUFFIXES}
     images, missing = [], []
     for row in rows:
         class_name = (row["dx"] or "").upper()

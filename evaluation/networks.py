@@ -137,7 +137,7 @@ class InceptionNetwork:
 
 
 def open_networks(wanted: Sequence[str], checkpoints: Path, device: torch.device) -> tuple[list[Network], list[str]]:
-    """The networks that can be had, and a sentence for each that cannot.
+    """The networks that can be had, and sentences on those that cannot and on a classifier that is a demonstration.
 
     Args:
         wanted: names; empty for ImageNet's, the classifier where there is one, and Inception where its weights are
@@ -160,7 +160,9 @@ def open_networks(wanted: Sequence[str], checkpoints: Path, device: torch.device
     if not found:
         why = "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items())
         raise JobFailedError(f"None of the features can be had ({why}); name others with --features.")
-    return found, [f"The features {name!r} cannot be had and are left out: {why}." for name, why in reasons.items()]
+    judges = [network.classifier for network in found if isinstance(network, ClassifierNetwork)]
+    left_out = [f"The features {name!r} cannot be had and are left out: {why}." for name, why in reasons.items()]
+    return found, [*left_out, *(text for judge in judges for text in judge.notices)]
 
 
 def has_inception() -> bool:

@@ -61,8 +61,8 @@ def evaluate(job: EvaluationJob) -> Work[Evaluation]:
 def _evaluate(job: EvaluationJob, started: float, warnings: list[str]) -> Work[Evaluation]:
     effort = QUICK if job.quick else FULL
     generated_images, real_images, has_lesions = yield from _found(job, effort)
-    networks, missing = open_networks(job.features, job.checkpoints, resolve_device(job.device))
-    for text in missing:
+    networks, to_know = open_networks(job.features, job.checkpoints, resolve_device(job.device))
+    for text in to_know:
         yield Warned(text)
     spaces = {space: LABELS[space] for network in networks for space in network.spaces if space in LABELS}
     whole = _Shares(job, networks)

@@ -11,6 +11,7 @@ from core.errors import JobFailedError
 from evaluation import networks
 from evaluation.networks import ClassifierNetwork, ImageNetNetwork, build_efficientnet, network_input, open_networks
 from tests.evaluation.examples import lesion
+from xai.classifier import DEMONSTRATION
 
 CPU = torch.device("cpu")
 
@@ -67,6 +68,11 @@ def test_what_cannot_be_had_is_told_and_the_rest_goes_on(tmp_path: Path, monkeyp
     assert missing[1].startswith("The features 'inception' cannot be had and are left out: <urlopen error")
     with pytest.raises(JobFailedError, match=r"None of .* \('classifier': there is no classifier.pth.*name others"):
         open_networks(["classifier"], tmp_path, CPU)
+
+
+def test_that_the_bundled_classifier_judges_is_told(tmp_path: Path) -> None:
+    _, notices = open_networks(["classifier"], tmp_path, CPU)
+    assert notices == [DEMONSTRATION]
 
 
 def test_inception_is_not_downloaded_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
