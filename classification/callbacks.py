@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from classification.events import Tell, Trained, Validated
+from classification.events import Note, Tell, Trained, Validated
 from classification.job import STATE
 from classification.learner import AUROC, BALANCED_ACCURACY, Learner
 from classification.stages import Stages
@@ -34,7 +34,8 @@ def unwritable(file: Path, error: OSError) -> JobFailedError:
 
 
 class SaveState(Checkpoint):
-    """Write the whole state of a run every so often and after each pass; the file is whole or the one before.
+    """Write the whole state of a run every so often and after the validation of each pass; the file is whole or the
+    one before.
 
     Args:
         file: where to.
@@ -46,6 +47,8 @@ class SaveState(Checkpoint):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
         """Save when it is time. Every process decides alike, because saving is done together."""
+        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            return  # Lightning would take the pass for finished and never validate it
         due = time.monotonic() - self._last >= self._every_s
         if trainer.strategy.reduce_boolean_decision(due, all=False):
             self._save(trainer)
@@ -98,7 +101,7 @@ class KeepBest(Callback):
 
 
 class StopWhenStale(EarlyStopping):
-    """Early stopping that waits for the last image size: the sizes before it are meant to level off.
+    """Early stopping that waits for the last image size, up to which the learning rate has not begun to fall.
 
     Args:
         patience: passes without a higher validation AUROC.
@@ -111,6 +114,15 @@ class StopWhenStale(EarlyStopping):
 
     def _should_skip_check(self, trainer: lightning.Trainer) -> bool:
         return super()._should_skip_check(trainer) or trainer.current_epoch < self._first_pass
+
+    def on_train_start(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
+        """A run that had stopped stays so when it is resumed, unless it is given more patience."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with everything but the patience, which a resumed run may change."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
 
 
 class Progress(Callback):
@@ -172,14 +184,21 @@ class Progress(Callback):
         loss = sum(self._pass_loss) / max(1, len(self._pass_loss))
         self._rows.append([str(step), str(size), f"{loss:.5f}", f"{self._rate:.2f}", f"{auroc:.5f}", f"{balanced:.5f}"])
         if trainer.is_global_zero:
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *self._rows])
+            self._write_curve()
+
+    def _write_curve(self) -> None:
+        """The curve is a convenience, and its rows are in the state: no reason to end a run."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *self._rows])
+        try:
             write_whole(self._curve, text.getvalue().encode())
+        except OSError as error:
+            self._tell(Note(f"{self._curve} cannot be written ({error.strerror or error}); training goes on."))
 
     def state_dict(self) -> dict[str, Any]:
         """The curve so far."""
-        return {"rows": self._rows}
+        return {"rows": self._rows, "pass_loss": self._pass_loss}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the curve so far."""
-        self._rows = state_dict["rows"]
+        self._rows, self._pass_loss = state_dict["rows"], state_dict["pass_loss"]

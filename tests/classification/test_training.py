@@ -134,6 +134,12 @@ def state_of(folder: Path) -> Any:
     return torch.load(folder / STATE, weights_only=True)["state_dict"]
 
 
+def curve_of(folder: Path) -> list[list[str]]:
+    """The curve without how fast it went."""
+    rows = [line.split(",") for line in (folder / "curve.csv").read_text().splitlines()]
+    return [row[:3] + row[4:] for row in rows]
+
+
 class StopError(Exception):
     """What an interruption is in the tests."""
 
@@ -158,9 +164,39 @@ def test_stopping_anywhere_and_going_on_equals_going_through(job: TrainingJob, m
         train(again, resume=True)
         found = state_of(again.output)
         assert all(torch.equal(tensor, whole[name]) for name, tensor in found.items())
-        assert (again.output / "curve.csv").read_text().count("\n") == 3
+        assert curve_of(again.output) == curve_of(job.output)
         kept, expected = (torch.load(place / BEST, weights_only=True) for place in (again.output, job.output))
         assert kept["provenance"]["step"] == expected["provenance"]["step"]
+
+
+@pytest.mark.parametrize("passes", [(1,), (2,)])
+def test_a_pass_whose_validation_broke_off_is_validated_after_a_resume(
+    job: TrainingJob, monkeypatch: pytest.MonkeyPatch, passes: tuple[int, ...]
+) -> None:
+    job = replace(job, passes=passes, save_every_s=0.0)
+    train(job)
+    again, validate = replace(job, output=job.output.parent / "stopped"), Learner.validation_step
+
+    def stopping(*_: Any) -> None:
+        raise StopError
+
+    monkeypatch.setattr(Learner, "validation_step", stopping)
+    with pytest.raises(StopError):
+        train(again)
+    monkeypatch.setattr(Learner, "validation_step", validate)
+    train(again, resume=True)
+    assert curve_of(again.output) == curve_of(job.output)
+    kept, expected = (torch.load(place / BEST, weights_only=True)["state_dict"] for place in (again.output, job.output))
+    assert all(torch.equal(kept[name], tensor) for name, tensor in expected.items())
+
+
+def test_a_curve_that_cannot_be_written_is_told_and_ends_nothing(job: TrainingJob) -> None:
+    (job.output / "curve.csv").mkdir(parents=True)
+    told: list[Event] = []
+    train(job, tell=told.append)
+    notes = [event.text for event in told if isinstance(event, Note)]
+    assert sum("curve.csv cannot be written" in text and "training goes on" in text for text in notes) == 2
+    assert (job.output / BEST).is_file()
 
 
 def test_it_overfits_what_can_be_told_apart(job: TrainingJob, tmp_path: Path) -> None:
@@ -191,6 +227,10 @@ def test_it_stops_when_it_does_not_get_better(job: TrainingJob, monkeypatch: pyt
     train(job)
     passes = (job.output / "curve.csv").read_text().count("\n") - 1
     assert 5 <= passes <= 6  # two that do not count, one that sets the mark, two without improvement
+    train(job, resume=True)
+    assert (job.output / "curve.csv").read_text().count("\n") - 1 == passes
+    train(replace(job, patience=3), resume=True)
+    assert (job.output / "curve.csv").read_text().count("\n") - 1 == passes + 1
 
 
 def test_a_nan_stops_the_run_and_keeps_the_saved_state(job: TrainingJob, monkeypatch: pytest.MonkeyPatch) -> None:
