@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from classification.arguments import build_parser
+from core.errors import ArgumentError
 from core.exit_codes import DONE, FAILED, report, run_command
 
 if TYPE_CHECKING:
@@ -98,6 +99,10 @@ def _prepare(options: argparse.Namespace) -> None:
 def _fairness(options: argparse.Namespace) -> None:
     from classification.audit import AuditJob, audit
 
+    names = [name for name, _ in options.classifiers]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise ArgumentError(f"Two classifiers are named {twice!r}; give each --model a name of its own.")
     values = _given(options, AuditJob, output=RUNS / "fairness")
     audit(AuditJob(**{**values, "classifiers": dict(options.classifiers)}), _teller(options))
 

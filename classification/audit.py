@@ -15,11 +15,12 @@ from classification.events import Note, Tell, Written, nobody
 from classification.fairness import MINIMUM, Audited, changes, differences, group_cells
 from classification.gaps import gaps
 from classification.groups import GROUPS, check_grouping, groups_of
+from classification.job import BOOTSTRAP_RANGES, check_ranges
 from classification.mitigation import thresholds_by_group
 from classification.model_file import TrainedClassifier, load_classifier
 from classification.prediction import Predictions
 from classification.splits import TEST
-from classification.tables import write_csv, write_json
+from classification.tables import plain_failures, write_csv, write_json
 from classification.thresholds import check_rule, choose_threshold
 from core.errors import ArgumentError
 
@@ -40,7 +41,7 @@ class AuditJob:
         split, part, contrast, threshold, augmented, resamples, seed, device, cache: as for an evaluation.
 
     Raises:
-        ArgumentError: the minimum is not positive, or there is no such grouping.
+        ArgumentError: a value out of its range, or there is no such grouping.
     """
 
     classifiers: Mapping[str, Path]
@@ -61,6 +62,7 @@ class AuditJob:
     def __post_init__(self) -> None:
         if self.minimum < 1:
             raise ArgumentError(f"The minimum {self.minimum} is not 1 or more lesions.")
+        check_ranges(self, BOOTSTRAP_RANGES)
         for grouping in self.groupings:
             check_grouping(grouping)
 
@@ -100,8 +102,10 @@ def audit(job: AuditJob, tell: Tell = nobody) -> dict[str, Any]:
     """Audit classifiers and write ``fairness.json``, CSV tables and ``report.html``.
 
     Raises:
-        ArgumentError: the data, the split, the groups and the classifiers do not fit each other.
+        ArgumentError: the data, the split, the groups and the classifiers do not fit each other, or the output cannot
+            be written.
         CheckpointError: a classifier cannot be read.
+        JobFailedError: a probability is not a number, or a result cannot be written.
     """
     check_rule(job.threshold)
     if not job.classifiers:
@@ -127,7 +131,8 @@ def audit(job: AuditJob, tell: Tell = nobody) -> dict[str, Any]:
         },
         "groupings": {grouping: _grouping(job, grouping, answered, *groups[grouping]) for grouping in job.groupings},
     }
-    _write(job.output, result)
+    with plain_failures(job.output):
+        _write(job.output, result)
     tell(Written(job.output / "report.html"))
     return result
 
@@ -206,14 +211,13 @@ def _measured(audited: Audited, limits: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _write(output: Path, result: Mapping[str, Any]) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    write_json(output / FAIRNESS, result)
     for grouping, found in result["groupings"].items():
         rows = [_flat(name, cell) for name, series in found["series"].items() for cell in series["cells"]]
         write_csv(output / f"{grouping}.csv", rows)
         gap_rows = [_flat(name, gap) for name, series in found["series"].items() for gap in series["gaps"]]
         write_csv(output / f"{grouping}_gaps.csv", gap_rows)
     write_audit_report(output / "report.html", result, output)
+    write_json(output / FAIRNESS, result)  # last: where it is, the rest is too
 
 
 def _flat(name: str, row: Mapping[str, Any]) -> dict[str, object]:

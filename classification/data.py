@@ -77,7 +77,7 @@ def open_collection(folder: Path) -> Collection:
 
 
 def read_ham10000(folder: Path) -> Collection:
-    """Read a HAM10000 folder: a CSV with lesion_id, image_id and dx, and ``images/<image_id>.jpg`` (``.jpeg``, ``.png``).
+    """Read a HAM10000 folder: a CSV with lesion_id, image_id and dx, and ``images/<image_id>`` (.jpg, .jpeg, .png).
 
     Raises:
         ArgumentError: no such CSV, a label outside the seven classes, an image listed twice, or no image at all.
@@ -166,17 +166,21 @@ def check_every_class(images: Sequence[LabelledImage], task: Task, part: str) ->
 
 def _find_metadata(folder: Path) -> Path:
     for table in sorted(folder.glob("*.csv")):
-        with table.open(encoding="utf-8-sig") as stream:
-            if set(stream.readline().strip().split(",")) >= _NEEDED:
-                return table
+        with table.open("rb") as stream:
+            header = stream.readline().decode("utf-8-sig", errors="replace")  # another table may be in any encoding
+        if set(header.strip().split(",")) >= _NEEDED:
+            return table
     raise ArgumentError(
         f"{folder} is neither a HAM10000 folder (a CSV with lesion_id, image_id and dx beside images/) nor prepared."
     )
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        return list(csv.DictReader(stream))
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            return list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ArgumentError(f"The table {table} cannot be read ({error}); save it as a CSV in UTF-8.") from error
 
 
 def _check_unique(table: Path, images: Sequence[LabelledImage]) -> None:

@@ -13,14 +13,16 @@ from classification.bootstrap import RESAMPLES, Interval, intervals, mend_shares
 from classification.data import Collection, LabelledImage, check_every_class, open_collection
 from classification.evaluation_files import write_results
 from classification.events import Note, Tell, Written, nobody
-from classification.job import SPLIT
+from classification.job import BOOTSTRAP_RANGES, SPLIT, check_ranges
 from classification.metrics import binary_statistic, confusion, multiclass_statistic, recalls
 from classification.model_file import TrainedClassifier, load_classifier
 from classification.prediction import Predictions, predict
 from classification.splits import TEST, VALIDATION, images_of, parts_of, refuse_leak
 from classification.tasks import Task
 from classification.thresholds import check_rule, choose_threshold
+from core.devices import resolve_device
 from core.errors import ArgumentError
+from core.files import require_writable
 
 EVALUATION_FORMAT: Final = "isicgui.evaluation/1"
 
@@ -40,6 +42,9 @@ class EvaluationJob:
         augmented: average over the eight symmetries of each image.
         resamples: of the bootstrap.
         seed: of the bootstrap.
+
+    Raises:
+        ArgumentError: a value out of its range.
     """
 
     checkpoint: Path
@@ -55,21 +60,23 @@ class EvaluationJob:
     device: str = "auto"
     cache: Path = Path("runs/cache")
 
+    def __post_init__(self) -> None:
+        check_ranges(self, BOOTSTRAP_RANGES)
+
 
 def evaluate(job: EvaluationJob, tell: Tell = nobody) -> dict[str, Any]:
     """Evaluate a classifier and write ``metrics.json``, CSV tables, plots and ``report.html``.
 
     Raises:
-        ArgumentError: the data, the split and the classifier do not fit each other.
+        ArgumentError: the data, the split and the classifier do not fit each other, or the output cannot be written.
         CheckpointError: the classifier cannot be read.
-        JobFailedError: a probability is not a number.
+        JobFailedError: a probability is not a number, or a result cannot be written.
     """
     check_rule(job.threshold)
     classifier = load_classifier(job.checkpoint)
     collection = open_collection(job.data)
     tell(Note(collection.describe()))
     validation, test = answers(job, classifier, collection, tell)
-    job.output.mkdir(parents=True, exist_ok=True)
     result = {
         "format": EVALUATION_FORMAT,
         "classifier": classifier.describe(),
@@ -94,12 +101,19 @@ def task_asked(job: EvaluationJob, classifier: TrainedClassifier, collection: Co
 def answers(
     job: EvaluationJob, classifier: TrainedClassifier, collection: Collection, tell: Tell
 ) -> tuple[Predictions, Predictions]:
-    """What the classifier says of the validation and the judging part."""
+    """What the classifier says of the validation and the judging part, asked once the output is known to take it.
+
+    Raises:
+        ArgumentError: they do not fit each other, there is no such device, or the output cannot be written.
+        JobFailedError: a probability is not a number.
+    """
     task = task_asked(job, classifier, collection)
     chosen_on, judged = images_asked(job, collection)
     if task.name == "isic7" and not collection.contrast:
         check_every_class(judged, task, job.part)
         check_every_class(chosen_on, task, VALIDATION)
+    resolve_device(job.device)  # before the folder is made: nothing is written where an argument is wrong
+    require_writable(job.output)
     found = predict(
         classifier,
         collection,

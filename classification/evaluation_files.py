@@ -9,14 +9,22 @@ from typing import Any, Final
 from classification.evaluation_report import write_evaluation_report
 from classification.plots import confusion_figure, precision_recall_figure, reliability_figure, roc_figure, save
 from classification.prediction import Predictions
-from classification.tables import write_csv, write_json
+from classification.tables import plain_failures, write_csv, write_json
 
 METRICS: Final = "metrics.json"
 
 
 def write_results(output: Path, test: Predictions, result: Mapping[str, Any]) -> None:
-    """Write everything that is made from one result: JSON, CSV, PNG, HTML."""
-    write_json(output / METRICS, result)
+    """Write everything that is made from one result: CSV, PNG, HTML, and JSON last, which says that all is there.
+
+    Raises:
+        JobFailedError: a file cannot be written.
+    """
+    with plain_failures(output):
+        _write(output, test, result)
+
+
+def _write(output: Path, test: Predictions, result: Mapping[str, Any]) -> None:
     test.write(output / "predictions.csv", result["threshold"]["value"])
     write_csv(output / "scores.csv", [{"score": name, **values} for name, values in _scores(result)])
     write_csv(output / "diagnoses.csv", result["diagnoses"])
@@ -26,6 +34,7 @@ def write_results(output: Path, test: Predictions, result: Mapping[str, Any]) ->
         rows = [{"is": name, **dict(zip(test.task.classes, counts, strict=True))} for name, counts in table]
         write_csv(output / "confusion.csv", rows)
     write_evaluation_report(output / "report.html", result, _plots(output, test, result))
+    write_json(output / METRICS, result)
 
 
 def _scores(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -15,18 +15,19 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from classification.bootstrap import RESAMPLES, intervals
-from classification.data import open_collection
-from classification.evaluate import EvaluationJob, answers
+from classification.bootstrap import intervals
+from classification.data import LabelledImage, open_collection
+from classification.evaluate import EvaluationJob, answers, images_asked
 from classification.events import Counted, Note, Tell, Written, nobody
 from classification.fidelity_files import EXPLAINED, REMOVALS, SHARES, write_fidelity
 from classification.fidelity_pictures import Explained
+from classification.job import check_ranges
 from classification.metrics import Scores
 from classification.model_file import TrainedClassifier, load_classifier
 from classification.networks import LITE
 from classification.pixels import read_image
 from classification.prediction import Predictions
-from classification.thresholds import choose_threshold
+from classification.thresholds import check_rule, choose_threshold
 from core.devices import resolve_device
 from core.errors import ArgumentError
 from xai.attribution import AttributionOptions
@@ -36,6 +37,7 @@ from xai.methods import METHODS
 FIDELITY_FORMAT: Final = "isicgui.fidelity/1"
 _COARSE: Final = 7  # places of a random map that is as coarse as Grad-CAM's
 _BATCH: Final = 16
+_RANGES: Final = (("images", 1, 10**9), ("shown", 0, 10**9), ("ig_steps", 1, 10_000))
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class FidelityJob:
         chosen: image ids that are shown in any case.
         shown: images of each kind (true and false, positive and negative) that are shown.
         ig_steps: of Integrated Gradients.
+
+    Raises:
+        ArgumentError: a value out of its range.
     """
 
     evaluation: EvaluationJob
@@ -56,17 +61,24 @@ class FidelityJob:
     shown: int = 2
     ig_steps: int = 32
 
+    def __post_init__(self) -> None:
+        check_ranges(self, _RANGES)
+
 
 def measure_fidelity(job: FidelityJob, tell: Tell = nobody) -> dict[str, Any]:
     """Explain images and measure fidelity; writes ``fidelity.json``, curves, contours and ``report.html``.
 
     Raises:
-        ArgumentError: the data and the classifier do not fit, or a chosen image is not in the part.
+        ArgumentError: the data and the classifier do not fit, a chosen image is not in the part, or the output cannot
+            be written.
         CheckpointError: the classifier cannot be read.
+        JobFailedError: a probability is not a number, or a result cannot be written.
     """
     plan = job.evaluation
+    check_rule(plan.threshold)
     trained, collection = load_classifier(plan.checkpoint), open_collection(plan.data)
     tell(Note(collection.describe()))
+    _check_chosen(job, images_asked(plan, collection)[1])
     validation, judged = answers(plan, trained, collection, tell)
     threshold = choose_threshold(plan.threshold, validation.positive, validation.scores)
     rows = _drawn(judged, threshold, job)
@@ -103,11 +115,15 @@ class _Rows:
         return [row for row in self.shown if row not in set(self.measured)]
 
 
-def _drawn(judged: Predictions, threshold: float, job: FidelityJob) -> _Rows:
-    ids = [image.image_id for image in judged.images]
+def _check_chosen(job: FidelityJob, judged: Sequence[LabelledImage]) -> None:
+    ids = {image.image_id for image in judged}
     for name in job.chosen:
         if name not in ids:
             raise ArgumentError(f"The image {name} is not in the part {job.evaluation.part!r}; choose another one.")
+
+
+def _drawn(judged: Predictions, threshold: float, job: FidelityJob) -> _Rows:
+    ids = [image.image_id for image in judged.images]
     rng = np.random.default_rng(job.evaluation.seed)
     order = rng.permutation(len(ids)).tolist()
     kinds: dict[str, list[int]] = {}
@@ -188,18 +204,18 @@ def _result(
     for name, values in falls.items():
         method, _, removal = name.rpartition(", ")
         row: dict[str, Any] = {"method": method, "removal": removal, "curve": values.mean(axis=0).tolist()}
-        row["area"] = _area(values, lesions)
+        row["area"] = _area(values, lesions, job.evaluation)
         if method in EXPLAINED:
             control = "control, coarse" if method == "gradcam" else "control, fine"
-            row["above_control"] = _area(values - falls[f"{control}, {removal}"], lesions)
+            row["above_control"] = _area(values - falls[f"{control}, {removal}"], lesions, job.evaluation)
         rows.append(row)
     facts = {"images": len(lesions), "lesions": len(set(lesions)), "threshold": threshold, "shares": list(SHARES)}
-    settings = {"ig_steps": job.ig_steps, "seed": job.evaluation.seed, "resamples": RESAMPLES}
+    settings = {"ig_steps": job.ig_steps, "seed": job.evaluation.seed, "resamples": job.evaluation.resamples}
     return {"format": FIDELITY_FORMAT, "classifier": trained.describe(), **facts, "settings": settings, "rows": rows}
 
 
-def _area(falls: np.ndarray, lesions: Sequence[str]) -> dict[str, Any]:
-    return intervals(fall_statistic(falls), lesions)["area"].to_json()
+def _area(falls: np.ndarray, lesions: Sequence[str], plan: EvaluationJob) -> dict[str, Any]:
+    return intervals(fall_statistic(falls), lesions, plan.resamples, plan.seed)["area"].to_json()
 
 
 def _explained(

@@ -10,7 +10,7 @@ import numpy as np
 
 from classification.fidelity_pictures import NAMES, Explained, contour_figures
 from classification.plots import fidelity_figure, save
-from classification.tables import cell, interval_of, write_csv, write_json
+from classification.tables import cell, interval_of, plain_failures, write_csv, write_json
 from core.report import Cell, Gallery, Picture, Section, Table, write_report
 
 SHARES: Final = tuple(range(5, 100, 5))
@@ -31,9 +31,16 @@ _CONTOURS: Final = (
 
 
 def write_fidelity(output: Path, result: Mapping[str, Any], shown: Sequence[Explained]) -> None:
-    """Write ``fidelity.json``, the curves as CSV and PNG, and ``report.html`` with the images that are shown."""
-    output.mkdir(parents=True, exist_ok=True)
-    write_json(output / "fidelity.json", result)
+    """Write the curves as CSV and PNG, ``report.html`` with the images that are shown, and ``fidelity.json``.
+
+    Raises:
+        JobFailedError: a file cannot be written.
+    """
+    with plain_failures(output):
+        _write(output, result, shown)
+
+
+def _write(output: Path, result: Mapping[str, Any], shown: Sequence[Explained]) -> None:
     curves = [{"method": r["method"], "removal": r["removal"], **_by_share(r["curve"])} for r in result["rows"]]
     write_csv(output / "fidelity.csv", curves)
     pictures = []
@@ -61,6 +68,7 @@ def write_fidelity(output: Path, result: Mapping[str, Any], shown: Sequence[Expl
     beginning = str(result["classifier"].get("beginning", ""))
     warnings = [beginning] if beginning.startswith("Training from scratch") else []
     write_report(output / "report.html", title, summary, sections, provenance=provenance, warnings=warnings)
+    write_json(output / "fidelity.json", result)  # last: where it is, the rest is too
 
 
 def _by_share(curve: Sequence[float]) -> dict[str, str]:

@@ -23,11 +23,12 @@ from classification.duplicates import same_pictures
 from classification.events import Note, Tell, Written, nobody
 from classification.fitzpatrick_table import TYPES, UNKNOWN_TYPE, Seen, class_of, file_of, look_at, read_table
 from classification.image_download import download_images
+from classification.job import SPLIT_RANGES, check_ranges
 from classification.splits import TEST, TRAINING, VALIDATION
-from classification.tables import write_json
+from classification.tables import plain_failures, write_json
 from classification.tasks import CONTRASTS
 from core.errors import ArgumentError
-from core.files import write_whole
+from core.files import require_writable, write_whole
 
 REPORT: Final = "prepare_report.json"
 _COLUMNS: Final = ("image_id", "lesion_id", "class", "part", "skin_type", "label", "file")
@@ -45,6 +46,9 @@ class PrepareJob:
         seed: of the split.
         validation, test: shares of each skin type's positives and negatives.
         download: fetch missing images from the table's addresses.
+
+    Raises:
+        ArgumentError: a value out of its range, or shares that leave nothing for training.
     """
 
     table: Path
@@ -56,18 +60,26 @@ class PrepareJob:
     test: float = 0.35
     download: bool = False
 
+    def __post_init__(self) -> None:
+        check_ranges(self, SPLIT_RANGES)
+        if self.validation + self.test >= 1:
+            raise ArgumentError(f"The shares {self.validation} and {self.test} leave nothing for training.")
+
 
 def prepare(job: PrepareJob, tell: Tell = nobody) -> dict[str, Any]:
     """Filter, look at and split the images; writes ``images.csv``, one list a part, and a report of what was left out.
 
     Raises:
-        ArgumentError: the table is not Fitzpatrick17k's, a value in it is unknown, or too little is left.
+        ArgumentError: the table is not Fitzpatrick17k's, a value in it is unknown, too little is left, or the output
+            cannot be written.
+        JobFailedError: a result cannot be written.
     """
     if job.contrast not in CONTRASTS:
         raise ArgumentError(f"There is no contrast {job.contrast!r}; choose from {', '.join(CONTRASTS)}.")
     rows = read_table(job.table)
     wanted = {row["md5hash"]: class_of(row, job.contrast) for row in rows}
     asked = [row for row in rows if wanted[row["md5hash"]]]
+    _require_output(job.output)
     not_downloaded = _download(job, asked, tell) if job.download else {}
     seen = look_at(job.images, asked, tell)
     pictures = _pictures(seen)
@@ -91,10 +103,19 @@ def prepare(job: PrepareJob, tell: Tell = nobody) -> dict[str, Any]:
         "labels": {name: dict(counts) for name, counts in _labels(table).items()},
         "parts": {part: dict(counts) for part, counts in sorted(_cells(table).items())},
     }
-    _write(job, table, report)
+    with plain_failures(job.output):
+        _write(job, table, report)
     tell(Note(_summary(report)))
     tell(Written(job.output / REPORT))
     return report
+
+
+def _require_output(folder: Path) -> None:
+    """Find out early that a folder cannot be written, and leave none behind: too little may be left to fill it."""
+    there = folder.exists()
+    require_writable(folder)
+    if not there:
+        folder.rmdir()
 
 
 def _download(job: PrepareJob, rows: Sequence[Mapping[str, str]], tell: Tell) -> dict[str, str]:

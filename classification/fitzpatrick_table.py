@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from classification.duplicates import perceptual_hash
 from classification.events import Counted, Tell
 from classification.tasks import BENIGN, MALIGNANT
 from core.errors import ArgumentError
+from core.image_file import UNREADABLE
 
 UNKNOWN_TYPE: Final = "-1"
 TYPES: Final = ("1", "2", "3", "4", "5", "6")
@@ -45,8 +46,9 @@ def read_table(table: Path) -> list[dict[str, str]]:
     try:
         with table.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
-    except OSError as error:
-        raise ArgumentError(f"The table {table} cannot be read: {error.strerror}.") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ArgumentError(f"The table {table} cannot be read: {reason}.") from error
     if not rows or not set(_NEEDED) <= set(rows[0]):
         raise ArgumentError(f"{table} is not Fitzpatrick17k's table: its columns are not {', '.join(_NEEDED)}, ….")
     for row in rows:
@@ -87,7 +89,7 @@ def look_at(folder: Path, rows: Sequence[Mapping[str, str]], tell: Tell) -> Seen
             with Image.open(file) as picture:
                 seen.hashes[name] = perceptual_hash(picture)
             seen.files[name] = file.name
-        except (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError) as error:
+        except UNREADABLE as error:
             seen.broken[name] = str(error)
         if number % 500 == 0 or number == len(rows):
             tell(Counted("images looked at", number, len(rows)))

@@ -12,17 +12,18 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import requests
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from classification.events import Counted, Tell, nobody
 from core.download.fetch import Network, Wanted, fetch
-from core.download.http import SpoiledError, host_of, is_safe, open_session
+from core.download.http import FinalAnswerError, SpoiledError, host_of, is_safe, open_session
 from core.download.patience import Patience
-from core.errors import DownloadError
+from core.errors import ArgumentError, DownloadError
+from core.image_file import UNREADABLE
 
 _AT_ONCE: Final = 4
 _PATIENCE: Final = Patience(attempts=3, unreachable=2, base_s=0.5, cap_s=10.0)
-_DEAD_AFTER: Final = 5  # failures in a row of one server
+_DEAD_AFTER: Final = 5  # times in a row that one server does not answer
 _TELL_EVERY: Final = 50
 
 
@@ -39,8 +40,15 @@ def download_images(
 
     Returns:
         File name to the reason, of those that could not be had.
+
+    Raises:
+        ArgumentError: the folder cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ArgumentError(f"The folder {folder} cannot be made ({reason}); name another with --images.") from error
     missing = {name: url for name, url in addresses.items() if not (folder / name).is_file()}
     run = _Run(folder, patience)
     reasons: dict[str, str] = {}
@@ -83,7 +91,8 @@ class _Run:
                 if self.stop.is_set():
                     return "interrupted"
         except DownloadError as error:
-            self._count(host, failed=True)
+            # Dead links are what is left for a second run to begin with; a server that says so is alive.
+            self._count(host, failed=not isinstance(error, FinalAnswerError))
             return str(error).partition(";")[0]  # what follows is advice about model downloads
         except OSError as error:
             return f"it could not be written ({error.strerror})"
@@ -120,5 +129,5 @@ def _check_image(path: Path) -> None:
     try:
         with Image.open(path) as picture:
             picture.load()
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError) as error:
+    except UNREADABLE as error:
         raise SpoiledError("what came is not a whole image") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -93,23 +93,39 @@ class TrainingJob:
             raise ArgumentError(f"Sizes {self.sizes} and passes {self.passes}: sizes from 32 px on, the largest last.")
         if self.workers is not None and not 0 <= self.workers <= 64:
             raise ArgumentError(f"The workers {self.workers} are not in [0, 64].")
-        for name, low, high in _RANGES:
-            if not low <= getattr(self, name) <= high:
-                raise ArgumentError(f"The {name.replace('_', ' ')} {getattr(self, name)} is not in [{low}, {high}].")
+        check_ranges(self, _RANGES)
 
     def to_json(self) -> dict[str, Any]:
         """The job as plain JSON values."""
         return json.loads(json.dumps(asdict(self), default=str))
 
 
+def check_ranges(job: object, ranges: Iterable[tuple[str, float, float]]) -> None:
+    """Refuse a job with a value out of its range: name, lowest, highest.
+
+    Raises:
+        ArgumentError: names the first one.
+    """
+    for name, low, high in ranges:
+        value = getattr(job, name)
+        if not low <= value <= high:
+            raise ArgumentError(f"The {name.replace('_', ' ')} {value} is not in [{low}, {high}].")
+
+
+_SEED: Final = ("seed", 0, 2**31 - 1)
+BOOTSTRAP_RANGES: Final = (("resamples", 1, 1_000_000), _SEED)
+"""Of every job that resamples lesions."""
+SPLIT_RANGES: Final = (("validation", 0.0, 1.0), ("test", 0.0, 1.0), _SEED)
+"""Of every job that draws a split."""
 _RANGES: Final = (
     ("batch_size", 2, 4096),
     ("learning_rate", 1e-7, 1.0),
+    ("weight_decay", 0.0, 10.0),
     ("dropout", 0.0, 0.9),
     ("label_smoothing", 0.0, 0.5),
     ("mixup", 0.0, 2.0),
     ("average", 0.0, 0.99999),
-    ("seed", 0, 2**31 - 1),
+    _SEED,
     ("patience", 1, 10_000),
     ("gpus", 1, 64),
 )

@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from classification.networks import build_network
+from classification.tables import plain_failures
 from classification.tasks import BACKBONES, Task
 from core.classes import CLASSES
-from core.errors import ArgumentError, CheckpointError
-from core.files import sha256_of, write_whole
+from core.errors import ArgumentError, CheckpointError, OutputFolderError
+from core.files import require_writable, sha256_of, write_whole
 from core.state_dicts import find_weights
 
 CLASSIFIER_FORMAT: Final = "isicgui.classifier/1"
@@ -160,15 +161,16 @@ def export_classifier(classifier: TrainedClassifier, file: Path, *, demonstratio
 
     Raises:
         ArgumentError: another backbone or task, or another image size than the explanations use.
-        OSError: the folder cannot be written.
+        JobFailedError: the file cannot be written.
     """
     check_exportable(classifier.backbone, classifier.task, classifier.image_size)
     halves: dict[str, Any] = {name: _half(tensor) for name, tensor in classifier.state_dict.items()}
     if demonstration:
         provenance = {**_publishable(classifier.provenance), "demonstration": True}
         halves = {"state_dict": halves, "classes": list(CLASSES), "provenance": provenance}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, _saved(halves))
+    with plain_failures(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, _saved(halves))
 
 
 def check_exportable(backbone: str, task: Task, image_size: int) -> None:
@@ -182,6 +184,21 @@ def check_exportable(backbone: str, task: Task, image_size: int) -> None:
             f"Only a {EXPORTED_BACKBONE} of the task isic7 at {EXPORTED_SIZE} px can be exported for the explanations; "
             f"this is a {backbone} of the task {task} at {image_size} px. Leave --export out, or train such a one."
         )
+
+
+def require_writable_file(file: Path) -> None:
+    """Find out that a file cannot be written; asked before a training, so that hours do not end in it.
+
+    Raises:
+        OutputFolderError: it is a folder, or its own folder cannot be made or written.
+    """
+    if file.is_dir():
+        raise OutputFolderError(f"{file} is a folder; name a file, as in {file / 'classifier.pth'}.")
+    try:
+        require_writable(file.parent)
+    except OutputFolderError as error:
+        reason = str(error).rpartition(";")[0]  # what follows names an option that is another file's
+        raise OutputFolderError(f"{reason}; name a file in another folder.") from error
 
 
 def _publishable(provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from classification.data import LabelledImage
 from classification.events import Counted, Tell, nobody
 from core.errors import ArgumentError, JobFailedError
 from core.files import whole_file
+from core.image_file import UNREADABLE
 
 _EVERY: Final = 500
-_BROKEN: Final = (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError)
 
 
 def read_image(path: Path, size: int) -> np.ndarray:
@@ -33,10 +33,25 @@ def read_image(path: Path, size: int) -> np.ndarray:
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-    except _BROKEN as error:
-        raise ArgumentError(
-            f"{path} is not a readable image ({error}); restore it, or take it out of the table."
-        ) from error
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of an image, without decoding it.
+
+    Raises:
+        ArgumentError: the file is not there or not an image.
+    """
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ArgumentError:
+    return ArgumentError(f"{path} is not a readable image ({error}); restore it, or take it out of the table.")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 
 import torch
-from PIL import Image
 
 from classification.augmentation import source_size
 from classification.batches import (
@@ -33,7 +32,7 @@ from classification.job import BEST, SPLIT, TrainingJob
 from classification.learner import Learner
 from classification.model_file import TrainedClassifier, load_classifier, save_classifier
 from classification.networks import AtSize, build_network, load_imagenet
-from classification.pixels import Pixels, decode
+from classification.pixels import Pixels, decode, size_of
 from classification.splits import TEST, TRAINING, VALIDATION, images_of, parts_of, refuse_leak
 from classification.stages import Stages
 from classification.tasks import Task
@@ -103,8 +102,7 @@ class Run:
     def _source_size(self) -> int:
         """What crops are cut out of; enlarging the files for it would add nothing."""
         size = self.job.sizes[-1]
-        with Image.open(self.collection.images[0].path) as picture:
-            return max(size, min(source_size(size), *picture.size))
+        return max(size, min(source_size(size), *size_of(self.collection.images[0].path)))
 
     def _workers(self) -> int:
         if self.job.workers is not None:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from classification.data import LabelledImage
 from core.errors import ArgumentError
+from core.image_file import UNREADABLE
 
 TONES: Final = ("very light", "light", "intermediate", "tan", "brown", "dark")
 """Del Bino's classes, from above 55 degrees down to below -30 (S. Del Bino, F. Bernerd, Br. J. Dermatol. 169, 2013)."""
@@ -65,6 +66,6 @@ def tone_of(image: LabelledImage) -> str:
         with Image.open(image.path) as picture, Image.open(mask) as outline:
             pixels = np.asarray(picture.convert("RGB"))
             lesion = np.asarray(outline.convert("L").resize(picture.size, Image.Resampling.NEAREST)) > 127
-    except OSError as error:
+    except UNREADABLE as error:
         raise ArgumentError(f"{image.path} or its mask is not a readable image ({error}); restore it.") from error
     return tone_group(typology_angle(pixels, lesion))

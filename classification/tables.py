@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from classification.bootstrap import Interval
+from core.errors import JobFailedError
 from core.files import write_whole
 from core.report import Cell, Estimate
 
 _NAMES: Final = {"auc": "AUC", "macro_auc": "Macro AUC", "positive_rate": "Share called positive"}
+
+
+@contextlib.contextmanager
+def plain_failures(place: Path) -> Iterator[None]:
+    """Say in a sentence which file could not be written: a full disk, or one that another program holds open.
+
+    Args:
+        place: what is being written, where the error names no file.
+
+    Raises:
+        JobFailedError: a file could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        file = error.filename2 or error.filename or place  # of a rename, the second is the name that was meant
+        raise JobFailedError(
+            f"{file} cannot be written ({error.strerror or error}); close it where it is open, make room or name "
+            "another place, and run the same command again."
+        ) from error
 
 
 def write_json(file: Path, values: Mapping[str, Any]) -> Path:

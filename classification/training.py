@@ -19,12 +19,12 @@ from classification.data import open_collection
 from classification.events import Tell, Written, nobody
 from classification.job import BEST, JOB, RESULT, SPLIT, STATE, TrainingJob
 from classification.learner import Learner, Recipe
-from classification.model_file import check_exportable, export_classifier, load_classifier
+from classification.model_file import check_exportable, export_classifier, load_classifier, require_writable_file
 from classification.run import Run, load_teacher
 from classification.splits import write_split
 from classification.tasks import Task
 from core.errors import ArgumentError
-from core.files import write_whole
+from core.files import require_writable, write_whole
 
 import lightning  # isort: skip - after the learner, which makes torchvision importable
 
@@ -36,7 +36,8 @@ def train(job: TrainingJob, *, resume: bool = False, tell: Tell = nobody) -> Pat
     """Train to the end, or go on where an earlier run was interrupted; returns the file of the best weights.
 
     Raises:
-        ArgumentError: the job does not fit the data, the machine or what is in the output folder.
+        ArgumentError: the job does not fit the data, the machine or what is in the output folder, or a folder cannot be
+            written.
         CheckpointError: a classifier that it begins with or learns from cannot be used.
         JobFailedError: the loss is not a number any more; the last saved state is kept.
         KeyboardInterrupt: interrupted; the last saved state is kept.
@@ -48,7 +49,9 @@ def train(job: TrainingJob, *, resume: bool = False, tell: Tell = nobody) -> Pat
         check_exportable(job.backbone, Task(job.task, job.contrast), job.sizes[-1])
     _check_output(job, resume=resume)
     run = Run(job, tell)
-    job.output.mkdir(parents=True, exist_ok=True)
+    if job.export:
+        require_writable_file(job.export)
+    require_writable(job.output)
     if not resume:
         write_whole(job.output / JOB, json.dumps(job.to_json(), indent=2).encode())
         write_split(job.output / SPLIT, run.collection.images, run.parts)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
 from core.classes import CLASSES
 from core.colour import ColorStatistics
@@ -20,6 +20,8 @@ from core.presets import NO_REUSE
 IMAGE_FORMAT: Final = "isicgui.image/1"
 TEXT_CHUNK: Final = "isicgui"
 SOURCE: Final = "synthetic"
+UNREADABLE: Final = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises for a file that is no image, that is damaged, or that is too large to be opened."""
 
 
 class ImageFileError(IsicGuiError):
@@ -112,14 +114,14 @@ def read_parameters(path: Path) -> ImageParameters:
     """Read how an image was made, without decoding its pixels.
 
     Raises:
-        ImageFileError: not there, not a PNG, or not an image of this program.
+        ImageFileError: not there, not a PNG, too large to be opened, or not an image of this program.
     """
     try:
         with Image.open(path) as image:
             text = image.info.get(TEXT_CHUNK)
     except FileNotFoundError as error:
         raise ImageFileError(f"There is no image {path}.") from error
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+    except UNREADABLE as error:
         raise ImageFileError(f"{path} is not a readable image.") from error
     if not isinstance(text, str):
         raise ImageFileError(f"{path} does not say how it was made: it has no text chunk {TEXT_CHUNK!r}.")
@@ -138,5 +140,5 @@ def read_pixels(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+    except UNREADABLE as error:
         raise ImageFileError(f"{path} is not a readable image.") from error

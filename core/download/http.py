@@ -51,6 +51,10 @@ class SpoiledError(HitchError):
         self.resumed = resumed
 
 
+class FinalAnswerError(DownloadError):
+    """The server is there, and its answer about this one file will not change: gone, refused, not what it should be."""
+
+
 class _VerifyingAdapter(HTTPAdapter):
     """Refuses unencrypted connections, also as the target of a redirect; this computer itself is excepted."""
 
@@ -134,7 +138,8 @@ def answer(session: requests.Session, url: str, headers: Mapping[str, str]) -> I
 
     Raises:
         HitchError: no answer, or one that asks to come again later.
-        DownloadError: an answer that will not change.
+        FinalAnswerError: an answer that will not change.
+        DownloadError: the server cannot be used as it is.
     """
     with plain_words(url):
         response = session.get(url, headers=dict(headers), stream=True, timeout=TIMEOUT_S)
@@ -148,14 +153,15 @@ def _check_status(response: requests.Response) -> None:
     if status in _WORTH_ANOTHER_TRY:
         raise HitchError(f"{host} answered {status} {response.reason}".rstrip(), _retry_after(response))
     if status in {401, 403}:
-        raise DownloadError(
+        raise FinalAnswerError(
             f"{host} refused to hand out the file ({status}): it may need a login, or its quota is used up; "
             f"try again in 24 hours, or {OTHER_WAYS}."
         )
     if status in {404, 410}:
-        raise DownloadError(f"{without_secrets(response.url)} does not exist ({status}); {OTHER_WAYS}.")
+        raise FinalAnswerError(f"{without_secrets(response.url)} does not exist ({status}); {OTHER_WAYS}.")
     if status not in {200, 206, 416}:
-        raise DownloadError(f"{host} answered {status} {response.reason} instead of the file; {OTHER_WAYS}.")
+        kind = DownloadError if status >= 500 else FinalAnswerError
+        raise kind(f"{host} answered {status} {response.reason} instead of the file; {OTHER_WAYS}.")
 
 
 def _retry_after(response: requests.Response) -> float | None:
@@ -171,12 +177,12 @@ def is_web_page(first_bytes: bytes) -> bool:
     return _WEB_PAGE.match(first_bytes[:4096]) is not None
 
 
-def refuse_web_page(text: str, url: str) -> DownloadError:
+def refuse_web_page(text: str, url: str) -> FinalAnswerError:
     """The sentence for a web page that came in place of a file."""
     found = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
     title = " ".join(html.unescape(found[1]).split())[:80] if found else ""
     what = f'a web page ("{title}")' if title else "a web page"
-    return DownloadError(
+    return FinalAnswerError(
         f"{host_of(url)} sent {what} instead of the file: the link may be wrong, need a login, have used up its "
         f"quota, or this network asks for a sign-in first; open it in a browser, try again in 24 hours, "
         f"or {OTHER_WAYS}."

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.download.events import Waiting
-from core.download.http import OTHER_WAYS, HitchError, SpoiledError, UnreachableError
+from core.download.http import OTHER_WAYS, FinalAnswerError, HitchError, SpoiledError, UnreachableError
 from core.errors import DownloadError
 from core.events import Event
 
@@ -53,6 +53,7 @@ class Tries:
         """Seconds to wait.
 
         Raises:
+            FinalAnswerError: what comes is never right.
             DownloadError: patience is used up.
         """
         patience = self._patience
@@ -62,7 +63,7 @@ class Tries:
         self._all += 1
         self._spoiled += isinstance(hitch, SpoiledError) and not hitch.resumed
         if self._spoiled >= patience.spoiled:
-            raise DownloadError(
+            raise FinalAnswerError(
                 f"{name} is not what it should be: {hitch}; nothing was put in its place; {OTHER_WAYS}."
             )
         self._unreachable += isinstance(hitch, UnreachableError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +70,17 @@ def write_ham10000(folder: Path) -> Path:
         writer.writeheader()
         writer.writerows(table)
     return folder
+
+
+def write_damaged_png(file: Path) -> Path:
+    """A PNG with the name of its second block of pixels spoiled: Pillow raises SyntaxError when it decodes it."""
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    data = stream.getvalue()
+    place = data.index(b"IDAT", data.index(b"IDAT") + 4)
+    file.write_bytes(data[:place] + b"\x00\xff\x00\xff" + data[place + 4 :])
+    return file
 
 
 def write_fitzpatrick(folder: Path, per_cell: int = 3) -> Path:

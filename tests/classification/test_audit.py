@@ -11,7 +11,7 @@ from classification.audit import AuditJob, audit
 from classification.events import Note
 from classification.groups import GROUPS
 from classification.job import BEST, SPLIT
-from core.errors import ArgumentError, IsicGuiError
+from core.errors import ArgumentError, IsicGuiError, JobFailedError, OutputFolderError
 from core.events import Event
 from tests.classification.conftest import write_classifier
 
@@ -120,3 +120,18 @@ def test_what_cannot_be_grouped_or_compared_is_said_before_any_image_is_classifi
             audit(refused, told.append)
     assert {type(event) for event in told} <= {Note}
     assert not job.output.exists()
+
+
+def test_an_output_that_cannot_be_written_is_found_out_before_any_image_is_classified(job: AuditJob) -> None:
+    told: list[Event] = []
+    job.output.write_text("a file")
+    with pytest.raises(OutputFolderError, match="out cannot be written"):
+        audit(job, told.append)
+    assert {type(event) for event in told} == {Note}
+
+
+def test_a_result_that_cannot_be_written_leaves_no_json(job: AuditJob) -> None:
+    (job.output / "report.html").mkdir(parents=True)
+    with pytest.raises(JobFailedError, match=r"report\.html cannot be written"):
+        audit(job)
+    assert not (job.output / "fairness.json").exists()

@@ -55,6 +55,20 @@ def test_a_table_that_does_not_fit_is_named(tmp_path: Path, table: str, message:
         open_collection(folder_of(tmp_path, table))
 
 
+def test_a_table_beside_it_in_another_encoding_is_passed_over(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, HEADER + "L1,ISIC_1,nv,,\nL2,ISIC_2,mel,,\n")
+    (folder / "a.csv").write_bytes("größe,länge\n1,2\n".encode("latin-1"))
+    (folder / "b.csv").write_bytes(b"\xff\xfe" + "name\nx\n".encode("utf-16-le"))
+    assert len(open_collection(folder).images) == 2
+
+
+def test_a_metadata_table_in_another_encoding_is_named(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "")
+    (folder / "metadata.csv").write_bytes((HEADER + "L1,ISIC_1,nv,,männlich\n").encode("latin-1"))
+    with pytest.raises(ArgumentError, match=r"metadata\.csv cannot be read.*UTF-8"):
+        open_collection(folder)
+
+
 def test_generated_images_are_lesions_of_their_own(tmp_path: Path) -> None:
     for name in ("MEL", "DF"):
         (tmp_path / name).mkdir()

@@ -14,12 +14,14 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from classification.data import LabelledImage, open_collection
 from classification.evaluate import EvaluationJob, evaluate, measure
 from classification.evaluation_files import METRICS
+from classification.events import Note
 from classification.job import BEST, SPLIT
 from classification.model_file import load_classifier, save_classifier
 from classification.prediction import Predictions, predict, symmetries
 from classification.splits import TEST, TRAINING, images_of, read_split, split_by_lesion, write_split
 from classification.tasks import Task
-from core.errors import ArgumentError, JobFailedError
+from core.errors import ArgumentError, JobFailedError, OutputFolderError
+from core.events import Event
 from tests.classification.conftest import write_classifier
 
 
@@ -90,6 +92,33 @@ def test_a_checkpoint_of_another_question_is_refused(job: EvaluationJob, tmp_pat
     with pytest.raises(ArgumentError, match="answers 'melanoma'"):
         evaluate(replace(job, checkpoint=binary, contrast="malignant"))
     assert not job.output.exists()
+
+
+def test_an_output_that_cannot_be_written_is_found_out_before_any_image_is_classified(job: EvaluationJob) -> None:
+    told: list[Event] = []
+    job.output.write_text("a file")
+    with pytest.raises(OutputFolderError, match="out cannot be written"):
+        evaluate(job, told.append)
+    assert {type(event) for event in told} == {Note}
+
+
+@pytest.mark.parametrize("name", ["predictions.csv", "roc.png", "report.html"])
+def test_a_result_that_cannot_be_written_leaves_no_metrics(job: EvaluationJob, name: str) -> None:
+    """Whoever finds metrics.json takes the evaluation for finished."""
+    (job.output / name).mkdir(parents=True)
+    with pytest.raises(JobFailedError, match=f"{name} cannot be written"):
+        evaluate(job)
+    assert not (job.output / METRICS).exists()
+
+
+def test_a_device_that_is_not_there_is_said_before_anything_is_written(job: EvaluationJob) -> None:
+    with pytest.raises(ArgumentError):
+        evaluate(replace(job, device="cuda:77"))
+    assert not job.output.exists()
+
+
+def test_a_single_resample_is_enough(job: EvaluationJob) -> None:
+    assert evaluate(replace(job, resamples=1))["settings"]["resamples"] == 1
 
 
 def test_a_binary_classifier_has_no_seven_classes(job: EvaluationJob, tmp_path: Path, trained_run: Path) -> None:

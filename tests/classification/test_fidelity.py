@@ -11,14 +11,18 @@ import pytest
 import torch
 from torch import nn
 
+from classification import fidelity
+from classification.bootstrap import intervals
 from classification.evaluate import EvaluationJob
+from classification.events import Note
 from classification.fidelity import FidelityJob, _falls, explainable, fall_statistic, kind_of, measure_fidelity
 from classification.fidelity_files import SHARES
 from classification.job import BEST
 from classification.metrics import once
 from classification.model_file import load_classifier, save_classifier
 from classification.networks import LITE, build_network
-from core.errors import ArgumentError
+from core.errors import ArgumentError, JobFailedError, OutputFolderError
+from core.events import Event
 from xai.attribution import AttributionOptions
 from xai.classifier import Classifier
 from xai.methods import METHODS
@@ -103,6 +107,45 @@ def test_a_chosen_image_is_shown(job: FidelityJob, trained_run: Path) -> None:
     assert name in (job.evaluation.output / "report.html").read_text()
     with pytest.raises(ArgumentError, match="ISIC_none is not in the part"):
         measure_fidelity(replace(job, chosen=("ISIC_none",)))
+
+
+def test_a_chosen_image_that_is_not_there_is_named_before_any_image_is_classified(job: FidelityJob) -> None:
+    told: list[Event] = []
+    with pytest.raises(ArgumentError, match="ISIC_none is not in the part"):
+        measure_fidelity(replace(job, chosen=("ISIC_none",)), told.append)
+    assert {type(event) for event in told} == {Note}
+    assert not job.evaluation.output.exists()
+
+
+def test_an_output_that_cannot_be_written_is_found_out_before_any_image_is_explained(job: FidelityJob) -> None:
+    told: list[Event] = []
+    job.evaluation.output.write_text("a file")
+    with pytest.raises(OutputFolderError, match="out cannot be written"):
+        measure_fidelity(job, told.append)
+    assert {type(event) for event in told} == {Note}
+
+
+def test_a_result_that_cannot_be_written_leaves_no_json(job: FidelityJob) -> None:
+    (job.evaluation.output / "report.html").mkdir(parents=True)
+    with pytest.raises(JobFailedError, match=r"report\.html cannot be written"):
+        measure_fidelity(replace(job, images=1, shown=0))
+    assert not (job.evaluation.output / "fidelity.json").exists()
+
+
+def test_the_resamples_and_the_seed_are_those_that_were_asked_for(
+    job: FidelityJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[tuple[int, int]] = set()
+
+    def noted(statistic: Any, lesions: Any, resamples: int, seed: int) -> Any:
+        asked.add((resamples, seed))
+        return intervals(statistic, lesions, resamples, seed)
+
+    monkeypatch.setattr(fidelity, "intervals", noted)
+    evaluation = replace(job.evaluation, resamples=30, seed=3)
+    result = measure_fidelity(replace(job, evaluation=evaluation, images=2, shown=0))
+    assert (result["settings"]["resamples"], result["settings"]["seed"]) == (30, 3)
+    assert asked == {(30, 3)}
 
 
 def test_kinds_are_of_the_threshold() -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +23,9 @@ from classification.fitzpatrick_table import class_of
 from classification.image_download import download_images
 from classification.splits import TEST, TRAINING, VALIDATION, images_of
 from core.download.patience import Patience
-from core.errors import ArgumentError
-from tests.classification.conftest import write_fitzpatrick
+from core.errors import ArgumentError, JobFailedError, OutputFolderError
+from core.events import Event
+from tests.classification.conftest import write_damaged_png, write_fitzpatrick
 from tests.conftest import REAL_IMAGES
 from tests.core.download.server import Reply, Server, serving
 
@@ -88,11 +90,12 @@ def test_missing_and_broken_images_are_named_and_left_out(job: PrepareJob, tmp_p
     job = copied(job, tmp_path)
     (job.images / "mal301.jpg").unlink()
     (job.images / "ben402.jpg").write_bytes((job.images / "ben402.jpg").read_bytes()[:300])
+    write_damaged_png(job.images / "ben403.jpg")
     report = prepare(job)
     assert report["missing"] == ["mal301"]
-    assert list(report["broken"]) == ["ben402"]
-    assert not {"mal301", "ben402"} & {image.image_id for image in open_collection(job.output).images}
-    assert json.loads((job.output / "prepare_report.json").read_text())["kept"] == 7 * 16 - 2
+    assert set(report["broken"]) == {"ben402", "ben403"}
+    assert not {"mal301", "ben402", "ben403"} & {image.image_id for image in open_collection(job.output).images}
+    assert json.loads((job.output / "prepare_report.json").read_text())["kept"] == 7 * 16 - 3
 
 
 def test_copies_of_a_picture_stay_together_and_contradictory_ones_go(job: PrepareJob, tmp_path: Path) -> None:
@@ -153,6 +156,45 @@ def test_too_little_is_refused_before_anything_is_written(job: PrepareJob, tmp_p
     assert not job.output.exists()
 
 
+def test_an_output_that_cannot_be_written_is_found_out_before_any_image_is_looked_at(job: PrepareJob) -> None:
+    told: list[Event] = []
+    job.output.write_text("a file")
+    with pytest.raises(OutputFolderError, match="cannot be written"):
+        prepare(job, told.append)
+    assert told == []
+    with pytest.raises(ArgumentError, match="another with --images"):
+        download_images({}, job.output)
+
+
+def test_a_table_that_cannot_be_replaced_is_said_and_the_folder_is_not_ready(job: PrepareJob) -> None:
+    """As on Windows, where a spreadsheet has it open."""
+    (job.output / "test6.csv").mkdir(parents=True)
+    with pytest.raises(JobFailedError, match=r"test6\.csv cannot be written"):
+        prepare(job)
+    assert not (job.output / "prepared.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": -1}, "seed -1 is not in"),
+        ({"test": 1.5}, "test 1.5 is not in"),
+        ({"validation": float("nan")}, "validation nan is not in"),
+        ({"validation": 0.5, "test": 0.5}, "leave nothing for training"),
+    ],
+)
+def test_a_split_that_cannot_be_drawn_is_refused(job: PrepareJob, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        replace(job, **changes)
+
+
+def test_a_table_in_another_encoding_is_named(job: PrepareJob, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_bytes(job.table.read_bytes().replace(b"eczema", b"ecz\xe9ma"))
+    with pytest.raises(ArgumentError, match=r"table\.csv cannot be read.*utf-8"):
+        prepare(replace(job, table=table))
+
+
 def test_an_image_that_has_gone_since_is_named(job: PrepareJob, tmp_path: Path) -> None:
     job = copied(job, tmp_path)
     prepare(job)
@@ -200,15 +242,34 @@ def test_a_broken_line_is_gone_on_with(server: Server, tmp_path: Path) -> None:
     assert "bytes=65536-" in [headers.get("Range") for _, headers in server.requests]
 
 
+@pytest.mark.parametrize("status", [503, 501])
 def test_a_server_that_never_answers_is_left_alone(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    status: int, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_download, "_AT_ONCE", 1)
-    server.special = {f"/{number}.jpg": lambda _: Reply(503) for number in range(12)}
+    server.special = {f"/{number}.jpg": lambda _: Reply(status) for number in range(12)}
     addresses = {f"{number}.jpg": f"{server.url}/{number}.jpg" for number in range(12)}
     reasons = download_images(addresses, tmp_path, patience=HASTE)
     assert len(reasons) == 12
     assert len([reason for reason in reasons.values() if "failures of 127.0.0.1 in a row" in reason]) == 7
+
+
+def test_a_server_that_answers_is_asked_for_every_image_however_many_are_dead(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second run begins with exactly the dead ones of the first."""
+    monkeypatch.setattr(image_download, "_AT_ONCE", 1)
+    damaged = write_damaged_png(tmp_path / "damaged.png").read_bytes()
+    server.files = {"/page.jpg": b"<!doctype html><title>No", "/half.jpg": picture(2)[:700], "/damaged.jpg": damaged}
+    server.special = {"/gone.jpg": lambda _: Reply(410), "/refused.jpg": lambda _: Reply(403)}
+    dead = ["1.jpg", "2.jpg", "page.jpg", "half.jpg", "damaged.jpg", "gone.jpg", "refused.jpg", "3.jpg"]
+    addresses = {name: f"{server.url}/{name}" for name in [*dead, "last.jpg"]}
+    for _ in range(2):
+        reasons = download_images(addresses, tmp_path / "images", patience=HASTE)
+        assert set(reasons) == {*dead, "last.jpg"}
+        assert not [reason for reason in reasons.values() if "in a row" in reason]
+    server.files["/last.jpg"] = picture(1)
+    assert set(download_images(addresses, tmp_path / "images", patience=HASTE)) == set(dead)
 
 
 def test_the_tables_own_addresses_are_used(server: Server, job: PrepareJob, tmp_path: Path) -> None:

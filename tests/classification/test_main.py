@@ -16,6 +16,7 @@ from classification.job import BEST, RESULT, STATE
 from classification.study import StudyJob, study_fairness, study_ham10000
 from core.errors import ArgumentError
 from core.paths import PROJECT_ROOT
+from tests.classification.conftest import write_classifier, write_ham10000
 
 QUICK = ["--device", "cpu", "--resamples", "60"]
 
@@ -62,6 +63,25 @@ def test_the_commands_lead_from_training_to_the_fairness_report(
         (["train", "--data", "{tmp}", "--sampling", "odd"], "no sampling 'odd'"),
         (["evaluate", "--checkpoint", "{tmp}/none.pt", "--data", "{tmp}"], "There is no checkpoint"),
         (["evaluate", "--checkpoint", "{tmp}/none.pt", "--data", "{tmp}", "--threshold", "0.3"], "no threshold '0.3'"),
+        (["train", "--data", "{tmp}", "--weight-decay", "-1"], "weight decay -1.0 is not in"),
+        *(
+            ([*command, option, value], message)
+            for command in (
+                ["evaluate", "--checkpoint", "{tmp}/none.pt", "--data", "{tmp}"],
+                ["fidelity", "--checkpoint", "{tmp}/none.pt", "--data", "{tmp}"],
+                ["fairness", "--model", "a={tmp}/none.pt", "--data", "{tmp}"],
+            )
+            for option, value, message in (
+                ("--resamples", "0", "resamples 0 is not in"),
+                ("--seed", "-1", "seed -1 is not in"),
+            )
+        ),
+        (["fidelity", "--checkpoint", "{tmp}/no.pt", "--data", "{tmp}", "--images", "0"], "images 0 is not in"),
+        (["fidelity", "--checkpoint", "{tmp}/no.pt", "--data", "{tmp}", "--images", "-3"], "images -3 is not in"),
+        (["fidelity", "--checkpoint", "{tmp}/no.pt", "--data", "{tmp}", "--ig-steps", "0"], "ig steps 0 is not in"),
+        (["fidelity", "--checkpoint", "{tmp}/no.pt", "--data", "{tmp}", "--threshold", "0.3"], "no threshold '0.3'"),
+        (["prepare", "fitzpatrick17k", "--csv", "{tmp}/no.csv", "--images", "{tmp}", "--seed", "-1"], "seed -1 is not"),
+        (["fairness", "--model", "a=x.pt", "--model", "a=y.pt", "--data", "{tmp}"], "are named 'a'"),
         (["prepare", "fitzpatrick17k", "--csv", "{tmp}/no.csv", "--images", "{tmp}"], "cannot be read"),
         (["document", "--file", "{tmp}/none.md"], "cannot be read"),
     ],
@@ -75,6 +95,42 @@ def test_wrong_arguments_are_named_and_give_two(
     assert message in json.loads(told.out.splitlines()[-1])["text"]
     assert message in told.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--output", "{tmp}/file"], "file cannot be written"),
+        (["--output", "{tmp}/run", "--export", "{tmp}/file/classifier.pth"], "file cannot be written"),
+        (["--output", "{tmp}/run", "--export", "{tmp}"], "is a folder"),
+    ],
+)
+def test_what_a_training_could_not_write_in_the_end_is_said_before_it(
+    options: list[str], message: str, ham10000: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("a file")
+    data = ["--data", str(ham10000), "--split", str(tmp_path / "split.csv"), "--no-imagenet", "--device", "cpu"]
+    assert main(["train", *data, *(option.replace("{tmp}", str(tmp_path)) for option in options)]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run" / "job.json").exists()
+
+
+def test_a_training_on_a_first_image_that_is_damaged_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_ham10000(tmp_path / "data")
+    (folder / "images" / "ISIC_0000.jpg").write_bytes(b"")
+    places = ["--output", str(tmp_path / "run"), "--split", str(tmp_path / "split.csv"), "--cache", str(tmp_path)]
+    machine = ["--no-imagenet", "--device", "cpu", "--precision", "fp32", "--workers", "0", "--size", "40"]
+    assert main(["train", "--data", str(folder), "--passes", "1", *places, *machine]) == 2
+    assert "ISIC_0000.jpg is not a readable image" in capsys.readouterr().err
+
+
+def test_an_export_that_cannot_be_written_gives_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "classifier.pth").mkdir()
+    best = write_classifier(tmp_path / "best.pt", size=224)
+    assert main(["export", "--checkpoint", str(best), "--output", str(tmp_path / "classifier.pth")]) == 1
+    assert "classifier.pth cannot be written" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from classification.data import open_collection
-from classification.pixels import Pixels, decode, read_image
+from classification.pixels import Pixels, decode, read_image, size_of
 from core.errors import ArgumentError, JobFailedError
+from tests.classification.conftest import write_damaged_png
 from tests.conftest import REAL_IMAGES
 
 IMAGES = open_collection(REAL_IMAGES).images
@@ -52,6 +53,21 @@ def test_a_broken_image_is_named_and_leaves_no_cache(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=r"broken\.jpg is not a readable image"):
         decode([*IMAGES[:3], replace(IMAGES[0], path=broken)], 16, tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_whatever_is_wrong_with_an_image_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ArgumentError, match=r"damaged\.png is not a readable image"):
+        read_image(write_damaged_png(tmp_path / "damaged.png"), 16)
+    empty = tmp_path / "empty.jpg"
+    empty.touch()
+    with pytest.raises(ArgumentError, match=r"empty\.jpg is not a readable image"):
+        size_of(empty)
+    with Image.open(IMAGES[0].path) as picture:
+        assert size_of(IMAGES[0].path) == picture.size
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    for read in (size_of, lambda path: read_image(path, 16)):
+        with pytest.raises(ArgumentError, match="is not a readable image"):
+            read(IMAGES[0].path)
 
 
 def test_several_files_are_one_and_a_worker_gets_their_names_alone(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from classification.data import LabelledImage, open_collection
 from classification.groups import AGES, GROUPS, SKIN_TYPES, UNKNOWN, groups_of
-from classification.skin_tone import TONES, tone_group, typology_angle
+from classification.skin_tone import TONES, tone_group, tone_of, typology_angle
 from core.errors import ArgumentError
+from tests.classification.conftest import write_damaged_png
 
 
 def patch(lightness: float, yellowness: float) -> np.ndarray:
@@ -54,6 +56,21 @@ def test_ham10000_is_grouped_by_tone_sex_and_age(ham10000: Path) -> None:
     assert set(groups_of(images, "skin_tone")) & set(TONES)
     assert set(groups_of(images, "sex")) == {"female", "male"}
     assert set(groups_of(images, "age")) == {"30 to 44", "45 to 59", "60 to 74", "75 and over"}
+
+
+def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    file = tmp_path / "images" / "x.png"
+    found = LabelledImage(file, "x", "x", "NV")
+    Image.new("L", (300, 300)).save(tmp_path / "masks" / "x.png")
+    write_damaged_png(file)
+    with pytest.raises(ArgumentError, match="x.png or its mask is not a readable image"):
+        tone_of(found)
+    Image.new("RGB", (300, 300)).save(file)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ArgumentError, match="x.png or its mask is not a readable image"):
+        tone_of(found)
 
 
 def image(**facts: str) -> LabelledImage:
