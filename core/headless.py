@@ -15,6 +15,7 @@ through QProcess.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import subprocess
@@ -75,11 +76,10 @@ def run_headless(
 
     Raises:
         ArgumentError: the process refused the job (exit code 2).
-        JobFailedError: it could not be started, did not end well or took too long; says why.
+        JobFailedError: the job file could not be written, or the process could not be started, did not end well or
+            took too long; says why.
     """
-    with tempfile.TemporaryDirectory(prefix="isicgui-job-") as folder:
-        file = Path(folder) / "job.json"
-        file.write_bytes(job)
+    with _job_file(job) as file:
         try:
             process = subprocess.Popen(
                 [*command, str(file)],
@@ -96,6 +96,23 @@ def run_headless(
             yield from run.messages()
         finally:
             run.end()
+
+
+@contextlib.contextmanager
+def _job_file(job: bytes) -> Iterator[Path]:
+    """The job as a file, in a temporary folder of its own that is gone afterwards."""
+    with contextlib.ExitStack() as opened:  # the work itself is done outside the `try`: its errors are others
+        try:
+            folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="isicgui-job-"))
+            file = Path(folder) / "job.json"
+            file.write_bytes(job)
+        except OSError as error:
+            place = tempfile.tempdir or "a temporary folder"  # None where Python has found none that can be used
+            raise JobFailedError(
+                f"The job file cannot be written into {place} ({error.strerror}); "
+                "make room there, or name another folder with TMPDIR."
+            ) from error
+        yield file
 
 
 class _Run:

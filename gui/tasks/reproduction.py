@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ReproductionTask(Task):
-    """Reproduce an image.
+    """Reproduce an image. A requested interruption ends it after the step that is being made, without a result.
 
     Signals:
         compared: whether it is equal, then the result as a sentence.
@@ -31,9 +31,14 @@ class ReproductionTask(Task):
     def work(self) -> None:
         """Generate the image again and compare it with the file."""
         load_core()
-        from core.reproduction import reproduce  # noqa: PLC0415 - loads torch
+        from core.reproduction import prepare_repetition  # noqa: PLC0415 - loads torch
 
-        result = reproduce(self._image, self._checkpoints, self._models.cache())
+        repetition = prepare_repetition(self._image, self._checkpoints, self._models.cache())
+        for step in repetition.steps():
+            if self.isInterruptionRequested():  # a window that closes waits for this task, not for all of its steps
+                return
+            images = step.images
+        result = repetition.compare(images)
         self.compared.emit(result.equal, _in_words(result))
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,17 @@ def test_what_is_no_image_is_one_sentence(tmp_path: Path, capsys: pytest.Capture
 def test_the_time_limit_ends_it_with_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyse", str(REAL_IMAGE), "--every", "60", "--time-limit", "1"]) == 1
     assert capsys.readouterr().err.endswith("error: It took longer than 1 s and was stopped.\n")
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_without_a_temporary_folder_it_fails_with_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert main(["analyse", str(REAL_IMAGE)]) == 1
+    said = capsys.readouterr().err
+    assert f"error: The job file cannot be written into {tmp_path / 'gone'} (" in said
+    assert "Traceback" not in said
 
 
 def test_an_output_that_is_a_file_is_refused_before_anything_is_computed(

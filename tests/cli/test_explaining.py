@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,3 +53,15 @@ def test_a_classifier_that_cannot_be_used_stops_no_image(generate: Run, tmp_path
     assert CLASSIFIER_FILE in warned
     assert sum(event["event"] == "image_saved" for event in events) == 2
     assert not any(event["event"] == "image_explained" for event in events)
+
+
+def test_without_a_temporary_folder_every_image_is_made_and_says_why_it_is_not_explained(
+    generate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    events = generate("--classes", "MEL=2", "--explain-every", "1")
+    warned = [event["text"] for event in events if event["event"] == "warned"]
+    cannot = f"is not explained: The job file cannot be written into {tmp_path / 'gone'} "
+    assert [text.partition(" ")[0] for text in warned] == ["MEL/ISIC_0000001.png", "MEL/ISIC_0000002.png"]
+    assert all(cannot in text for text in warned)
+    assert sum(event["event"] == "image_saved" for event in events) == 2

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -112,6 +114,39 @@ def test_a_killed_process_is_one_sentence(start: Callable[..., list[Message]]) -
 def test_a_program_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(JobFailedError, match="no_python cannot be started: No such file"):
         list(run_headless((str(tmp_path / "no_python"),), b"{}", environment={}))
+
+
+def test_a_temporary_folder_that_is_gone_is_one_sentence(
+    start: Callable[..., list[Message]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(JobFailedError) as caught:
+        start("well")
+    assert str(caught.value) == (
+        f"The job file cannot be written into {tmp_path / 'gone'} (No such file or directory); "
+        "make room there, or name another folder with TMPDIR."
+    )
+
+
+def test_a_full_temporary_folder_is_one_sentence(
+    start: Callable[..., list[Message]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(JobFailedError, match=r"^The job file cannot be written into .* \(No space left on device\); "):
+        start("well")
+
+
+def test_no_usable_temporary_folder_is_one_sentence(
+    start: Callable[..., list[Message]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/no/such/folder"])
+    with pytest.raises(JobFailedError) as caught:
+        start("well")
+    assert str(caught.value).startswith("The job file cannot be written into a temporary folder (No usable temporary")
 
 
 def test_the_time_limit_ends_a_hanging_process_gently(start: Callable[..., list[Message]], tmp_path: Path) -> None:

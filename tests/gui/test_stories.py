@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from PyQt5.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
 from core.classes import CLASSES
-from core.image_file import read_parameters
+from core.denoising import Step
+from core.image_file import read_parameters, read_pixels, write_image
+from core.reproduction import Repetition
 from core.seeds import image_seed
 from gui.dialogs import CloseChoice
 from gui.explanations import Explanations
@@ -365,6 +368,35 @@ def test_reproduce_an_image(qtbot: QtBot, window: MainWindow, monkeypatch: pytes
     wait_for_job(qtbot, window)
     assert "it is the same image" in told[0]
     assert window.parts.buttons.start_button.isEnabled()
+
+
+def test_closing_during_a_reproduction_waits_for_one_step_not_for_all(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    click(qtbot, window, "startButton")
+    wait_for_job(qtbot, window)
+    made = Path(window.settings.output) / "MEL" / "ISIC_0000001.png"
+    long = tmp_path / "long.png"
+    write_image(long, read_pixels(made), replace(read_parameters(made), steps=1000))
+    done: list[int] = []
+    every_step = Repetition.steps
+
+    def counted(repetition: Repetition) -> Iterator[Step]:
+        for step in every_step(repetition):
+            done.append(step.index)
+            yield step
+
+    told: list[str] = []
+    monkeypatch.setattr(Repetition, "steps", counted)
+    monkeypatch.setattr("gui.image_actions.show_information", lambda *texts: told.append(texts[-1]))
+    window.images.reproduce(long)
+    qtbot.waitUntil(lambda: bool(done), timeout=WAIT_MS)
+    window.close()
+    assert window.isVisible()  # the step that is being made still has to end
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
+    assert len(done) < 200
+    assert not window.keeper.busy
+    assert told == []
 
 
 def test_use_the_settings_of_an_image(qtbot: QtBot, window: MainWindow) -> None:
