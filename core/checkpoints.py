@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +13,7 @@ import torch
 
 from core.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET
 from core.classes import CLASSES
-from core.devices import DTYPES, free_memory
+from core.devices import DTYPES, enough_memory, free_memory
 from core.errors import CheckpointError
 from core.fast_unet import speed_up
 from core.files import sha256_of
@@ -70,10 +70,24 @@ class Checkpoint:
             device: where it is to run.
             precision: as in a job, resolved.
             plain: keep diffusers' own form of every part, also where another one is faster (``core.fast_unet``).
+
+        Raises:
+            JobFailedError: memory does not suffice.
         """
+        with enough_memory(device, f"the model {self.path.name}"):
+            return self._build(device, precision, plain)
+
+    def without_weights(self) -> Checkpoint:
+        """The same without its tensors: as long as they are there, they keep the file mapped into memory."""
+        return replace(self, state_dict={})
+
+    def _build(self, device: torch.device | str, precision: str, plain: bool) -> UNet2DModel:
         model = _empty_model(self.config)
-        weights = {name: tensor.to(torch.float32) for name, tensor in self.state_dict.items()}
-        model.load_state_dict(weights, assign=True)
+        # Copies, in fp32 too: a model in memory must neither keep its file from being replaced, as a mapped file is
+        # on Windows, nor change with it.
+        model.load_state_dict(
+            {name: tensor.to(torch.float32, copy=True) for name, tensor in self.state_dict.items()}, assign=True
+        )
         model.requires_grad_(False).eval()
         if torch.device(device).type == "cpu" and not plain:
             speed_up(model, precision)
@@ -229,7 +243,7 @@ def has_any_checkpoint(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in memory with the checkpoint that it came from and the hash of its file."""
+    """A model in memory with the checkpoint that it came from, without its weights, and the hash of its file."""
 
     model: UNet2DModel
     checkpoint: Checkpoint
@@ -250,6 +264,7 @@ class ModelCache:
 
         Raises:
             CheckpointError: the file cannot be used.
+            JobFailedError: memory does not suffice.
         """
         if device != self._device:
             self.clear()
@@ -274,7 +289,7 @@ class ModelCache:
     def _read(self, path: Path, device: torch.device, precision: str) -> LoadedModel:
         checkpoint = read_checkpoint(path)
         model = checkpoint.build(device, precision)
-        return LoadedModel(model, checkpoint, sha256_of(path), bytes_of(model))
+        return LoadedModel(model, checkpoint.without_weights(), sha256_of(path), bytes_of(model))
 
     def _evict(self, device: torch.device) -> None:
         # A quarter of what is free: the rest belongs to activations and to other programs.

@@ -56,6 +56,7 @@ def load_conditioned(
 
     Raises:
         CheckpointError: the file is missing, damaged or another kind of model.
+        JobFailedError: memory does not suffice.
     """
     content = _content(path)
     checkpoint = _under(path, content, condition)
@@ -63,7 +64,8 @@ def load_conditioned(
     size = bytes_of(model)
     if guidance != _NEUTRAL:
         model = Guided(model, _under(path, content, Condition()).build(device, precision), guidance)
-    return LoadedModel(model, checkpoint, sha256_of(path), size if guidance == _NEUTRAL else 2 * size)
+    size = size if guidance == _NEUTRAL else 2 * size
+    return LoadedModel(model, checkpoint.without_weights(), sha256_of(path), size)
 
 
 def read_conditioned(path: Path) -> Checkpoint:

@@ -73,7 +73,10 @@ class OutputFolder:
     def _parameters_of(self, class_name: str, numbers: Iterable[int]) -> Iterator[ImageParameters]:
         for number in numbers:
             with contextlib.suppress(ImageFileError):  # an image that somebody else put there has no row to restore
-                yield read_parameters(self.folder / class_name / f"ISIC_{number:07d}.png")
+                parameters = read_parameters(self.folder / class_name / f"ISIC_{number:07d}.png")
+                # Nor has one that was moved or copied there: its row would be that of the place where it was made.
+                if (parameters.class_name, parameters.isic_number) == (class_name, number):
+                    yield parameters
 
 
 def _numbers_in(class_folder: Path) -> Iterator[int]:

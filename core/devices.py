@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import psutil
 import torch
 
-from core.errors import DeviceError
+from core.errors import DeviceError, JobFailedError
 from core.job import AUTO
 
 DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -109,3 +111,25 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def no_memory(device: torch.device | str, wanted: str) -> JobFailedError:
+    """The error of a device whose memory does not suffice for what is ``wanted``."""
+    return JobFailedError(
+        f"There is not enough memory on {device} for {wanted}; close other programs or choose another device."
+    )
+
+
+@contextlib.contextmanager
+def enough_memory(device: torch.device | str, wanted: str) -> Iterator[None]:
+    """Tell in a sentence of memory that runs out in the block; other errors pass.
+
+    Raises:
+        JobFailedError: it did.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise no_memory(device, wanted) from error

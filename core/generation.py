@@ -25,7 +25,9 @@ from core.denoising import denoise, to_pixels, usable
 from core.devices import (
     default_batch_size,
     empty_cache,
+    enough_memory,
     is_out_of_memory,
+    no_memory,
     release_after_out_of_memory,
     resolve_device,
     resolve_precision,
@@ -72,7 +74,7 @@ def run(
     Raises:
         ArgumentError: the job cannot be carried out on this machine or with this output folder.
         CheckpointError: a checkpoint is missing, damaged or refused.
-        JobFailedError: the disk is full, or memory does not suffice for one image; what was made is kept.
+        JobFailedError: the disk is full, or memory does not suffice for a model or one image; what was made is kept.
     """
     device = resolve_device(job.device)
     precision = resolve_precision(job.precision, device)
@@ -178,13 +180,11 @@ class _Run:
             if not is_out_of_memory(error):
                 raise
             if len(numbers) == 1:
-                raise JobFailedError(
-                    f"There is not enough memory on {self.device} for one image; close other programs or "
-                    "choose another device."
-                ) from error
+                raise no_memory(self.device, "one image") from error
         else:
             if made is not None:
-                yield from self._save(class_name, numbers, made, loaded)
+                with enough_memory(self.device, "one image"):  # a second try in fp32 takes more than the first
+                    yield from self._save(class_name, numbers, made, loaded)
             empty_cache(self.device)
             return
         # Outside the except block: the traceback, and the tensors that it holds, are gone by now.

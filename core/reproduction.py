@@ -14,7 +14,7 @@ from core.checkpoints import LoadedModel, ModelCache
 from core.colour import adjust
 from core.conditioned import CONDITIONED_FILE, load_conditioned
 from core.denoising import Step, denoise, to_pixels
-from core.devices import resolve_device, resolve_precision
+from core.devices import enough_memory, resolve_device, resolve_precision
 from core.errors import CheckpointError, DeviceError, IsicGuiError
 from core.image_file import ImageParameters, read_parameters, read_pixels
 from core.paths import checkpoint_file
@@ -57,10 +57,15 @@ class Repetition:
     precision: str
 
     def steps(self) -> Iterator[Step]:
-        """Denoise again, a step at a time."""
+        """Denoise again, a step at a time.
+
+        Raises:
+            JobFailedError: memory does not suffice.
+        """
         made = self.parameters
         sampler = Sampler(made.sampler, self.loaded.checkpoint.scheduler, made.steps)
-        return denoise(self.loaded.model, sampler, [made.seed], self.device, made.reuse)
+        with enough_memory(self.device, "one image"):
+            yield from denoise(self.loaded.model, sampler, [made.seed], self.device, made.reuse)
 
     def compare(self, images: torch.Tensor) -> Reproduction:
         """Compare what the last step led to, (1, 3, S, S) in [-1, 1], with the file.
@@ -102,6 +107,7 @@ def prepare_repetition(image: Path, checkpoints: Path, cache: ModelCache, device
         ImageFileError: the file is not an image of this program.
         CheckpointError: the checkpoint is not there, or is another one than that which made the image.
         DeviceError: the image needs a kind of device that is not here.
+        JobFailedError: memory does not suffice for the model.
     """
     parameters = read_parameters(image)
     recorded = read_pixels(image)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -33,7 +34,7 @@ def output(model: Any) -> torch.Tensor:
     size = int(model.config["sample_size"])
     noise = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        return model(noise, 500).sample
+        return model(noise.to(model.dtype), 500).sample
 
 
 def test_the_published_form_is_a_bare_state_dict(tmp_path: Path, default_weights: dict[str, torch.Tensor]) -> None:
@@ -194,6 +195,26 @@ def test_class_status_says_what_is_there(tiny_checkpoints: Path) -> None:
     assert found["MEL"].sha256 == sha256_of(tiny_checkpoints / "unet_MEL_best.pth")
     assert found["MEL"].checkpoint is not None
     assert found["MEL"].checkpoint.scheduler == SCHEDULER
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_model_in_memory_leaves_its_file_alone(tiny_checkpoints: Path, precision: str) -> None:
+    """The file can be replaced (on Windows) or written over (elsewhere), and the model stays what it is."""
+    file = tiny_checkpoints / "unet_MEL_best.pth"
+    cache = ModelCache()
+    loaded = cache.get(file, CPU, precision)
+    assert str(file) not in {region.path for region in psutil.Process().memory_maps()}
+    before = output(loaded.model)
+    with file.open("r+b") as stream:
+        stream.write(bytes(file.stat().st_size))
+    assert torch.equal(output(loaded.model), before)
+    assert before.std() > 0
+
+
+def test_a_built_model_shares_no_memory_with_its_checkpoint(tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(write_checkpoint(tmp_path / "a.pth", tiny_unet()))
+    ours = {weight.untyped_storage().data_ptr() for weight in checkpoint.build(plain=True).parameters()}
+    assert not ours & {tensor.untyped_storage().data_ptr() for tensor in checkpoint.state_dict.values()}
 
 
 def test_the_cache_keeps_models_until_file_device_or_bound_change(tiny_checkpoints: Path) -> None:

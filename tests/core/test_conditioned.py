@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -84,6 +85,19 @@ def test_guidance_draws_away_from_no_condition(folder: Path) -> None:
     assert torch.allclose(answer(MELANOMA, 3), without + 3 * (under - without), atol=1e-4)
     assert torch.allclose(answer(MELANOMA, 0), without, atol=1e-5)
     assert (under - without).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_a_model_in_memory_leaves_its_file_alone(tmp_path: Path, guidance: float) -> None:
+    file = write_conditioned(tmp_path) / CONDITIONED_FILE
+    loaded: Any = load_conditioned(file, MELANOMA, guidance, CPU, "fp32")
+    assert str(file) not in {region.path for region in psutil.Process().memory_maps()}
+    noise = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        before = loaded.model(noise, 500, return_dict=False)[0]
+        with file.open("r+b") as stream:
+            stream.write(bytes(file.stat().st_size))
+        assert torch.equal(loaded.model(noise, 500, return_dict=False)[0], before)
 
 
 def test_images_and_table_say_under_which_condition_they_were_made(folder: Path, tmp_path: Path) -> None:

@@ -83,6 +83,24 @@ def test_a_row_that_was_never_written_comes_back(tmp_path: Path) -> None:
     assert sorted(frame["path"]) == [f"MEL/ISIC_000000{n}.png" for n in (1, 2, 3)] + ["NV/ISIC_0000001.png"]
 
 
+def test_an_image_that_lies_elsewhere_than_it_says_has_no_row_to_restore(tmp_path: Path) -> None:
+    save(tmp_path, "MEL", 3)
+    table = tmp_path / "synthetic_dataset.csv"
+    before = table.read_text()
+    (tmp_path / "NV").mkdir()
+    (tmp_path / "MEL" / "ISIC_0000002.png").rename(tmp_path / "NV" / "ISIC_0000002.png")  # moved
+    (tmp_path / "MEL" / "ISIC_0000003.png").rename(tmp_path / "MEL" / "ISIC_0000007.png")  # renamed
+    copy = tmp_path / "DF" / "ISIC_0000005.png"
+    copy.parent.mkdir()
+    copy.write_bytes((tmp_path / "MEL" / "ISIC_0000001.png").read_bytes())
+    for _ in range(2):
+        with open_output_folder(tmp_path):
+            pass
+        assert table.read_text() == before
+    assert [save(tmp_path, name) for name in ("MEL", "NV", "DF")] == [[8], [3], [6]]
+    assert len(pd.read_csv(table)) == 6
+
+
 def test_what_a_killed_job_left_is_cleared_away(tmp_path: Path) -> None:
     save(tmp_path, "MEL")
     part = tmp_path / "MEL" / "ISIC_0000002.png.4711.part"

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
-from core import generation
+from core import checkpoints, generation
 from core.control import Control
 from core.errors import ArgumentError, CheckpointError, DeviceError, JobFailedError, OutputFolderError
 from core.events import (
@@ -251,15 +251,24 @@ def test_a_constant_image_is_never_written(make_job: Any, tiny_checkpoints: Path
     assert not (job.output / "MEL").exists()
 
 
-def test_an_image_that_fails_in_bf16_is_made_in_fp32(make_job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def spoilt_in_bf16(monkeypatch: pytest.MonkeyPatch, in_fp32: Exception | None = None) -> None:
+    """Let every image come out empty in bf16 and, where an error is given, fail in fp32."""
     real = generation.denoise
 
-    def broken_in_bf16(model: Any, *arguments: Any) -> Any:
+    def spoilt(model: Any, *arguments: Any) -> Any:
         for step in real(model, *arguments):
-            spoilt = model.dtype == torch.bfloat16
-            yield replace(step, images=step.images * float("nan")) if spoilt else step
+            if model.dtype == torch.bfloat16:
+                yield replace(step, images=step.images * float("nan"))
+            elif in_fp32:
+                raise in_fp32
+            else:
+                yield step
 
-    monkeypatch.setattr(generation, "denoise", broken_in_bf16)
+    monkeypatch.setattr(generation, "denoise", spoilt)
+
+
+def test_an_image_that_fails_in_bf16_is_made_in_fp32(make_job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoilt_in_bf16(monkeypatch)
     job = make_job({"MEL": 1}, precision="bf16")
     assert "fp32" in of(Warned, run(job))[0].text
     assert read_parameters(job.output / "MEL" / "ISIC_0000001.png").precision == "fp32"
@@ -279,9 +288,10 @@ def memory_for(most: int, monkeypatch: pytest.MonkeyPatch, error: Exception) -> 
     monkeypatch.setattr(generation, "denoise", limited)
 
 
-@pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory"), MemoryError()]
-)
+NO_MEMORY = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory"), MemoryError()]
+
+
+@pytest.mark.parametrize("error", NO_MEMORY)
 def test_out_of_memory_halves_the_batch(make_job: Any, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     memory_for(2, monkeypatch, error)
     job = make_job({"MEL": 7, "NV": 5}, batch_size=7)
@@ -304,10 +314,50 @@ def test_no_memory_for_one_image_ends_the_job(make_job: Any, monkeypatch: pytest
         run(make_job({"MEL": 2}))
 
 
+def no_model_in(precision: str, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    real = checkpoints.speed_up
+
+    def limited(model: Any, asked: str) -> None:
+        if asked == precision:
+            raise error
+        real(model, asked)
+
+    monkeypatch.setattr(checkpoints, "speed_up", limited)
+
+
+@pytest.mark.parametrize("error", NO_MEMORY)
+def test_no_memory_for_a_model_ends_the_job(make_job: Any, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    job = make_job({"MEL": 1, "NV": 1})
+    with pytest.raises(JobFailedError, match=r"not enough memory on cpu for the model unet_NV_best\.pth"):
+        for event in generation.run(job):
+            if isinstance(event, ImageSaved):
+                no_model_in("fp32", monkeypatch, error)
+    assert len(images(job.output)) == 1
+
+
+@pytest.mark.parametrize("error", NO_MEMORY)
+def test_no_memory_for_a_second_try_in_fp32_ends_the_job(
+    make_job: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    spoilt_in_bf16(monkeypatch, in_fp32=error)
+    with pytest.raises(JobFailedError, match="not enough memory on cpu for one image"):
+        run(make_job({"MEL": 2}, precision="bf16"))
+    no_model_in("fp32", monkeypatch, error)
+    with pytest.raises(JobFailedError, match="not enough memory on cpu for the model"):
+        run(make_job({"MEL": 2}, precision="bf16"))
+
+
 def test_other_errors_are_not_taken_for_memory(make_job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    memory_for(0, monkeypatch, RuntimeError("a defect"))
-    with pytest.raises(RuntimeError, match="a defect"):
+    defect = RuntimeError("a defect")
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="a defect"):
+        memory_for(0, patch, defect)
         run(make_job({"MEL": 2}))
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="a defect"):
+        no_model_in("fp32", patch, defect)
+        run(make_job({"MEL": 2}))
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="a defect"):
+        spoilt_in_bf16(patch, in_fp32=defect)
+        run(make_job({"MEL": 2}, precision="bf16"))
 
 
 def test_colours_are_adjusted_and_recorded(make_job: Any, tiny_checkpoints: Path) -> None:

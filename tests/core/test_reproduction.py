@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from core import checkpoints, reproduction
 from core.checkpoints import ModelCache
-from core.errors import CheckpointError, DeviceError
+from core.errors import CheckpointError, DeviceError, JobFailedError
 from core.generation import run
 from core.image_file import ImageFileError, read_parameters, read_pixels, write_image
 from core.job import SAMPLERS, GenerationJob
@@ -83,3 +85,29 @@ def test_an_image_of_a_gpu_needs_one(made: Any, tiny_checkpoints: Path, tmp_path
     write_image(tmp_path / "gpu.png", read_pixels(image), replace(read_parameters(image), device="cuda:0"))
     with pytest.raises(DeviceError):
         reproduce(tmp_path / "gpu.png", tiny_checkpoints, ModelCache(), device="cpu")
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory"), MemoryError()]
+)
+@pytest.mark.parametrize(
+    ("module", "name", "said"),
+    [(checkpoints, "speed_up", r"the model unet_MEL_best\.pth"), (reproduction, "denoise", "one image")],
+)
+def test_memory_that_runs_out_is_told_in_a_sentence(
+    made: Any,
+    tiny_checkpoints: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    name: str,
+    said: str,
+    error: Exception,
+) -> None:
+    image = made()
+
+    def full(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(module, name, full)
+    with pytest.raises(JobFailedError, match=f"not enough memory on cpu for {said}"):
+        reproduce(image, tiny_checkpoints, ModelCache())
