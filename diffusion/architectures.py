@@ -59,8 +59,8 @@ def check_final_size(architecture: str, size: int) -> None:
 
 def _demo(size: int) -> dict[str, Any]:
     whole = int(DEMO_UNET["sample_size"])
-    doublings = math.log2(size / whole)
-    if doublings > 2 or size < 8 or doublings != int(doublings):
+    doublings = math.log2(size / whole) if size >= 8 else math.inf
+    if doublings > 2 or doublings != int(doublings):
         raise ArgumentError(f"The size {size} is not one of demo's: {whole // 2}, {whole}, {2 * whole}, {4 * whole}.")
     if doublings < 0:
         return inner_config(DEMO_UNET)

@@ -11,7 +11,7 @@ from typing import Any
 from core.classes import CLASSES
 from core.colour import measure
 from core.condition_embedding import build_unet
-from core.download.manifest import Entry, read_manifest, write_manifest
+from core.download.manifest import MANIFEST, Entry, read_manifest, write_manifest
 from core.errors import ArgumentError, JobFailedError
 from core.files import sha256_of, write_whole
 from diffusion.cache import load_pixels
@@ -116,8 +116,11 @@ def write_color_statistics(images: Sequence[LabelledImage], file: Path, size: in
         What was written, ``{class: {"rgb": {"mean": [...], "std": [...]}}}``.
 
     Raises:
+        ArgumentError: images of this size have no pixels.
         JobFailedError: the file or the cache cannot be written.
     """
+    if size < 1:
+        raise ArgumentError(f"The size {size} is not a whole number from 1 up.")
     training, _ = split_by_lesion(images)
     table: dict[str, Any] = {}
     for class_name in CLASSES:
@@ -135,7 +138,26 @@ def write_color_statistics(images: Sequence[LabelledImage], file: Path, size: in
 
 
 def list_in_manifest(folder: Path, files: Sequence[Path]) -> None:
-    """Enter finished files in the folder's manifest: name, bytes, sha256, and that they were trained here."""
+    """Enter finished files in the folder's manifest: name, bytes, sha256, and that they were trained here.
+
+    Raises:
+        JobFailedError: the manifest cannot be written.
+    """
+    try:
+        enter_in_manifest(folder, files)
+    except OSError as error:
+        raise JobFailedError(
+            f"{folder / MANIFEST} cannot be written ({error.strerror or error}), and the files beside it are whole; "
+            "close it where it is open, or make room."
+        ) from error
+
+
+def enter_in_manifest(folder: Path, files: Sequence[Path]) -> None:
+    """As ``list_in_manifest``, for those who can go on without.
+
+    Raises:
+        OSError: the manifest cannot be written.
+    """
     manifest = read_manifest(folder)
     for file in files:
         manifest.files[file.name] = Entry(file.name, file.stat().st_size, sha256_of(file), _SOURCE)

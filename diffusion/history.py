@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 
 from core.errors import ArgumentError
 from core.files import whole_file, write_whole
+from diffusion.side_files import going_on_without
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 TABLE: Final = "loss.csv"
 PICTURE: Final = "loss.png"
+BOARD: Final = "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -56,25 +58,34 @@ class History:
         """
         self.folder = folder
         self.rows = [row for row in _read(folder / TABLE) if row.step <= step]
-        self._board = _open_board(folder / "tensorboard", step) if tensorboard else None
+        self.told: set[Path] = set()  # files of the run that could not be written, for ``going_on_without``
+        self._board = _open_board(folder / BOARD, step) if tensorboard else None
 
     def add(self, row: Measured) -> None:
-        """Take note of a validation, and write table and picture anew."""
+        """Take note of a validation, and write table and picture anew; what fails is made good by the next."""
         self.rows.append(row)
-        write_whole(self.folder / TABLE, _as_csv(self.rows))
-        _draw(self.rows, self.folder / PICTURE)
-        if self._board:
+        with going_on_without(self.folder / TABLE, self.told):
+            write_whole(self.folder / TABLE, _as_csv(self.rows))
+        with going_on_without(self.folder / PICTURE, self.told):
+            _draw(self.rows, self.folder / PICTURE)
+        if not self._board:
+            return
+        with going_on_without(self.folder / BOARD, self.told):
             for name in ("loss", "held_out_loss", "images_per_second", "learning_rate", "memory_mib"):
                 self._board.add_scalar(name, getattr(row, name), row.step)
 
     def add_grid(self, pixels: np.ndarray, step: int) -> None:
         """Show a grid of images, uint8 (H, W, 3), in TensorBoard too."""
-        if self._board:
+        if not self._board:
+            return
+        with going_on_without(self.folder / BOARD, self.told):
             self._board.add_image("averaged weights", pixels, step, dataformats="HWC")
 
     def close(self) -> None:
         """Write out what TensorBoard still holds."""
-        if self._board:
+        if not self._board:
+            return
+        with going_on_without(self.folder / BOARD, self.told):
             self._board.close()
 
 
@@ -91,12 +102,19 @@ def _open_board(folder: Path, step: int) -> SummaryWriter:
 def _read(file: Path) -> list[Measured]:
     if not file.is_file():
         return []
+    # A spreadsheet program may have saved it since: with a byte-order mark, or in an encoding of its own.
+    text = file.read_text(encoding="utf-8-sig", errors="replace").replace("\0", "")
+    rows = (_measured(row) for row in csv.DictReader(io.StringIO(text)))
+    return [row for row in rows if row is not None]
+
+
+def _measured(row: dict[str, str]) -> Measured | None:
+    """A validation from its row; None where the row is not one."""
     known = {field.name: int if field.type == "int" else float for field in fields(Measured)}
-    with file.open(newline="", encoding="utf-8") as stream:
-        return [
-            Measured(**{name: known[name](value) for name, value in row.items() if name in known and value})  # type: ignore[arg-type]
-            for row in csv.DictReader(stream)
-        ]
+    try:
+        return Measured(**{name: known[name](value) for name, value in row.items() if name in known and value})  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # a number that is missing, and one that is none
+        return None
 
 
 def _as_csv(rows: list[Measured]) -> bytes:

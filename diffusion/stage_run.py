@@ -21,6 +21,7 @@ from diffusion.data import LabelledImage
 from diffusion.grids import draw_grid, save_grid
 from diffusion.history import History, Measured
 from diffusion.objective import denoising_loss
+from diffusion.side_files import going_on_without
 
 if TYPE_CHECKING:
     from diffusion.train import Trainer
@@ -205,7 +206,9 @@ class StageRun:
         trainer, begun = self.trainer, time.monotonic()
         with trainer.averaged() as model:
             pixels = draw_grid(model, self.config.conditioning, trainer.schedule, trainer.device)
-        save_grid(pixels, trainer.places.output / "grids" / f"step_{trainer.step:07d}.png")
+        grids = trainer.places.output / "grids"
+        with going_on_without(grids, self.history.told):
+            save_grid(pixels, grids / f"step_{trainer.step:07d}.png")
         self.history.add_grid(pixels, trainer.step)
         self.paused += time.monotonic() - begun
 

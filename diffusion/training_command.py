@@ -14,11 +14,14 @@ from core import __version__
 from core.colour import STATISTICS_FILE
 from core.control import Control, Decision, obey_signals
 from core.devices import resolve_precision
+from core.download.manifest import MANIFEST
 from core.errors import ArgumentError
 from diffusion.data import Found
-from diffusion.export import list_in_manifest, write_color_statistics
+from diffusion.export import enter_in_manifest, list_in_manifest, write_color_statistics
 from diffusion.plan import Run, folder_of, plan
 from diffusion.resume import resume, start_from
+from diffusion.run_folder import check_no_run, check_writable, own_run_folder
+from diffusion.side_files import going_on_without
 from diffusion.state import STATE_FILE, read_state
 from diffusion.tables import read_images
 from diffusion.train import Places, Trainer
@@ -45,18 +48,18 @@ def train(options: argparse.Namespace) -> bool:
     for line in found.report():
         say(line)
     _check_folders(options, runs)
-    control = Control()
+    control, published = Control(), set[Path]()
     try:
         with obey_signals(control):
             for run in runs:
-                trainer = _train_one(run, options, found, accelerator, control)
+                trainer = _train_one(run, options, found, accelerator, control, published)
                 if control.decision is not Decision.GO_ON:
                     say(f"Stopped after step {trainer.step}; go on with --resume. The state: {trainer.places.state}")
                     return False
         if options.until and not trainer.finished:
             say(f"Step {trainer.step} is done, as --until said; go on with --resume.")
         elif accelerator.is_main_process:
-            say(f"Done: {_finish(runs, options)}.")
+            say(f"Done: {_finish(runs, options, published)}.")
     finally:
         accelerator.end_training()
     return True
@@ -72,35 +75,46 @@ def _check_folders(options: argparse.Namespace, runs: list[Run]) -> None:
             f"--resume {options.resume} names one state, and {len(runs)} networks are to be trained; "
             "write --resume alone, or name one class with --classes."
         )
+    check_writable(checkpoints_of(options), "--checkpoints" if options.checkpoints else "--output")
+    check_writable(cache_of(options), "--cache" if options.cache else "--output")
     for run in runs:
-        state = folder_of(options.output, run) / STATE_FILE
-        if state.is_file() and not options.resume:
-            raise ArgumentError(
-                f"{state.parent} holds a training run; go on with it by --resume, or choose another --output."
-            )
+        check_writable(folder_of(options.output, run), "--output")
+        if not options.resume:
+            check_no_run(folder_of(options.output, run))
 
 
 def _train_one(
-    run: Run, options: argparse.Namespace, found: Found, accelerator: Accelerator, control: Control
+    run: Run,
+    options: argparse.Namespace,
+    found: Found,
+    accelerator: Accelerator,
+    control: Control,
+    published: set[Path],
 ) -> Trainer:
-    """Train one network to its end, or until told to stop."""
-    places = Places(folder_of(options.output, run), options.cache or options.output / "cache")
+    """Train one network to its end, or until told to stop; ``published`` gets the files that it has finished."""
+    places = Places(folder_of(options.output, run), cache_of(options))
     checkpoints = checkpoints_of(options)
+    told: set[Path] = set()
 
     def publish(trainer: Trainer) -> None:
-        list_in_manifest(checkpoints, write_checkpoints(weights_of(trainer.state()), checkpoints, run.classes))
+        written = write_checkpoints(weights_of(trainer.state()), checkpoints, run.classes)
+        published.update(written)
+        with going_on_without(checkpoints / MANIFEST, told):
+            enter_in_manifest(checkpoints, written)
 
-    trainer = Trainer(
-        run.config,
-        run.images,
-        places,
-        accelerator,
-        publish=None if run.is_demo_set else publish,
-        tensorboard=options.tensorboard,
-        data=_provenance(run, found),
-    )
-    _begin(trainer, options, run, accelerator)
-    trainer.run(control, options.until)
+    # The state is read by its owner alone: another run might replace it on its way out.
+    with own_run_folder(places.output, accelerator, goes_on=bool(options.resume)):
+        trainer = Trainer(
+            run.config,
+            run.images,
+            places,
+            accelerator,
+            publish=None if run.is_demo_set else publish,
+            tensorboard=options.tensorboard,
+            data=_provenance(run, found),
+        )
+        _begin(trainer, options, run, accelerator)
+        trainer.run(control, options.until)
     return trainer
 
 
@@ -128,9 +142,14 @@ def checkpoints_of(options: argparse.Namespace) -> Path:
     return Path(options.checkpoints or options.output / "checkpoints")
 
 
-def _finish(runs: list[Run], options: argparse.Namespace) -> str:
+def cache_of(options: argparse.Namespace) -> Path:
+    """Where the decoded images are kept."""
+    return Path(options.cache or options.output / "cache")
+
+
+def _finish(runs: list[Run], options: argparse.Namespace, published: set[Path]) -> str:
     """Write what belongs beside the weights; says where everything is."""
-    folder, cache = checkpoints_of(options), options.cache or options.output / "cache"
+    folder, cache = checkpoints_of(options), cache_of(options)
     images = [image for run in runs if run.classes for image in run.images]
     if images:
         size = runs[0].config.stages[-1].size
@@ -138,6 +157,7 @@ def _finish(runs: list[Run], options: argparse.Namespace) -> str:
     for run in runs:
         if run.is_demo_set:
             write_demo_set(weights_of(read_state(folder_of(options.output, run) / STATE_FILE)), folder)
-    if not runs[0].is_demo_set and images:
-        list_in_manifest(folder, [folder / STATISTICS_FILE])
+    finished = [*sorted(published), *([folder / STATISTICS_FILE] if images else [])]
+    if finished and not runs[0].is_demo_set:
+        list_in_manifest(folder, finished)  # the weights again: it may have been held open when they were written
     return f"{folder} holds {', '.join(sorted(file.name for file in folder.iterdir()))}"

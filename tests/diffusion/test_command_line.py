@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import errno
 import json
 import subprocess
 import sys
@@ -20,13 +21,14 @@ from core.colour import load_color_statistics
 from core.condition_embedding import build_unet
 from core.conditioned import CONDITIONED_FILE
 from core.demo_set import unpack_demo_set
+from core.download.manifest import Manifest, read_manifest, write_manifest
 from core.events import ImageSaved
 from core.generation import run
 from core.job import GenerationJob
 from core.paths import PROJECT_ROOT
 from core.presets import FAST, STANDARD, Preset
 from core.presets import PRESETS as JOB_PRESETS
-from diffusion import plan
+from diffusion import export, plan
 from diffusion.__main__ import build_parser, main
 from diffusion.config import PRESETS, Stage
 from diffusion.generate import job_from
@@ -234,6 +236,10 @@ def test_a_file_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["--classes", "MEL,MEL"], "named twice"),
         (["--classes", "DF"], "DF has 0 images"),
         (["--size", "15"], "size 15"),
+        (["--architecture", "demo", "--size", "0"], "size 0"),
+        (["--architecture", "demo", "--size", "-8"], "size -8"),
+        (["--cache", "README.md"], "README.md cannot be written (Not a directory); choose another with --cache"),
+        (["--checkpoints", "README.md/in"], "another with --checkpoints"),
         (["--architecture", "huge"], "'huge'"),
         (["--preset", "demo", "--size", "64"], "--size cannot be changed"),
         (["--condition", "metadata", "--size", "32"], "tells sex, age or site of 0 images"),
@@ -260,6 +266,70 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     assert main([*command, *options]) == 2
     assert named in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("size", [0, -8])
+def test_a_size_of_no_pixels_is_refused_for_metadata(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], size: int
+) -> None:
+    assert train(REAL_IMAGES, tmp_path / "run", "--condition", "metadata", "--size", size) == 2
+    assert f"The size {size} is not one of demo's" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_colours_of_images_of_no_pixels_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], size: int
+) -> None:
+    options = ["--output", str(tmp_path / "o"), "--cache", str(tmp_path / "cache"), "--size", str(size)]
+    assert main(["color-statistics", "--data", str(REAL_IMAGES), *options]) == 2
+    assert f"size {size}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_tensorboard_its_option_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    data = class_folders(tmp_path / "data", MEL=10)
+    assert train(data, tmp_path / "run", "--size", 16, "--tensorboard") == 2
+    assert "requirements-train.txt" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_manifest_that_cannot_be_written_is_named_and_costs_no_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, output = class_folders(tmp_path / "data", MEL=10), tmp_path / "run"
+    manifest = output / "checkpoints" / "manifest.json"
+    manifest.mkdir(parents=True)
+    assert train(data, output, "--size", 16, "--steps", 4, "--learning-rate", 1e-2) == 1
+    shown = capsys.readouterr()
+    assert shown.out.count(f"{manifest} cannot be written") == 1
+    assert f"error: {manifest} cannot be written" in shown.err
+    assert read_state(output / "MEL" / "state.pt")["step"] == 4
+    assert class_status(output / "checkpoints", "MEL").problem is None
+    assert main(["export", str(output / "MEL" / "state.pt"), "--output", str(manifest.parent)]) == 1
+    assert f"error: {manifest} cannot be written" in capsys.readouterr().err
+
+
+def test_what_a_held_manifest_missed_is_listed_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[Path] = []
+
+    def held_at_first(folder: Path, manifest: Manifest) -> None:
+        tries.append(folder)
+        if len(tries) <= 2:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        write_manifest(folder, manifest)
+
+    monkeypatch.setattr(export, "write_manifest", held_at_first)
+    data, output = class_folders(tmp_path / "data", MEL=10, NV=10), tmp_path / "run"
+    assert train(data, output, "--size", 16, "--steps", 2) == 0
+    assert set(read_manifest(output / "checkpoints").files) == {
+        "unet_MEL_best.pth",
+        "unet_NV_best.pth",
+        "color_statistics.json",
+    }
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from core.paths import PROJECT_ROOT
 from diffusion import stage_run
 from diffusion.__main__ import main
 from diffusion.config import Stage
+from diffusion.history import History, Measured
 from diffusion.state import read_state
 from tests.diffusion.examples import class_folders, config, make_networks_tiny, trainer
 
@@ -102,6 +103,25 @@ def test_a_full_disk_keeps_the_state_before(tmp_path: Path, monkeypatch: pytest.
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert read_state(run.places.state)["step"] == 2
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_disk_that_is_full_at_a_validation_does_not_end_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import resource
+
+    history = History(tmp_path, 0)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
+    try:
+        history.add(Measured(10, 64, 0.5, 0.5, 12.5))
+        history.add(Measured(20, 64, 0.4, 0.4, 12.5))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert capsys.readouterr().out.count("cannot be written (File too large)") == 2  # the table, and the picture
+    assert not list(tmp_path.iterdir())
+    history.add(Measured(30, 64, 0.3, 0.3, 12.5))
+    assert [row.step for row in History(tmp_path, 30).rows] == [10, 20, 30]
 
 
 def test_two_processes_train_as_one_does(tmp_path: Path) -> None:

@@ -164,6 +164,18 @@ def test_it_stops_early_and_publishes_the_best(tmp_path: Path, monkeypatch: pyte
     assert again.step == 10  # there is nothing left to learn
 
 
+def test_a_run_goes_on_without_the_curves_and_grids_that_it_cannot_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loss.csv").mkdir()
+    (tmp_path / "grids").touch()
+    run = trainer(config(Stage(16, 4, 4, 1e-3, 1e-3), validate_every=2, grid_every=2), tmp_path)
+    run.run()
+    assert read_state(run.places.state)["step"] == 4
+    said = capsys.readouterr().out
+    assert said.count("loss.csv cannot be written") == said.count("grids cannot be written") == 1
+
+
 def test_a_size_that_has_no_more_to_teach_makes_room_for_the_next(tmp_path: Path) -> None:
     stages = (Stage(8, 4, 40, 1e-3, 1e-3), Stage(16, 4, 4, 1e-3, 1e-3))
     published: list[int] = []
