@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,7 +18,10 @@ from core.events import Event
 
 _BLOCK_BYTES: Final = 1 << 20
 _PACKINGS: Final = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-_ENCRYPTED: Final = 0x1
+_UNREADABLE_FLAGS: Final = 0x1 | 0x20 | 0x40  # encrypted, a patch of another file, strongly encrypted
+# What zipfile raises when bits are wrong: besides its own error, those of the parts that it is made of, and
+# RuntimeError where a wrong flag asks for a password or for something that it has not got.
+DAMAGE: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def list_members(path: Path, limits: Limits | None = None) -> list[zipfile.ZipIn
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except zipfile.BadZipFile as error:
+    except DAMAGE as error:
         raise _no_zip(path) from error
     if min((member.header_offset for member in members), default=0) > 0:
         # zipfile reads an archive with something before it. A checkpoint is a zip too: of an outer archive that
@@ -77,7 +81,7 @@ def _refuse_unsafe(member: zipfile.ZipInfo) -> None:
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         raise DownloadError(f"The archive is refused: {member.filename!r} is a link or a device, not a file.")
-    if member.flag_bits & _ENCRYPTED or member.compress_type not in _PACKINGS:
+    if member.flag_bits & _UNREADABLE_FLAGS or member.compress_type not in _PACKINGS:
         raise DownloadError(f"The archive is refused: {member.filename!r} is encrypted or packed in an unusual way.")
 
 
@@ -115,5 +119,15 @@ def unpack(path: Path, member: zipfile.ZipInfo, target: Path) -> Iterator[Event]
                 file.write(block)
                 done += len(block)
                 yield meter.progress(done)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise SpoiledError(f"{member.filename} is damaged in the archive ({error})") from error
+    except DAMAGE as error:
+        reason = str(error) or "it ends too early"  # zipfile's EOFError says nothing
+        raise SpoiledError(f"{member.filename} is damaged in the archive ({reason})") from error
+
+
+def own_checksums_hold(path: Path) -> bool:
+    """Whether a file is an archive, as torch's weights are, and every checksum in it fits: no bit of it is wrong."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except DAMAGE:
+        return False

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
 
 from core.classes import CLASSES
-from core.download.content import opens
-from core.download.events import DownloadFinished, Installed, Kept
-from core.download.manifest import Entry, Manifest, read_manifest, write_manifest
+from core.download.archive import own_checksums_hold
+from core.download.aside import set_aside
+from core.download.content import is_demonstration, opens
+from core.download.events import DownloadFinished, FileStatus, Installed, Kept
+from core.download.manifest import Entry, read_manifest, write_manifest
 from core.download.status import file_status
 from core.errors import ArgumentError
 from core.events import Event
@@ -21,6 +23,8 @@ DEMO: Final = "demo"
 def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, None]:
     """Put the bundled set into a folder. What is there and opens stays; with ``force`` it is replaced.
 
+    A file that gives way is deleted only where it can be had again; any other is set aside under a new name.
+
     Raises:
         ArgumentError: the folder is a file; nothing was written.
         CheckpointError: the set cannot be written.
@@ -30,28 +34,39 @@ def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, 
 
     if folder.exists() and not folder.is_dir():
         raise ArgumentError(f"{folder} is not a folder; name another one with --dest.")
-    manifest = read_manifest(folder)
+    manifest, kept = read_manifest(folder), []
+    recorded = dict(manifest.files)
     names = [f"unet_{name}_best.pth" for name in CLASSES] + bundled_companions()
-    kept = [path for path in map(folder.joinpath, names) if path.is_file() and not _drop(path, manifest, force)]
+    for path in filter(Path.is_file, map(folder.joinpath, names)):
+        status = file_status(folder, path.name, recorded.get(path.name))
+        if not force and opens(path) and not _is_changed(status):
+            kept.append(Kept(path.name, "there already"))
+        elif not force and opens(path) and own_checksums_hold(path):
+            # Written over the recorded file on purpose: from now on it counts as the user's, not as a damaged one.
+            del manifest.files[path.name]
+            kept.append(Kept(path.name, "not of the demonstration set, so left alone; --force replaces it"))
+        else:
+            yield from _clear(path, status)
     written = unpack_demo_set(folder)
-    for path in kept:
-        yield Kept(path.name, "there already")
+    yield from kept
     for path in written:
         entry = Entry(path.name, path.stat().st_size, sha256_of(path), DEMO)
         manifest.files[path.name] = entry
         yield Installed(path.name, entry.bytes or 0, entry.sha256 or "")
-    if written:
+    if manifest.files != recorded:
         write_manifest(folder, manifest)
     yield DownloadFinished(folder, len(written), len(kept))
 
 
-def _drop(path: Path, manifest: Manifest, force: bool) -> bool:
-    """Remove a file that the set replaces: any with ``force``, else one that is damaged."""
-    entry = manifest.files.get(path.name)
-    spoiled = (
-        entry is not None and entry.source == DEMO and file_status(path.parent, path.name, entry).state == "damaged"
-    )
-    if force or spoiled or not opens(path):
+def _is_changed(status: FileStatus) -> bool:
+    """Whether a file is not the one that was unpacked under its name."""
+    return status.source == DEMO and status.state == "damaged"
+
+
+def _clear(path: Path, status: FileStatus) -> Iterator[Event]:
+    """Free a name for a file of the set."""
+    bundled = status.state == "unrecorded" and opens(path) and is_demonstration(path)
+    if bundled or status.state == "whole":
         path.unlink()
-        return True
-    return False
+    else:
+        yield set_aside(path, "gives way to the demonstration set")

@@ -14,6 +14,7 @@ from typing import Final
 import filelock
 
 from core.classes import CLASSES
+from core.download.aside import set_aside
 from core.download.content import belongs, check_content, class_of, is_demonstration, opens
 from core.download.drive import DRIVE_URL
 from core.download.events import DownloadFinished, Installed, Kept, Planned, Skipped
@@ -25,12 +26,11 @@ from core.download.patience import Patience
 from core.download.space import require_space
 from core.download.status import file_status
 from core.errors import ArgumentError, CheckpointError, DownloadError
-from core.events import Event, Notice
+from core.events import Event
 from core.files import sha256_of
 
 STAGING: Final = ".download"
 _LOCK: Final = ".download.lock"
-_OLD_SUFFIX: Final = ".bak"
 
 
 @dataclass(frozen=True)
@@ -174,10 +174,7 @@ class _Run:
         """Keep a file that opens but is not the recorded one: it may be the user's own work."""
         path, entry = self._folder / name, self._manifest.files.get(name)
         if file_status(self._folder, name, entry).state == "damaged" and opens(path):
-            path.replace(path.with_name(name + _OLD_SUFFIX))
-            yield Notice(
-                f"{name} had been changed since it was fetched; the changed file is kept as {name}{_OLD_SUFFIX}."
-            )
+            yield set_aside(path, "had been changed since it was fetched")
 
     def _reason_to_keep(self, name: str, sha256: str | None) -> str | None:
         """Why a file stays as it is; None when it is to be fetched."""

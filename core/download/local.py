@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
-from core.download.archive import list_members, plain_name, unpack
+from core.download.archive import DAMAGE, list_members, plain_name, unpack
 from core.download.events import Meter
 from core.download.fetch import Network
 from core.download.http import SpoiledError
@@ -60,10 +61,25 @@ class ZipSource:
     def offer(self, staging: Path, network: Network) -> Generator[Event, None, list[Item]]:  # noqa: ARG002
         """Look through the archive and list its files."""
         yield from ()
+        with self._refused_if_spoiled():
+            return [self._guarded(item) for item in items_of_zip(self.path)]
+
+    def _guarded(self, item: Item) -> Item:
+        """Damage inside a member shows only when it is unpacked."""
+
+        def deliver(target: Path) -> Iterator[Event]:
+            with self._refused_if_spoiled():
+                yield from item.deliver(target)
+
+        return replace(item, deliver=deliver)
+
+    @contextlib.contextmanager
+    def _refused_if_spoiled(self) -> Iterator[None]:
+        # Unlike a downloaded archive it is not dropped: it is the user's file.
         try:
-            return items_of_zip(self.path)
+            yield
         except SpoiledError as error:
-            raise DownloadError(f"{self.path} cannot be unpacked: {error}.") from error
+            raise DownloadError(f"{self.path} cannot be unpacked: {error}; get a fresh copy of it.") from error
 
 
 def items_of_zip(path: Path) -> list[Item]:
@@ -89,7 +105,7 @@ def _read_json(path: Path, member: ZipInfo) -> object:
     try:
         with ZipFile(path) as archive:
             return json.loads(archive.read(member))
-    except (BadZipFile, ValueError) as error:
+    except (*DAMAGE, ValueError) as error:
         raise SpoiledError(f"{MANIFEST} is damaged in the archive") from error
 
 

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from core.download.archive import Limits, list_members, plain_name, unpack
+from core.download.archive import Limits, list_members, own_checksums_hold, plain_name, unpack
 from core.download.http import SpoiledError
 from core.errors import DownloadError
 from tests.core.download.examples import zip_of
@@ -78,12 +78,13 @@ def test_a_bomb_that_lies_about_its_size_is_cut_there(written, tmp_path):
 def test_encrypted_and_oddly_packed_members_are_refused(written):
     with pytest.raises(DownloadError, match="encrypted or packed"):
         list_members(written(("a.txt", b"x" * 100), packing=zipfile.ZIP_LZMA))
-    path = written(("a.txt", b"x"))
-    data = bytearray(path.read_bytes())
-    data[data.rindex(b"PK\x01\x02") + 8] |= 1
-    path.write_bytes(data)
-    with pytest.raises(DownloadError, match="encrypted or packed"):
-        list_members(path)
+    for flag in (0x1, 0x20, 0x40):  # encrypted, a patch, strongly encrypted
+        path = written(("a.txt", b"x"))
+        data = bytearray(path.read_bytes())
+        data[data.rindex(b"PK\x01\x02") + 8] |= flag
+        path.write_bytes(data)
+        with pytest.raises(DownloadError, match="encrypted or packed"):
+            list_members(path)
 
 
 def test_two_files_of_one_name_are_refused(written):
@@ -124,3 +125,17 @@ def test_an_archive_that_broke_off_behind_a_checkpoint_is_not_taken_for_the_chec
     assert zipfile.is_zipfile(tmp_path / "a.zip")
     with pytest.raises(SpoiledError, match="not a whole zip archive"):
         list_members(tmp_path / "a.zip")
+
+
+def test_a_file_proves_itself_by_its_own_checksums(written):
+    path = written(("a.txt", b"0123456789" * 100), packing=zipfile.ZIP_STORED)
+    whole = path.read_bytes()
+    assert own_checksums_hold(path)
+    central = whole.rindex(b"PK\x01\x02")
+    for at, bit in [(500, 0x1), (central + 8, 0x1), (central + 8, 0x40), (central + 16, 0x1), (central, 0x1)]:
+        data = bytearray(whole)
+        data[at] ^= bit
+        path.write_bytes(data)
+        assert not own_checksums_hold(path)
+    path.write_bytes(b"{}")
+    assert not own_checksums_hold(path)

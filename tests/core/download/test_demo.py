@@ -1,13 +1,17 @@
 """The bundled set, through the same door."""
 
+import io
 import json
+import shutil
 
 import pytest
+import torch
 
 from core.classes import CLASSES
 from core.download import folder_status, unpack_demo
 from core.download.events import Installed, Kept
 from core.errors import ArgumentError
+from core.events import Notice
 from tests.core.download.examples import contents, run, zip_of
 
 
@@ -19,20 +23,102 @@ def unpacked(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def folder(unpacked, tmp_path):
+    return shutil.copytree(unpacked, tmp_path / "models")
+
+
+def flipped(data):
+    """As a tired disk gives it back."""
+    changed = bytearray(data)
+    changed[len(data) // 2] ^= 1
+    return bytes(changed)
+
+
+def weights(*values):
+    stream = io.BytesIO()
+    torch.save({"fc.bias": torch.tensor(values)}, stream)
+    return stream.getvalue()
+
+
+def names(kind, events):
+    return [event.name for event in events if isinstance(event, kind)]
+
+
+def told(events):
+    return [event.text for event in events if isinstance(event, Notice)]
+
+
 def test_all_classes_are_whole_and_recorded(unpacked):
     assert {status.state for status in folder_status(unpacked, thorough=True)} == {"whole"}
     assert {entry["source"] for entry in json.loads((unpacked / "manifest.json").read_text())["files"]} == {"demo"}
 
 
-def test_again_only_what_is_damaged(unpacked):
-    whole = (unpacked / "unet_DF_best.pth").read_bytes()
-    flipped = bytearray(whole)
-    flipped[len(whole) // 2] ^= 1
-    (unpacked / "unet_DF_best.pth").write_bytes(flipped)
-    events = list(unpack_demo(unpacked))
-    assert [event.name for event in events if isinstance(event, Installed)] == ["unet_DF_best.pth"]
-    assert sum(isinstance(event, Kept) for event in events) == len(CLASSES) + 1
-    assert (unpacked / "unet_DF_best.pth").read_bytes() == whole
+def test_again_only_what_is_damaged(folder):
+    file = folder / "unet_DF_best.pth"
+    whole = file.read_bytes()
+    file.write_bytes(flipped(whole))
+    events = list(unpack_demo(folder))
+    assert names(Installed, events) == ["unet_DF_best.pth"]
+    assert len(names(Kept, events)) == len(CLASSES) + 1
+    assert file.read_bytes() == whole
+
+
+def test_what_gives_way_is_set_aside_each_time_under_a_name_of_its_own(folder):
+    file = folder / "unet_DF_best.pth"
+    before = contents(folder)
+    for name in ("unet_DF_best.pth.bak", "unet_DF_best.pth.2.bak"):
+        file.write_bytes(flipped(before["unet_DF_best.pth"]) + name.encode())
+        before[name] = file.read_bytes()
+        assert [text for text in told(unpack_demo(folder)) if text.endswith(f"is kept as {name}.")]
+    assert contents(folder) == before
+
+
+def test_the_users_own_models_stay(folder, checkpoints):
+    """They lie over recorded files; that they were written, and did not rot, is told by their own checksums."""
+    mine = {"unet_MEL_best.pth": checkpoints["unet_MEL_best.pth"], "classifier.pth": weights(1.0, 2.0)}
+    for name, data in mine.items():
+        (folder / name).write_bytes(data)
+    before = contents(folder)
+    events = list(unpack_demo(folder))
+    assert contents(folder) == before
+    assert names(Installed, events) == told(events) == []
+    assert {event.name for event in events if isinstance(event, Kept) and "--force" in event.reason} == set(mine)
+    assert {status.state for status in folder_status(folder, thorough=True)} == {"whole", "unrecorded"}
+    list(unpack_demo(folder))
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "mine", "recorded"),
+    [
+        ("color_statistics.json", b'{"MEL": {"rgb": {"mean": [1, 2, 3], "std": [4, 5, 6]}}}', True),
+        ("classifier.pth", b"\x80\x02cos\nsystem\n.", True),
+        ("classifier.pth", b"\x80\x02cos\nsystem\n.", False),
+    ],
+    ids=["a table has no checksums", "a pickled network", "a pickled network without a record"],
+)
+def test_what_may_be_the_users_is_never_deleted(folder, name, mine, recorded):
+    before = contents(folder)
+    (folder / name).write_bytes(mine)
+    if not recorded:
+        (folder / "manifest.json").unlink()
+    assert told(unpack_demo(folder)) == [
+        f"{name} gives way to the demonstration set; what was there is kept as {name}.bak."
+    ]
+    assert contents(folder) == {**before, name + ".bak": mine}
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_force_replaces_the_set_and_sets_aside_what_is_none_of_it(folder, recorded):
+    before = contents(folder)
+    mine = weights(1.0)
+    (folder / "classifier.pth").write_bytes(mine)
+    if not recorded:  # as after the first start of the program
+        (folder / "manifest.json").unlink()
+    events = list(unpack_demo(folder, force=True))
+    assert len(names(Installed, events)) == len(CLASSES) + 2
+    assert contents(folder) == {**before, "classifier.pth.bak": mine}
 
 
 def test_published_models_take_the_place_of_the_bundled_ones(unpacked, server, models, tmp_path):

@@ -68,6 +68,19 @@ def test_a_changed_file_that_opens_is_kept_beside(source, models, newer_models, 
     assert contents(folder) == {**models, "unet_DF_best.pth.bak": mine}
 
 
+def test_what_was_set_aside_before_stays(source, models, newer_models, folder):
+    run(source, folder)
+    kept = {
+        "unet_DF_best.pth.bak": newer_models["unet_DF_best.pth"],
+        "unet_DF_best.pth.2.bak": models["unet_MEL_best.pth"],
+    }
+    for name, mine in kept.items():
+        (folder / "unet_DF_best.pth").write_bytes(mine)
+        again = run(source, folder)
+        assert [event.text for event in again if isinstance(event, Notice) and event.text.endswith(f" {name}.")]
+    assert contents(folder) == {**models, **kept}
+
+
 def test_the_users_own_model_is_left_alone_until_forced(source, models, newer_models, folder):
     folder.mkdir()
     mine = newer_models["unet_DF_best.pth"]
