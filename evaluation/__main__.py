@@ -36,9 +36,10 @@ def _evaluate(job: EvaluationJob) -> int:
     copies = {"copies": len(found.copies), "suspicious": found.suspicious.hits, "images": found.suspicious.cases}
     tell("finished", main=str(files[0]), files=[str(file) for file in files], summary=summarise(evaluation), **copies)
     if job.fail_on_copies and found.accuses:
+        what = "Copies were found" if found.copies else "More images than chance explains are near to real ones"
         tell(
             "error",
-            text=f"Copies were found: {len(found.copies)} of {found.suspicious.cases} images beyond chance, "
+            text=f"{what}: {len(found.copies)} of {found.suspicious.cases} images beyond chance, "
             f"{found.suspicious.hits} suspiciously near to a real one; see {files[0]}.",
         )
         return FAILED

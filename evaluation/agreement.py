@@ -66,11 +66,11 @@ class Agreement:
 def agreement(generated: Side, real: Side, seed: int) -> Work[list[Agreement]]:
     """Let every judge that can be had look at both sides."""
     yield Progress("Class agreement", 0, 2)
-    tested, rest, by_rule = held_out_and_rest(real.labels, real.lesions, np.random.default_rng(seed))
+    tested, rest, by_rule = held_out_and_rest(real.labels, real.lesions, real.named, np.random.default_rng(seed))
     if not by_rule:
         yield Warned(
             "Class agreement and usefulness are tested on real lesions drawn at random, which the models may have been "
-            "trained on: too few lie in the tenth that this project's trainings leave out."
+            "trained on: too few that a table names lie in the tenth that this project's trainings leave out."
         )
     names, of_real = real.labels, real.labels[tested]
     found = []

@@ -10,14 +10,13 @@ from typing import Any, Final
 from core.errors import ArgumentError, OutputFolderError
 from core.files import write_whole
 from core.report import Section, Table, write_report
-from evaluation.image_sets import read_set
 from evaluation.job import ComparisonJob
 from evaluation.pictures import common_size
-from evaluation.progress import Whole, Work
+from evaluation.progress import Whole, Work, result_of
 from evaluation.report import JSON_FILE, write_results
 from evaluation.resemblance import ALL
 from evaluation.results import RESULT_FORMAT, versions
-from evaluation.run import evaluate
+from evaluation.run import evaluate, find_images
 from evaluation.summary import heading
 
 HTML_FILE: Final = "comparison.html"
@@ -32,19 +31,51 @@ def compare(job: ComparisonJob) -> Work[list[Path]]:
     Raises:
         ArgumentError: a set cannot be used, or two were not measured against the same.
     """
-    new = [folder for folder in job.sets if not (folder / JSON_FILE).is_file()]
-    size = common_size(*([image.path for image in read_set(folder, ())] for folder in new)) if new else 0
+    sets: dict[str, Path] = {}
+    for folder in job.sets:
+        sets[_unique(folder.resolve().name, sets)] = folder
+    finished = {name: read_result(folder) for name, folder in sets.items() if (folder / JSON_FILE).is_file()}
+    new = {name: folder for name, folder in sets.items() if name not in finished}
+    size = _planned_size(job, finished, new) if new else 0
     whole = Whole([1.0] * len(new))
     results: dict[str, dict[str, Any]] = {}
-    for number, folder in enumerate(job.sets, 1):
-        source = folder
-        if folder in new:
-            source = job.output / f"{number}-{folder.resolve().name}"
-            evaluation = job.evaluation_of(folder, source, size)
-            write_results((yield from whole.part(evaluate(evaluation))))
-        results[_unique(folder.resolve().name, results)] = read_result(source)
+    for number, (name, folder) in enumerate(sets.items(), 1):
+        if name in finished:
+            results[name] = finished[name]
+            continue
+        output = job.output / f"{number}-{folder.resolve().name}"
+        write_results((yield from whole.part(evaluate(job.evaluation_of(folder, output, size)))))
+        results[name] = read_result(output)
     check_comparable(results)
     return _write(job.output, results)
+
+
+def _planned_size(job: ComparisonJob, finished: Mapping[str, Mapping[str, Any]], new: Mapping[str, Path]) -> int:
+    """The size at which new sets are evaluated: that of the finished ones, else what suits them and the real images.
+
+    Raises:
+        ArgumentError: a set cannot be used, or would turn out not to be comparable after minutes of work.
+    """
+    jobs = {name: job.evaluation_of(folder, job.output, 0) for name, folder in new.items()}
+    found = {name: result_of(find_images(one)) for name, one in jobs.items()}  # evaluate() tells their warnings
+    known = next(iter(finished.values()))["basis"] if finished else {}
+    _, real, _ = next(iter(found.values()))  # the same for all whose classes are the same
+    images = [*(generated for generated, _, _ in found.values()), real]
+    size: int = known["size"] if finished else common_size(*([one.path for one in side] for side in images))
+    planned = {
+        name: {
+            "basis": {
+                **known,
+                "size": one.size or size,
+                "classes": list(dict.fromkeys(image.class_name for image in found[name][0])),
+                "quick": one.quick,
+                "seed": one.seed,
+            }
+        }
+        for name, one in jobs.items()
+    }
+    check_comparable({**finished, **planned})
+    return size
 
 
 def read_result(folder: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from evaluation.progress import Progress, Whole, Work
 from evaluation.registration import best_match, coarse_fields
 from evaluation.retrieval import Neighbours, nearest_features, nearest_pixels, small_parts
 from evaluation.sides import Side
-from evaluation.thresholds import RATE, Threshold, threshold_of
+from evaluation.thresholds import FALSE_SHARES, Threshold, chance_of, threshold_of
 
 PIXELS: Final = "pixels"
 _CANDIDATES: Final = 6  # of each feature space
@@ -72,14 +72,19 @@ class CopyFindings:
         return tuple(suspicion for suspicion in self.ranking if suspicion.is_copy)
 
     @property
+    def rate(self) -> float:
+        """What share of images that are no copies may be suspicious, as far as the control can tell."""
+        return sum(threshold.rate for threshold in self.thresholds)
+
+    @property
     def accuses(self) -> bool:
-        """Whether there are copies: single ones, or more suspicious images than the control's rate explains."""
-        return bool(self.copies) or self.suspicious.interval[0] > max(RATE, self.control.value)
+        """Whether there are copies: single ones, or more suspicious images than such a control explains."""
+        return bool(self.copies) or chance_of(self.suspicious, self.control.cases, self.rate) <= FALSE_SHARES
 
     def to_json(self, generated: Side, real: Side, listed: int = 50) -> dict[str, Any]:
         """Plain JSON values, with the ``listed`` most suspicious pairs by file name."""
         return {
-            "rate": RATE,
+            "rate": self.rate,
             "copies": len(self.copies),
             "suspicious": self.suspicious.to_json(),
             "control": self.control.to_json(),
@@ -132,7 +137,7 @@ def find_copies(
     of_control[PIXELS] = yield from whole.part(
         _laid_over(real.pictures[drawn], real, fields, of_control, pixels_of_control, others, "real images")
     )
-    return _judged(of_set, of_control)
+    return judged(of_set, of_control)
 
 
 class _Shares(Whole):
@@ -168,7 +173,8 @@ def _laid_over(
     return Neighbours(np.array(places)[:, None], np.array(nearness))
 
 
-def _judged(of_set: Mapping[str, Neighbours], of_control: Mapping[str, Neighbours]) -> CopyFindings:
+def judged(of_set: Mapping[str, Neighbours], of_control: Mapping[str, Neighbours]) -> CopyFindings:
+    """What the nearness of the set and of the control in each space, ``PIXELS`` among them, says together."""
     size = len(next(iter(of_set.values())).nearness)
     nearness = {space: (_finite(of_set[space]), _finite(of_control[space])) for space in of_set}
     thresholds = tuple(threshold_of(space, nearness[space][1], size, len(of_set)) for space in of_set)
@@ -190,21 +196,20 @@ def _ranked(
 ) -> tuple[Suspicion, ...]:
     excess = np.stack([(nearness[limit.space][0] - limit.suspicious) / limit.scale for limit in thresholds])
     copied = np.any([nearness[limit.space][0] > limit.copy for limit in thresholds], axis=0)
-    correlations = 1 - np.exp(-of_set[PIXELS].nearness)
-    ranked = []
-    for place in np.argsort(-excess.max(axis=0), kind="stable").tolist():
-        space = thresholds[int(excess[:, place].argmax())].space
-        ranked.append(
-            Suspicion(
-                generated=place,
-                real=int(of_set[space].places[place, 0]),
-                space=space,
-                correlation=float(correlations[place]),
-                excess=float(excess[:, place].max()),
-                is_copy=bool(copied[place]),
-            )
+    correlations = (1 - np.exp(-of_set[PIXELS].nearness)).tolist()
+    most, where = excess.max(axis=0), excess.argmax(axis=0)
+    nearest = np.choose(where, [of_set[limit.space].places[:, 0] for limit in thresholds]).tolist()
+    return tuple(
+        Suspicion(
+            generated=place,
+            real=nearest[place],
+            space=thresholds[where[place]].space,
+            correlation=correlations[place],
+            excess=float(most[place]),
+            is_copy=bool(copied[place]),
         )
-    return tuple(ranked)
+        for place in np.argsort(-most, kind="stable").tolist()
+    )
 
 
 def _finite(found: Neighbours) -> np.ndarray:

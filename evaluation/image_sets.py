@@ -20,11 +20,19 @@ _LOOKED_AT: Final = 20
 
 @dataclass(frozen=True)
 class FoundImage:
-    """An image file: its class, and the lesion that it shows (its own name where nothing tells)."""
+    """An image file: its class, and the lesion that it shows.
+
+    Attributes:
+        path: the file.
+        class_name: class code.
+        lesion_id: of a table; a name that no other image has where none tells.
+        is_named: whether a table tells. The trainings may have known the lesion by another name where none does.
+    """
 
     path: Path
     class_name: str
     lesion_id: str
+    is_named: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,9 @@ def read_real(folder: Path, classes: Sequence[str]) -> RealImages:
     if not folder.is_dir():
         raise ArgumentError(f"There is no folder of real images {folder}.")
     table = _find_table(folder)
-    lesions = {row["image_id"]: row["lesion_id"] for row in table}
+    lesions = {row["image_id"]: row["lesion_id"] for row in table if row["lesion_id"]}
     if table and "dx" in table[0] and (folder / "images").is_dir():
-        images = tuple(_listed(folder / "images", table, classes))
+        images = tuple(_listed(folder / "images", table, classes, lesions))
     else:
         images = tuple(_class_folders(folder, classes, lesions))
     if not images:
@@ -109,15 +117,23 @@ def _class_folders(folder: Path, classes: Sequence[str], lesions: Mapping[str, s
     for name in classes:
         for path in sorted((folder / name).glob("*")):
             if path.suffix.lower() in SUFFIXES:
-                yield FoundImage(path, name, lesions.get(path.stem, f"{name}/{path.stem}"))
+                yield _found(path, name, lesions)
 
 
-def _listed(folder: Path, table: Sequence[Mapping[str, str]], classes: Sequence[str]) -> Iterator[FoundImage]:
+def _listed(
+    folder: Path, table: Sequence[Mapping[str, str]], classes: Sequence[str], lesions: Mapping[str, str]
+) -> Iterator[FoundImage]:
     files = {path.stem: path for path in sorted(folder.glob("*")) if path.suffix.lower() in SUFFIXES}
     for row in table:
         name, path = (row["dx"] or "").upper(), files.get(row["image_id"])
         if path is not None and name in classes:
-            yield FoundImage(path, name, row["lesion_id"])
+            yield _found(path, name, lesions)
+
+
+def _found(path: Path, class_name: str, lesions: Mapping[str, str]) -> FoundImage:
+    """An image of a class, with the lesion that goes with its name."""
+    named = lesions.get(path.stem)
+    return FoundImage(path, class_name, named or f"{class_name}/{path.stem}", named is not None)
 
 
 def _find_table(folder: Path) -> list[dict[str, str]]:

@@ -59,8 +59,8 @@ def evaluate(job: EvaluationJob) -> Work[Evaluation]:
 
 
 def _evaluate(job: EvaluationJob, started: float, warnings: list[str]) -> Work[Evaluation]:
-    effort = QUICK if job.quick else FULL
-    generated_images, real_images, has_lesions = yield from _found(job, effort)
+    effort = _effort_of(job)
+    generated_images, real_images, has_lesions = yield from find_images(job)
     networks, to_know = open_networks(job.features, job.checkpoints, resolve_device(job.device))
     for text in to_know:
         yield Warned(text)
@@ -105,8 +105,12 @@ class _Shares(Whole):
         super().__init__([_READ / 10, _READ, *features, *figures])
 
 
-def _found(job: EvaluationJob, effort: Effort) -> Work[tuple[Sequence[FoundImage], Sequence[FoundImage], bool]]:
-    """The images of both sides, classes without real images left out."""
+def find_images(job: EvaluationJob) -> Work[tuple[Sequence[FoundImage], Sequence[FoundImage], bool]]:
+    """The images of both sides, classes without real images left out, and whether a table names lesions.
+
+    Raises:
+        ArgumentError: the set or the real images cannot be used.
+    """
     refuse_same(job.images, job.real)
     generated = read_set(job.images, job.classes)
     classes = list(dict.fromkeys(image.class_name for image in generated))
@@ -121,10 +125,14 @@ def _found(job: EvaluationJob, effort: Effort) -> Work[tuple[Sequence[FoundImage
             "No table says which real images show one lesion: each counts as a lesion of its own, so floors may be "
             "too low, and copies of a lesion with several images too few."
         )
-    chosen = _some_of_each(real.images, effort.real_of_class, job.seed)
+    chosen = _some_of_each(real.images, _effort_of(job).real_of_class, job.seed)
     if len(chosen) < len(real.images):
         yield Warned(f"Quick: {len(chosen):,} of {len(real.images):,} real images were used, for copies too.")
     return generated, chosen, real.has_lesions
+
+
+def _effort_of(job: EvaluationJob) -> Effort:
+    return QUICK if job.quick else FULL
 
 
 def _some_of_each(images: Sequence[FoundImage], most: int, seed: int) -> Sequence[FoundImage]:

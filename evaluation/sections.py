@@ -14,7 +14,7 @@ from evaluation.plots import confusion_plot, embedding_plot, nearness_plot, pair
 from evaluation.resemblance import Figure
 from evaluation.results import Evaluation
 from evaluation.summary import heading, percent
-from evaluation.thresholds import FALSE_COPIES, RATE
+from evaluation.thresholds import FALSE_COPIES
 from evaluation.usefulness import ARMS, Usefulness
 
 _METRICS: Final = ("kid", "fid", "precision", "recall", "density", "coverage", "diversity")
@@ -121,7 +121,7 @@ def _copies(evaluation: Evaluation) -> Iterator[Block]:
         "distance to the nearest over the mean distance to the next fifty), and laid over the nearest of them, turned, "
         "mirrored or as a part, whatever its colours (nearness: minus the logarithm of one less the correlation). Real "
         "images, which may not find their own lesion, are the control. Suspicious: nearer than all but "
-        f"{percent(RATE)} of the control. Copy: so near that a whole set without copies would have one with a "
+        f"{percent(found.rate)} of the control. Copy: so near that a whole set without copies would have one with a "
         f"probability of {percent(FALSE_COPIES)}."
     )
     rows: list[tuple[Cell, ...]] = [

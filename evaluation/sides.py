@@ -48,6 +48,11 @@ class Side:
         """Lesion of each image, (N,)."""
         return np.array([image.lesion_id for image in self.images], dtype=str)
 
+    @property
+    def named(self) -> np.ndarray:
+        """Whether a table names the lesion of each image, bool (N,)."""
+        return np.array([image.is_named for image in self.images], dtype=bool)
+
     def counts(self) -> dict[str, int]:
         """Images per class, in the order in which classes occur."""
         names = list(dict.fromkeys(self.labels.tolist()))

@@ -51,17 +51,25 @@ def mixed_as(
 
 
 def held_out_and_rest(
-    labels: np.ndarray, lesions: np.ndarray, rng: np.random.Generator, least: int = 2
+    labels: np.ndarray, lesions: np.ndarray, named: np.ndarray, rng: np.random.Generator, least: int = 2
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Real images to test on, the others, and whether this project's trainings left out the former.
 
-    Those are the lesions that ``is_held_out`` names. Where they leave a class with fewer than ``least`` lesions, a
-    quarter of the lesions of each class is drawn instead, and a model may have seen them.
+    Those are the lesions that ``is_held_out`` names, of those that a table names: the trainings may have known the
+    others by a name with another hash. Where they leave a class with fewer than ``least`` lesions, a quarter of the
+    lesions of each class is drawn instead, and a model may have seen them.
+
+    Args:
+        labels: class of each image, (N,).
+        lesions: lesion of each image, (N,).
+        named: whether a table names it, bool (N,).
+        rng: draws.
+        least: lesions of each class in the test.
 
     Returns:
         Places of the test, places of the rest, whether the project's rule decided.
     """
-    by_rule = np.array([is_held_out(lesion) for lesion in lesions.tolist()])
+    by_rule = named & np.array([is_held_out(lesion) for lesion in lesions.tolist()])
     names = np.unique(labels)
     if all(len(np.unique(lesions[by_rule & (labels == name)])) >= least for name in names):
         return np.flatnonzero(by_rule), np.flatnonzero(~by_rule), True

@@ -9,7 +9,6 @@ from evaluation.agreement import PROBE, Agreement
 from evaluation.intervals import Share
 from evaluation.networks import CLASSIFIER
 from evaluation.results import Evaluation
-from evaluation.thresholds import RATE
 from evaluation.usefulness import BOTH, REAL, SYNTHETIC, Usefulness
 
 _JUDGES: Final = {
@@ -86,9 +85,9 @@ def _copies(evaluation: Evaluation) -> Iterator[str]:
         )
     else:
         text = "Copies: no image is a copy of a real one beyond what chance explains."
-    allowed = f"at most {percent(RATE)} by construction"
-    if found.control.value > RATE:  # the threshold of a copy is the lower one then
-        allowed = f"more than {percent(RATE)}: they are few, or there are copies among them that no table names"
+    allowed = f"at most {percent(found.rate)} by construction"
+    if found.control.value > found.rate:  # the threshold of a copy is the lower one then
+        allowed = f"more than {percent(found.rate)}: there may be copies among them that no table names"
     yield (
         f"{text} Suspiciously near to a real image: {with_interval(found.suspicious)}; of real images to those of "
         f"other lesions {percent(found.control.value)} ({allowed})."

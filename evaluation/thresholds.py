@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy import stats
+
+from evaluation.intervals import Share
 
 RATE: Final = 0.01
-"""Share of unsuspicious images that may be called suspicious, over all spaces together."""
+"""Share of unsuspicious images that may be called suspicious, over all spaces together; more with a small control."""
 FALSE_COPIES: Final = 0.05
 """False accusations of copying to be expected of a whole set without copies."""
+FALSE_SHARES: Final = 0.01
+"""Probability that so many images of a whole set without copies are suspicious that they accuse it."""
 _TAIL_SHARE: Final = 0.1
 _TAIL_LEAST: Final = 10
 _SMALLEST_SCALE: Final = 1e-3
@@ -55,3 +60,21 @@ def threshold_of(space: str, control: np.ndarray, set_size: int, spaces: int) ->
     copy = min(_HIGHEST, float(tail[-1]) + scale * known * (max(1.0, 1 / chance) ** (1 / known) - 1))
     suspicious = min(copy, float(ordered[rank - 1]))
     return Threshold(space, suspicious, copy, scale, rank / (len(ordered) + 1))
+
+
+def chance_of(suspicious: Share, control: int, rate: float) -> float:
+    """How probable at least so many suspicious images are in a set exchangeable with the control.
+
+    Each threshold cuts off as many of the control's blocks as its rank says, and what they all leave is a tolerance
+    region (J. W. Tukey, Ann. Math. Statist. 18, 1947): the share outside follows a beta law, whatever the spaces have
+    to do with one another. That law is wide where the control is small, which a bare comparison with ``rate`` forgets.
+
+    Args:
+        suspicious: images of the set beyond a threshold in at least one space.
+        control: images in the control.
+        rate: sum of the rates of the thresholds.
+    """
+    cut_off = round(rate * (control + 1))
+    if cut_off > control:
+        return 1.0
+    return float(stats.betabinom.sf(suspicious.hits - 1, suspicious.cases, cut_off, control + 1 - cut_off))

@@ -101,7 +101,7 @@ def usefulness(
     generated: Side, real: Side, inputs: Callable[[Side], np.ndarray], train: Trainer, kind: str, seeds: int, seed: int
 ) -> Work[Usefulness | None]:
     """Run the experiment on two sides; None, with a warning, where fewer than two classes can be tested."""
-    tested, rest, by_rule = held_out_and_rest(real.labels, real.lesions, np.random.default_rng(seed))
+    tested, rest, by_rule = held_out_and_rest(real.labels, real.lesions, real.named, np.random.default_rng(seed))
     sides = (real.labels[rest], real.labels[tested], generated.labels)
     classes = tuple(name for name in CLASSES if all(name in set(side) for side in sides))
     if len(classes) < 2:

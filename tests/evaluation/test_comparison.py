@@ -5,13 +5,40 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core.errors import ArgumentError
 from evaluation.comparison import check_comparable, compare, markdown, tables
-from evaluation.job import ComparisonJob
-from evaluation.progress import result_of
+from evaluation.job import ComparisonJob, EvaluationJob
+from evaluation.progress import Progress, Work, result_of
+from evaluation.results import Evaluation
 from tests.evaluation.conftest import Evaluated
+from tests.evaluation.examples import lesion, write_real, write_set
+
+
+class AskedError(Exception):
+    """An evaluation was asked for, which would have taken minutes."""
+
+    def __init__(self, job: EvaluationJob) -> None:
+        super().__init__(job)
+        self.job = job
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is evaluated: what is asked for is raised."""
+
+    def evaluate(job: EvaluationJob) -> Work[Evaluation]:
+        yield Progress("Evaluating", 0, 1)
+        raise AskedError(job)
+
+    monkeypatch.setattr("evaluation.comparison.evaluate", evaluate)
+
+
+def drawn(size: int, *names: str) -> dict[str, list[np.ndarray]]:
+    """Two pictures of each class."""
+    return {name: [lesion(seed, name, size) for seed in (1, 2)] for name in names}
 
 
 @pytest.fixture
@@ -70,6 +97,53 @@ def test_a_set_that_is_not_evaluated_needs_real_images(results: dict[str, Path],
     job = ComparisonJob((results["good"], folders[0]), results["good"].parent / "o", {})
     with pytest.raises(ArgumentError, match="add --real"):
         result_of(compare(job))
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_new_set_is_evaluated_at_the_size_of_the_finished_one(
+    results: dict[str, Path], folders: tuple[Path, ...], tmp_path: Path
+) -> None:
+    """The finished one has 64 px, the new one 128 px, and both images and real images of 96 px would do."""
+    new = write_set(tmp_path / "new", drawn(128, "MEL", "NV"))
+    real = write_real(tmp_path / "large", drawn(96, "MEL", "NV"))
+    for sets in ((results["good"], new), (new, results["good"])):
+        with pytest.raises(AskedError) as told:
+            result_of(compare(ComparisonJob(sets, tmp_path / "out", {"real": str(real), "quick": True})))
+        assert (told.value.job.images, told.value.job.size) == (new, 64)
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "quick is True and False"),
+        ({"quick": True, "seed": 5}, "seed is 0 and 5"),
+        ({"quick": True, "size": 32}, "size is 64 and 32"),
+        ({"quick": True, "classes": ["MEL"]}, r"classes is \['MEL', 'NV'\] and \['MEL'\]"),
+    ],
+)
+def test_what_could_not_be_compared_afterwards_is_not_evaluated(
+    results: dict[str, Path], folders: tuple[Path, ...], tmp_path: Path, settings: dict[str, Any], said: str
+) -> None:
+    new, real = write_set(tmp_path / "new", drawn(64, "MEL", "NV")), str(folders[1])
+    job = ComparisonJob((results["good"], new), tmp_path / "out", {"real": real, **settings})
+    with pytest.raises(ArgumentError, match=f"good and new cannot be compared: {said}"):
+        result_of(compare(job))
+    assert not job.output.exists()
+
+
+@pytest.mark.usefixtures("asked")
+def test_new_sets_are_compared_at_a_size_that_the_real_images_have_too(tmp_path: Path) -> None:
+    """Of the classes that were asked for: the others' images may be smaller."""
+    first, second = (write_set(tmp_path / name, drawn(128, "MEL", "NV")) for name in ("a", "b"))
+    real = write_real(tmp_path / "clinic", {**drawn(64, "MEL"), "VASC": [lesion(1, "VASC", 32)] * 9})
+    settings = {"real": str(real), "classes": ["MEL"]}
+    with pytest.raises(AskedError) as told:
+        result_of(compare(ComparisonJob((first, second), tmp_path / "out", settings)))
+    assert told.value.job.size == 64
+    other = write_set(tmp_path / "c", drawn(48, "VASC"))
+    with pytest.raises(ArgumentError, match=r"a and c cannot be compared: classes is \['MEL'\] and \['VASC'\]"):
+        result_of(compare(ComparisonJob((first, other), tmp_path / "out", {"real": str(real)})))
 
 
 def test_a_foreign_json_is_named(results: dict[str, Path]) -> None:

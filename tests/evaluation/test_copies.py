@@ -9,14 +9,15 @@ import pytest
 import torch
 
 from core.classes import CLASSES
-from evaluation.copies import find_copies
+from evaluation.copies import PIXELS, CopyFindings, find_copies, judged
 from evaluation.duplicates import find_duplicates
 from evaluation.image_sets import read_real
 from evaluation.intervals import Share
 from evaluation.networks import ImageNetNetwork
 from evaluation.progress import result_of
+from evaluation.retrieval import Neighbours
 from evaluation.sides import add_features, read_side
-from evaluation.thresholds import FALSE_COPIES, RATE, threshold_of
+from evaluation.thresholds import FALSE_COPIES, RATE, chance_of, threshold_of
 from tests.evaluation.examples import crop, lesion, listened, pictured, recoloured
 
 SPACES = {"noise": "features that say nothing"}
@@ -134,6 +135,69 @@ def test_the_stated_rates_hold(draw: str) -> None:
     assert np.mean(accused) <= RATE / 3 * 1.15
     assert limit.rate <= RATE / 3
     assert np.mean(sets_with_copies) <= 2 * FALSE_COPIES / 3
+
+
+def found_in(of_set: np.ndarray, of_control: np.ndarray) -> CopyFindings:
+    """What is found of these nearnesses, (spaces, images) each, of which the last are those of pixels."""
+    names = [*(f"space {number}" for number in range(len(of_set) - 1)), PIXELS]
+    sides = [
+        {name: Neighbours(np.zeros((len(row), 1), int), row) for name, row in zip(names, side, strict=True)}
+        for side in (of_set, of_control)
+    ]
+    return judged(*sides)
+
+
+SIZES = (20, 50, 200, 400, 1000)
+
+
+@pytest.mark.parametrize("spaces", [3, 4])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_set_like_its_control_is_not_accused_however_small_the_control(size: int, spaces: int) -> None:
+    """Spaces that say different things make the most images suspicious in one of them; ``quick`` has 200 and 4."""
+    rng = np.random.default_rng(size + spaces)
+    runs = [found_in(rng.normal(size=(spaces, 700)), rng.normal(size=(spaces, size))) for _ in range(100)]
+    assert np.mean([found.accuses for found in runs]) <= 0.05
+    assert all(found.control.value <= found.rate for found in runs)
+    assert np.mean([found.suspicious.value for found in runs]) == pytest.approx(runs[0].rate, rel=0.25)
+
+
+@pytest.mark.parametrize("spaces", [3, 4])
+@pytest.mark.parametrize("size", SIZES)
+def test_one_exact_copy_is_found_however_small_the_control(size: int, spaces: int) -> None:
+    rng = np.random.default_rng([size, spaces])
+    of_set = rng.normal(size=(spaces, 700))
+    of_set[-1, 7] = math.inf
+    found = found_in(of_set, rng.normal(size=(spaces, size)))
+    assert [suspicion.generated for suspicion in found.copies] == [7]
+    assert found.accuses
+
+
+@pytest.mark.parametrize("spaces", [3, 4])
+@pytest.mark.parametrize("size", [200, 400, 1000])
+def test_many_images_a_little_too_near_are_found_together(size: int, spaces: int) -> None:
+    """A tenth of the set, each too little to be called a copy."""
+    rng = np.random.default_rng([size, spaces])
+    for _ in range(20):
+        of_set, of_control = rng.normal(size=(spaces, 700)), rng.normal(size=(spaces, size))
+        of_set[0, :70] = of_control[0].max() + 1e-6
+        found = found_in(np.minimum(of_set, of_control.max() + 1e-6), of_control)
+        assert not found.copies
+        assert found.accuses
+
+
+def test_the_chance_of_so_many_suspicious_images_is_that_of_draws() -> None:
+    """Independent spaces reach the law; spaces that say the same stay below it."""
+    rng = np.random.default_rng(0)
+    for copied, within in ((False, 1.0), (True, 0.5)):
+        chances = []
+        for _ in range(1000):
+            of_set, of_control = (rng.normal(size=(3, count)) for count in (60, 40))
+            if copied:
+                of_set, of_control = (np.repeat(side[:1], 3, axis=0) for side in (of_set, of_control))
+            hits = (of_set > of_control.max(axis=1)[:, None]).any(axis=0).sum()
+            chances.append(chance_of(Share(int(hits), 60), 40, 3 / 41))
+        assert np.mean(np.array(chances) <= 0.1) <= 0.1 * within * 1.2
+    assert chance_of(Share(60, 60), 2, 1.0) == 1  # three images in three spaces cut everything off
 
 
 def test_unmarked_duplicates_in_the_control_move_no_threshold_far() -> None:

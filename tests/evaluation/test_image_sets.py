@@ -9,7 +9,7 @@ from core.errors import ArgumentError
 from evaluation.image_sets import digests_of, read_real, read_set, refuse_same, refuse_same_content
 from tests.conftest import REAL_IMAGES
 from tests.core.examples import parameters
-from tests.evaluation.examples import lesion, write_set
+from tests.evaluation.examples import lesion, write_real, write_set
 
 
 def test_ham10000_tells_which_images_show_one_lesion() -> None:
@@ -29,8 +29,26 @@ def test_class_folders_take_lesions_from_a_table_beside_them(tmp_path: Path) -> 
     plain = read_real(folder, ["MEL", "NV"])
     assert not plain.has_lesions
     assert [image.lesion_id for image in plain.images] == ["MEL/ISIC_0000001", "NV/ISIC_0000001", "NV/ISIC_0000002"]
+    assert not any(image.is_named for image in plain.images)
     (folder / "lesions.csv").write_text("\ufefflesion_id,image_id\nA,ISIC_0000001\n", encoding="utf-8")
-    assert [image.lesion_id for image in read_real(folder, ["NV"]).images] == ["A", "NV/ISIC_0000002"]
+    listed = read_real(folder, ["NV"])
+    assert listed.has_lesions
+    assert [(image.lesion_id, image.is_named) for image in listed.images] == [("A", True), ("NV/ISIC_0000002", False)]
+
+
+def test_a_row_without_a_lesion_names_none(tmp_path: Path) -> None:
+    """Each such image is a lesion of its own, not all of them one."""
+    folder = write_real(tmp_path / "r", {"MEL": [lesion(1), lesion(2)], "NV": [lesion(3)]})
+    rows = "lesion_id,image_id,dx\n,mel_0000,mel\n,mel_0001,mel\nHAM_1,nv_0000,nv\n"
+    (folder / "metadata.csv").write_text(rows)
+    real = read_real(folder, ["MEL", "NV"])
+    assert [(image.lesion_id, image.is_named) for image in real.images] == [
+        ("MEL/mel_0000", False),
+        ("MEL/mel_0001", False),
+        ("HAM_1", True),
+    ]
+    (folder / "metadata.csv").write_text(rows.replace("HAM_1", ""))
+    assert not read_real(folder, ["MEL", "NV"]).has_lesions
 
 
 def test_a_set_is_its_class_folders_and_nothing_else(tmp_path: Path) -> None:

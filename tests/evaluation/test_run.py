@@ -154,9 +154,15 @@ def test_a_set_that_is_the_real_images_is_refused(job: dict[str, Any], tmp_path:
 
 
 def test_a_control_with_unmarked_copies_is_not_said_to_keep_its_rate(evaluated: Evaluated) -> None:
-    few = replace(evaluated.evaluation, copies=replace(evaluated.evaluation.copies, control=Share(2, 30)))
-    (copies,) = (line for line in summarise(few) if line.startswith("Copies"))
-    assert "other lesions 6.7% (more than 1.0%: " in copies
+    found = evaluated.evaluation.copies
+    said = []
+    for hits in (2, 4):
+        few = replace(evaluated.evaluation, copies=replace(found, control=Share(hits, 30)))
+        said += [line for line in summarise(few) if line.startswith("Copies")]
+    assert len(found.thresholds) == 3
+    assert found.rate == pytest.approx(3 / 37)  # what 36 real images can vouch for in three spaces
+    assert "other lesions 6.7% (at most 8.1% by construction)" in said[0]
+    assert "other lesions 13.3% (more than 8.1%: " in said[1]
 
 
 @pytest.mark.parametrize(("count", "reals", "said"), [(1, 24, "has 1 readable images"), (4, 5, "images of 5 lesions")])

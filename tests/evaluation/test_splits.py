@@ -32,8 +32,23 @@ def test_a_draw_has_the_mix_that_was_asked_for() -> None:
 def test_a_class_without_held_out_lesions_gets_drawn_ones(count: int, by_rule: bool) -> None:
     lesions = np.array([f"HAM_{number // 2:07d}" for number in range(count)])
     labels = np.array(["MEL", "MEL", "NV", "NV"] * (count // 4))
-    tested, rest, decided = held_out_and_rest(labels, lesions, np.random.default_rng(0))
+    tested, rest, decided = held_out_and_rest(labels, lesions, np.ones(count, bool), np.random.default_rng(0))
     assert decided is by_rule
     assert not set(lesions[tested]) & set(lesions[rest])
     assert set(labels[tested]) == {"MEL", "NV"}
     assert len(tested) + len(rest) == count
+
+
+def test_lesions_that_no_table_names_are_never_held_out_by_rule() -> None:
+    """The trainings hashed another name, so what this one's hash says is no knowledge."""
+    lesions = np.array([f"MEL/ISIC_{number:07d}" for number in range(400)])
+    labels = np.array(["MEL"] * 400)
+    tested, rest, by_rule = held_out_and_rest(labels, lesions, np.zeros(400, bool), np.random.default_rng(0))
+    assert not by_rule
+    assert (len(tested), len(rest)) == (100, 300)
+    named = np.arange(400) < 200
+    tested, rest, by_rule = held_out_and_rest(labels, lesions, named, np.random.default_rng(0))
+    assert by_rule
+    assert 5 < len(tested) < 40
+    assert named[tested].all()
+    assert len(tested) + len(rest) == 400

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from evaluation.agreement import agreement
 from evaluation.finetuning import train_network
 from evaluation.heads import Head
 from evaluation.progress import result_of
+from evaluation.sides import Side
 from evaluation.usefulness import BOTH, REAL, SYNTHETIC, Examples, Usefulness, experiment, train_head, usefulness
 from tests.evaluation.examples import lesion, listened, side
 
@@ -82,7 +85,7 @@ def test_a_network_learns_from_pictures() -> None:
     assert (found.argmax(axis=1) == np.repeat([0, 1], 10)).mean() >= 0.9
 
 
-def _sides(**changes: int) -> tuple[object, object]:
+def _sides(**changes: int) -> tuple[Side, Side]:
     names = np.array(CLASSES)
     real, generated = drawn(120, 7), drawn(30, 8)
     lesions = [f"HAM_{number:07d}" for number in range(360)]
@@ -103,6 +106,18 @@ def test_the_experiment_is_made_from_two_sides() -> None:
     )
     assert nothing is None
     assert "at least two classes" in warnings[0]
+
+
+def test_lesions_that_nobody_knows_are_not_said_to_be_left_out_by_the_trainings() -> None:
+    """HAM10000 sorted into class folders, without its table."""
+    generated, listed = _sides()
+    real = replace(listed, images=tuple(replace(image, is_named=False) for image in listed.images))
+    found, _, warnings = listened(agreement(generated, real, 0))
+    assert [one.by_rule for one in found] == [False]
+    assert "may have been trained on" in warnings[0]
+    useful = result_of(usefulness(generated, real, lambda one: one.features["imagenet"], train_head, "a head", 2, 0))
+    assert not useful.by_rule
+    assert [one.by_rule for one in result_of(agreement(generated, listed, 0))] == [True]
 
 
 @pytest.mark.parametrize(("shift", "low", "high"), [(0, 0.6, 1.0), (1, 0.0, 0.25)])
