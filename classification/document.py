@@ -10,7 +10,7 @@ from typing import Any, Final
 from classification.audit import FAIRNESS
 from classification.evaluation_files import METRICS
 from classification.events import Note, Tell, Written, nobody
-from classification.tables import cell, interval_of
+from classification.tables import cell, interval_of, plain_failures
 from classification.tasks import BACKBONES
 from core.errors import ArgumentError
 from core.files import write_whole
@@ -24,6 +24,7 @@ def fill_document(file: Path, runs: Path, tell: Tell = nobody) -> None:
 
     Raises:
         ArgumentError: the document is not there, or has no marker.
+        JobFailedError: it cannot be written.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -37,7 +38,8 @@ def fill_document(file: Path, runs: Path, tell: Tell = nobody) -> None:
         tell(Note(f"{name}: {'filled' if table else 'no results'}"))
         if table:
             text = filled(text, name, table)
-    write_whole(file, text.encode())
+    with plain_failures(file.parent):
+        write_whole(file, text.encode())
     tell(Written(file))
 
 

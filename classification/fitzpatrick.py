@@ -119,6 +119,8 @@ def _require_output(folder: Path) -> None:
 
 
 def _download(job: PrepareJob, rows: Sequence[Mapping[str, str]], tell: Tell) -> dict[str, str]:
+    if not rows:
+        raise ArgumentError(f"{job.table} lists no image that answers {job.contrast!r}; name another --contrast.")
     if "url" not in rows[0]:
         raise ArgumentError(f"{job.table} has no column url to download from; leave --download out.")
     missing = [row for row in rows if file_of(job.images, row["md5hash"]) is None]

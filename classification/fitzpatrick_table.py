@@ -51,7 +51,9 @@ def read_table(table: Path) -> list[dict[str, str]]:
         raise ArgumentError(f"The table {table} cannot be read: {reason}.") from error
     if not rows or not set(_NEEDED) <= set(rows[0]):
         raise ArgumentError(f"{table} is not Fitzpatrick17k's table: its columns are not {', '.join(_NEEDED)}, ….")
-    for row in rows:
+    for number, row in enumerate(rows, 2):
+        if any(row[name] is None for name in _NEEDED):
+            raise ArgumentError(f"Line {number} of {table} is too short; restore it.")
         row["fitzpatrick_scale"] = row["fitzpatrick_scale"].removesuffix(".0")
         if row["fitzpatrick_scale"] not in (*TYPES, UNKNOWN_TYPE):
             raise ArgumentError(

@@ -113,7 +113,8 @@ def check_ranges(job: object, ranges: Iterable[tuple[str, float, float]]) -> Non
 
 
 _SEED: Final = ("seed", 0, 2**31 - 1)
-BOOTSTRAP_RANGES: Final = (("resamples", 1, 1_000_000), _SEED)
+RESAMPLES_RANGE: Final = ("resamples", 1, 1_000_000)
+BOOTSTRAP_RANGES: Final = (RESAMPLES_RANGE, _SEED)
 """Of every job that resamples lesions."""
 SPLIT_RANGES: Final = (("validation", 0.0, 1.0), ("test", 0.0, 1.0), _SEED)
 """Of every job that draws a split."""

@@ -14,7 +14,7 @@ from classification.evaluate import EvaluationJob, evaluate
 from classification.evaluation_files import METRICS
 from classification.events import Note, Tell, nobody
 from classification.fitzpatrick import PrepareJob, prepare
-from classification.job import BEST, RESULT, STATE, TrainingJob, run_name
+from classification.job import BEST, RESAMPLES_RANGE, RESULT, STATE, TrainingJob, check_ranges, run_name
 from classification.model_file import load_classifier
 from classification.tasks import BACKBONES
 from classification.training import train
@@ -37,6 +37,9 @@ class StudyJob:
         sizes, passes, batch_size, learning_rate, patience, teacher, imagenet: of the training.
         finetune_passes: of the fine-tuning.
         augmented, resamples: of the evaluation.
+
+    Raises:
+        ArgumentError: no resamples.
     """
 
     data: Path
@@ -61,6 +64,9 @@ class StudyJob:
     resamples: int = RESAMPLES
     device: str = "auto"
     cache: Path = Path("runs/cache")
+
+    def __post_init__(self) -> None:
+        check_ranges(self, (RESAMPLES_RANGE,))  # else it would be found out after the first training
 
     def training(self, backbone: str, task: str, contrast: str, seed: int) -> TrainingJob:
         """The job of one run."""

@@ -103,7 +103,9 @@ def _job_file(job: bytes) -> Iterator[Path]:
     """The job as a file, in a temporary folder of its own that is gone afterwards."""
     with contextlib.ExitStack() as opened:  # the work itself is done outside the `try`: its errors are others
         try:
-            folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="isicgui-job-"))
+            folder = opened.enter_context(
+                tempfile.TemporaryDirectory(prefix="isicgui-job-", ignore_cleanup_errors=True)
+            )
             file = Path(folder) / "job.json"
             file.write_bytes(job)
         except OSError as error:

@@ -129,6 +129,8 @@ def write_color_statistics(images: Sequence[LabelledImage], file: Path, size: in
             table[class_name] = {"rgb": measure(load_pixels(of_class, size, cache).array).to_json()}
     try:
         before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        if not isinstance(before, dict):
+            raise ValueError("it holds no table of classes")
         file.parent.mkdir(parents=True, exist_ok=True)
         merged = {name: entry for name, entry in {**before, **table}.items() if name in CLASSES}
         write_whole(file, json.dumps(merged, indent=2).encode() + b"\n")

@@ -39,6 +39,8 @@ def train(options: argparse.Namespace) -> bool:
         CheckpointError: the state or weights to begin with cannot be used.
         JobFailedError: the loss is not finite or the disk is full; the last whole states are good.
     """
+    if options.until is not None and options.until < 1:
+        raise ArgumentError(f"--until {options.until} is no step; the first one is 1.")
     accelerator = Accelerator(cpu=options.device == "cpu" or not torch.cuda.is_available(), mixed_precision="no")
     if accelerator.device.type == "cuda":
         torch.backends.cudnn.benchmark = True

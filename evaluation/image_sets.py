@@ -64,7 +64,7 @@ def read_real(folder: Path, classes: Sequence[str]) -> RealImages:
     if not folder.is_dir():
         raise ArgumentError(f"There is no folder of real images {folder}.")
     table = _find_table(folder)
-    lesions = {row["image_id"]: row["lesion_id"] for row in table if row["lesion_id"]}
+    lesions = {_stem(row): row["lesion_id"] for row in table if row["lesion_id"]}
     if table and "dx" in table[0] and (folder / "images").is_dir():
         images = tuple(_listed(folder / "images", table, classes, lesions))
     else:
@@ -125,9 +125,15 @@ def _listed(
 ) -> Iterator[FoundImage]:
     files = {path.stem: path for path in sorted(folder.glob("*")) if path.suffix.lower() in SUFFIXES}
     for row in table:
-        name, path = (row["dx"] or "").upper(), files.get(row["image_id"])
+        name, path = (row["dx"] or "").upper(), files.get(_stem(row))
         if path is not None and name in classes:
             yield _found(path, name, lesions)
+
+
+def _stem(row: Mapping[str, str]) -> str:
+    """The name of a row's image without the ending that some tables give."""
+    name = row["image_id"] or ""
+    return name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in SUFFIXES else name
 
 
 def _found(path: Path, class_name: str, lesions: Mapping[str, str]) -> FoundImage:

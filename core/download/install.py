@@ -75,7 +75,8 @@ def fetch_models(job: DownloadJob) -> Generator[Event, None, None]:
 
 
 def _check_folder(job: DownloadJob) -> None:
-    existing = next(path for path in (job.folder, *job.folder.absolute().parents) if path.exists())
+    around = (job.folder, *job.folder.absolute().parents)
+    existing = next((path for path in around if path.exists()), job.folder)  # on Windows even a drive may be missing
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise ArgumentError(f"{job.folder} cannot be written: name a folder of your own with --dest.")
     if job.source.label == str(job.folder.resolve()):

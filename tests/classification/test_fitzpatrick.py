@@ -135,6 +135,7 @@ def test_copies_are_told_from_other_pictures() -> None:
         ((",halo nevus,benign", ",halo nevus,odd"), "calls .* 'odd'"),
         (("mal200,1,", "mal200,9,"), "the skin type '9'"),
         (("mal201,1,", "mal200,1,"), "lists mal200 2 times"),
+        (("eczema,non-neoplastic\n", "eczema\n"), r"Line \d+ of .* is too short"),
     ],
 )
 def test_a_table_that_does_not_fit_is_named(

@@ -81,6 +81,7 @@ def test_the_commands_lead_from_training_to_the_fairness_report(
         (["fidelity", "--checkpoint", "{tmp}/no.pt", "--data", "{tmp}", "--ig-steps", "0"], "ig steps 0 is not in"),
         (["fidelity", "--checkpoint", "{tmp}/no.pt", "--data", "{tmp}", "--threshold", "0.3"], "no threshold '0.3'"),
         (["prepare", "fitzpatrick17k", "--csv", "{tmp}/no.csv", "--images", "{tmp}", "--seed", "-1"], "seed -1 is not"),
+        (["study", "ham10000", "--data", "{tmp}", "--resamples", "0"], "resamples 0 is not in"),
         (["fairness", "--model", "a=x.pt", "--model", "a=y.pt", "--data", "{tmp}"], "are named 'a'"),
         (["prepare", "fitzpatrick17k", "--csv", "{tmp}/no.csv", "--images", "{tmp}"], "cannot be read"),
         (["document", "--file", "{tmp}/none.md"], "cannot be read"),

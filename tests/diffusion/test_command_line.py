@@ -246,6 +246,7 @@ def test_a_file_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["--precision", "fp16"], "fp16"),
         (["--accumulate", "3"], "multiple of 3"),
         (["--steps", "0"], "steps"),
+        (["--until", "0"], "--until 0"),
         (["--half-size", "1"], "half the size, 1.0"),
         (["--preset", "demo", "--half-size", "0"], "--half-size cannot be changed"),
         (["--resume", "nowhere.pt", "--classes", "MEL"], "no training state nowhere.pt"),

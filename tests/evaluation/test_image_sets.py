@@ -47,6 +47,8 @@ def test_a_row_without_a_lesion_names_none(tmp_path: Path) -> None:
         ("MEL/mel_0001", False),
         ("HAM_1", True),
     ]
+    (folder / "metadata.csv").write_text(rows.replace("nv_0000", "nv_0000.PNG"))  # as some tables name images
+    assert read_real(folder, ["NV"]).images == real.images[2:]
     (folder / "metadata.csv").write_text(rows.replace("HAM_1", ""))
     assert not read_real(folder, ["MEL", "NV"]).has_lesions
 
