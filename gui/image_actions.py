@@ -52,8 +52,8 @@ class ImageActions(QObject):
         if self._controller.active:
             self.failed.emit("Something is being generated at the moment; reproduce the image when it is done.")
             return
-        self._controller.reserve()
         task = ReproductionTask(image, self._window.models.folder, self._shared)
+        self._controller.reserve(task.requestInterruption)
         task.compared.connect(self._on_compared)
         task.failed.connect(self._on_failed)
         task.finished.connect(self._controller.release)

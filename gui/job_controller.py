@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
@@ -50,6 +51,7 @@ class JobController(QObject):
         self.state = JobState.IDLE
         self.progress: JobProgress | None = None
         self._control: Control | None = None
+        self._stop_reproduction: Callable[[], None] = lambda: None
         self._task: GenerationTask | None = None
         self.live_preview = True
 
@@ -81,8 +83,9 @@ class JobController(QObject):
         if latest is not None:
             latest[0].unlink(missing_ok=True)
 
-    def reserve(self) -> None:
-        """Keep jobs away from the models while an image is reproduced."""
+    def reserve(self, stop: Callable[[], None]) -> None:
+        """Keep jobs away from the models while an image is reproduced; ``stop`` asks the reproduction to end."""
+        self._stop_reproduction = stop
         self._change(JobState.REPRODUCING)
 
     def release(self) -> None:
@@ -129,7 +132,10 @@ class JobController(QObject):
 
     def stop_now(self) -> None:
         """Give up the images being denoised and stop at the next step."""
-        if self._control:
+        if self.state is JobState.REPRODUCING:
+            self._stop_reproduction()
+            self._change(JobState.STOPPING_NOW)
+        elif self._control:
             self._control.stop_now()
             self._change(JobState.STOPPING_NOW)
 

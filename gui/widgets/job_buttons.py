@@ -11,6 +11,8 @@ from gui.widgets.controls import named
 
 _REGENERATE = "Generate the last configuration again: new numbers, next seeds (Ctrl+R)."
 
+_STOPS_AT_ONCE = (JobState.STOPPING_AFTER_IMAGE, JobState.REPRODUCING)
+
 
 class JobButtons(QWidget):
     """The four buttons.
@@ -84,11 +86,10 @@ class JobButtons(QWidget):
         self.pause_button.setText("Continue" if waiting else "Pause")
         self.pause_button.setToolTip("Go on with the job (F6)." if waiting else "Hold the job at its next step (F6).")
         set_icon(self.pause_button, "mdi6.play-pause" if waiting else "mdi6.pause")
-        stoppable = steerable or state is JobState.STOPPING_AFTER_IMAGE
-        self.stop_button.setEnabled(stoppable)
-        self.stop_button.setText("Stop now" if state is JobState.STOPPING_AFTER_IMAGE else "Stop")
+        self.stop_button.setEnabled(steerable or state in _STOPS_AT_ONCE)
+        self.stop_button.setText("Stop now" if state in _STOPS_AT_ONCE else "Stop")
         self.after_action.setEnabled(steerable)
-        self.now_action.setEnabled(stoppable)
+        self.now_action.setEnabled(steerable or state in _STOPS_AT_ONCE)
 
     def _on_pause(self) -> None:
         if self._state in (JobState.PAUSED, JobState.PAUSING):
@@ -98,7 +99,7 @@ class JobButtons(QWidget):
 
     def _on_stop(self) -> None:
         """The first click finishes the image; who clicks again cannot wait."""
-        if self._state is JobState.STOPPING_AFTER_IMAGE:
+        if self._state in _STOPS_AT_ONCE:
             self.stop_now.emit()
         else:
             self.stop_after_image.emit()

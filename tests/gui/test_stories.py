@@ -370,8 +370,9 @@ def test_reproduce_an_image(qtbot: QtBot, window: MainWindow, monkeypatch: pytes
     assert window.parts.buttons.start_button.isEnabled()
 
 
-def test_closing_during_a_reproduction_waits_for_one_step_not_for_all(
-    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_reproduction_that_is_stopped_waits_for_one_step_not_for_all(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closes: bool
 ) -> None:
     click(qtbot, window, "startButton")
     wait_for_job(qtbot, window)
@@ -391,9 +392,15 @@ def test_closing_during_a_reproduction_waits_for_one_step_not_for_all(
     monkeypatch.setattr("gui.image_actions.show_information", lambda *texts: told.append(texts[-1]))
     window.images.reproduce(long)
     qtbot.waitUntil(lambda: bool(done), timeout=WAIT_MS)
-    window.close()
-    assert window.isVisible()  # the step that is being made still has to end
-    qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
+    if closes:
+        window.close()
+        assert window.isVisible()  # the step that is being made still has to end
+        qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
+    else:
+        assert window.parts.buttons.stop_button.text() == "Stop now"
+        click(qtbot, window, "stopButton")
+        wait_for_job(qtbot, window)
+        assert window.parts.buttons.start_button.isEnabled()
     assert len(done) < 200
     assert not window.keeper.busy
     assert told == []
