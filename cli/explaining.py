@@ -56,7 +56,7 @@ class BackgroundExplanations:
             self._worker.join()
 
     def _finish(self) -> Iterator[Event]:
-        if self._waiting and self._control.decision is Decision.GO_ON:
+        if self._waiting and self._worker.is_alive() and self._control.decision is Decision.GO_ON:
             yield Notice(f"The images are made; explanations still to come: {self._waiting}.")
         self._images.put(None)
         while self._worker.is_alive():
