@@ -77,7 +77,7 @@ def test_class_panel_names_the_diagnosis_and_the_reason(classes: ClassPanel) -> 
         (JobState.PAUSED, "pause stop"),
         (JobState.STOPPING_AFTER_IMAGE, "stop"),
         (JobState.STOPPING_NOW, ""),
-        (JobState.REPRODUCING, ""),
+        (JobState.REPRODUCING, "stop"),
     ],
 )
 def test_job_buttons_offer_what_can_be_done(qtbot: QtBot, state: JobState, enabled: str) -> None:
