@@ -21,8 +21,8 @@ _AREA: Final = (0.4, 1.0)
 def source_size(size: int) -> int:
     """How large images should be, in pixels, that are cropped to ``size``: then a mean crop has about that size.
 
-    Enlarged crops would be less sharp than the whole images that are judged later, and a network that has learnt from
-    them names those worse.
+    Enlarged crops would be less sharp than the whole images that are judged later. That they train a worse network has
+    not been shown (``docs/classification.md``).
     """
     return math.ceil(size / math.sqrt(sum(_AREA) / 2))
 
