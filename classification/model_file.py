@@ -194,11 +194,7 @@ def require_writable_file(file: Path) -> None:
     """
     if file.is_dir():
         raise OutputFolderError(f"{file} is a folder; name a file, as in {file / 'classifier.pth'}.")
-    try:
-        require_writable(file.parent)
-    except OutputFolderError as error:
-        reason = str(error).rpartition(";")[0]  # what follows names an option that is another file's
-        raise OutputFolderError(f"{reason}; name a file in another folder.") from error
+    require_writable(file.parent, "name a file in another folder")
 
 
 def _publishable(provenance: Mapping[str, Any]) -> dict[str, Any]:

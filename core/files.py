@@ -13,6 +13,7 @@ from typing import BinaryIO, Final
 from core.errors import OutputFolderError
 
 PART_SUFFIX: Final = ".part"
+ANOTHER_OUTPUT: Final = "choose another with --output"
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EMLINK}
 
 
@@ -44,8 +45,12 @@ def write_whole(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
-def require_writable(folder: Path) -> None:
+def require_writable(folder: Path, advice: str = ANOTHER_OUTPUT) -> None:
     """Make a folder, and find out that it cannot be written before minutes are spent on what belongs there.
+
+    Args:
+        folder: the folder.
+        advice: what to do where it cannot be written.
 
     Raises:
         OutputFolderError: it cannot be made or written.
@@ -56,12 +61,12 @@ def require_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise cannot_write(folder, error) from error
+        raise cannot_write(folder, error, advice) from error
 
 
-def cannot_write(folder: Path, error: OSError) -> OutputFolderError:
+def cannot_write(folder: Path, error: OSError, advice: str = ANOTHER_OUTPUT) -> OutputFolderError:
     """The error of a folder of results that takes no file."""
-    return OutputFolderError(f"The folder {folder} cannot be written ({error.strerror}); choose another with --output.")
+    return OutputFolderError(f"The folder {folder} cannot be written ({error.strerror}); {advice}.")
 
 
 def sha256_of(path: Path) -> str:

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 
-from core.errors import ArgumentError, OutputFolderError
+from core.errors import ArgumentError
 from core.files import cannot_write, require_writable
 from diffusion.state import STATE_FILE
 
@@ -34,9 +34,7 @@ def check_writable(folder: Path, option: str) -> None:
     existing = next((path for path in (whole, *whole.parents) if os.access(path, os.F_OK)), whole)
     code = errno.EACCES if existing.is_dir() else errno.ENOTDIR
     if code == errno.ENOTDIR or not os.access(existing, os.W_OK | os.X_OK):
-        raise OutputFolderError(
-            f"The folder {folder} cannot be written ({os.strerror(code)}); choose another with {option}."
-        )
+        raise cannot_write(folder, OSError(code, os.strerror(code)), f"choose another with {option}")
 
 
 def check_no_run(folder: Path) -> None:
