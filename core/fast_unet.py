@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch.nn import functional
 
+from core.narrow_heads import WIDTH, NarrowHeads
 from core.winograd import TILE, WinogradConvolution
 
 if TYPE_CHECKING:
     from diffusers import UNet2DModel
-
-WIDTH: Final = 16
-"""Channels a head below which the attention kernel of torch's CPU build is slow: narrower heads are filled up."""
-
 
 _EDGES: Final = range(32, 65)  # pixels; on smaller pictures the weights, on larger ones the tiles outgrow the cache
 _CHANNELS: Final = 128  # with fewer of them, the transforms cost more than the products save
@@ -38,7 +35,7 @@ def speed_up(model: UNet2DModel, precision: str) -> None:
 
     for module in list(model.modules()):
         if isinstance(module, Attention) and _is_plain(module):
-            module.set_processor(WidenedHeads())
+            module.set_processor(NarrowHeads())
         for name, child in list(module.named_children()):
             if isinstance(child, Upsample2D) and _is_nearest_then_3x3(child):
                 setattr(module, name, UpsampledConvolution(child.conv))
@@ -61,42 +58,6 @@ def _of_middle_size(model: UNet2DModel) -> Iterator[Any]:
             if rest == 0 and edge % TILE == 0 and edge in _EDGES:
                 resnets: Any = block.resnets
                 yield from (resnet for resnet in resnets if isinstance(resnet, ResnetBlock2D))
-
-
-class WidenedHeads:
-    """Self-attention of an image whose heads are filled up with zeros to ``WIDTH`` channels, in fp32.
-
-    Zeros add nothing to a product of queries and keys, and the channels that they make are cut off again. The matrix
-    products of eight columns that the kernel would do otherwise take longer than those of sixteen; in bf16 the kernel
-    converts all scores to fp32 and back in any case.
-    """
-
-    def __call__(self, attention: Any, hidden_states: torch.Tensor, temb: Any = None, **_: Any) -> torch.Tensor:  # noqa: ARG002
-        """Attend within each image: (B, C, H, W) to (B, C, H, W).
-
-        Args:
-            attention: the diffusers module that holds the weights, one that ``_is_plain`` accepts.
-            hidden_states: (B, C, H, W).
-            temb: the timestep, which diffusers passes to every processor; plain self-attention has no use for it.
-            **_: likewise, a mask and other tokens to attend to; both None in a UNet2DModel.
-        """
-        batch, channels, height, width = hidden_states.shape
-        # Normalised as a picture, a channels-last tensor becomes rows of pixels without being copied.
-        normed = attention.group_norm(hidden_states).permute(0, 2, 3, 1).reshape(batch, height * width, channels)
-        narrow = attention.inner_dim // attention.heads
-        query, key, value = (
-            functional.pad(
-                project(normed).view(batch, height * width, attention.heads, narrow).transpose(1, 2).float(),
-                (0, WIDTH - narrow),
-            )
-            for project in (attention.to_q, attention.to_k, attention.to_v)
-        )
-        found = functional.scaled_dot_product_attention(query, key, value, scale=narrow**-0.5)[..., :narrow]
-        merged = found.transpose(1, 2).reshape(batch, height * width, attention.inner_dim).to(normed.dtype)
-        out = attention.to_out[0](merged).view(batch, height, width, channels).permute(0, 3, 1, 2)
-        if attention.residual_connection:
-            out = out + hidden_states
-        return out / attention.rescale_output_factor
 
 
 class UpsampledConvolution(torch.nn.Module):
@@ -126,7 +87,7 @@ def _doubled(weight: torch.Tensor) -> torch.Tensor:
 
 
 def _is_plain(attention: Any) -> bool:
-    """Whether a module is self-attention within an image, with narrow heads and nothing that ``WidenedHeads`` omits."""
+    """Whether a module is self-attention within an image, with narrow heads and nothing that ``NarrowHeads`` omits."""
     omitted = ("spatial_norm", "norm_q", "norm_k", "norm_cross", "added_kv_proj_dim", "add_k_proj", "to_add_out")
     return (
         attention.inner_dim // attention.heads < WIDTH

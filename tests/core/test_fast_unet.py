@@ -13,7 +13,8 @@ from core.architectures import DEFAULT_UNET
 from core.checkpoints import Checkpoint, bytes_of, read_checkpoint
 from core.demo_set import unpack_demo_set
 from core.denoising import denoise, to_pixels
-from core.fast_unet import UpsampledConvolution, WidenedHeads
+from core.fast_unet import UpsampledConvolution
+from core.narrow_heads import NarrowHeads
 from core.reproduction import EXACT, REDUCED
 from core.samplers import Sampler
 from core.winograd import WinogradConvolution
@@ -52,7 +53,7 @@ def pixels(model: Any, checkpoint: Checkpoint, steps: int, seeds: list[int]) -> 
 
 def kinds(model: Any) -> dict[type, int]:
     modules = [getattr(module, "processor", module) for module in model.modules()]
-    wanted = (WidenedHeads, UpsampledConvolution, WinogradConvolution)
+    wanted = (NarrowHeads, UpsampledConvolution, WinogradConvolution)
     return {kind: sum(isinstance(module, kind) for module in modules) for kind in wanted}
 
 
@@ -74,7 +75,7 @@ def test_images_are_those_of_diffusers_at_every_batch_size(
 
 def test_what_is_replaced_in_the_published_model(published: Checkpoint) -> None:
     found = kinds(published.build())
-    assert found[WidenedHeads] == 6
+    assert found[NarrowHeads] == 6
     assert found[UpsampledConvolution] == 3
     assert found[WinogradConvolution] == (19 if torch.backends.mkl.is_available() else 0)
     assert kinds(published.build(CPU, "bf16"))[WinogradConvolution] == 0
@@ -83,7 +84,7 @@ def test_what_is_replaced_in_the_published_model(published: Checkpoint) -> None:
 
 def test_wide_heads_stay_as_they_are(demonstration: Checkpoint) -> None:
     found = kinds(demonstration.build())
-    assert (found[WidenedHeads], found[UpsampledConvolution]) == (0, 5)
+    assert (found[NarrowHeads], found[UpsampledConvolution]) == (0, 5)
 
 
 def test_a_model_for_another_device_stays_as_it_is(published: Checkpoint) -> None:
