@@ -55,6 +55,7 @@ class ImageActions(QObject):
         task = ReproductionTask(image, self._window.models.folder, self._shared)
         self._controller.reserve(task.requestInterruption)
         task.compared.connect(self._on_compared)
+        task.stopped.connect(self._on_stopped)
         task.failed.connect(self._on_failed)
         task.finished.connect(self._controller.release)
         self.logged.emit("info", f"Making {image.parent.name}/{image.name} again…")
@@ -91,6 +92,9 @@ class ImageActions(QObject):
     def _on_compared(self, equal: bool, text: str) -> None:
         self.logged.emit("info" if equal else "warning", text)
         show_information(self._window, "Reproduced" if equal else "Not reproduced", text)
+
+    def _on_stopped(self, text: str) -> None:
+        self.logged.emit("info", text)
 
     def _on_failed(self, text: str, details: str) -> None:
         if details:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -18,6 +19,10 @@ import torch
 from core.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
+
+# What a shell runs in its background ignores Ctrl-C, which the processes of tests about Ctrl-C would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REAL_IMAGES = Path(__file__).parent / "data" / "ham10000_excerpt"
 

@@ -20,9 +20,11 @@ class ReproductionTask(Task):
 
     Signals:
         compared: whether it is equal, then the result as a sentence.
+        stopped: it was interrupted; a sentence that says so.
     """
 
     compared = pyqtSignal(bool, str)
+    stopped = pyqtSignal(str)
 
     def __init__(self, image: Path, checkpoints: Path, models: SharedModels) -> None:
         super().__init__()
@@ -36,6 +38,7 @@ class ReproductionTask(Task):
         repetition = prepare_repetition(self._image, self._checkpoints, self._models.cache())
         for step in repetition.steps():
             if self.isInterruptionRequested():  # a window that closes waits for this task, not for all of its steps
+                self.stopped.emit(f"{_name_of(self._image)} was not compared: making it again was stopped.")
                 return
             images = step.images
         result = repetition.compare(images)
@@ -43,8 +46,12 @@ class ReproductionTask(Task):
 
 
 def _in_words(result: Reproduction) -> str:
-    name = f"{result.image.parent.name}/{result.image.name}"
+    name = _name_of(result.image)
     difference = f"the largest difference is {result.maximum_difference} of 255 grey levels"
     if result.equal:
         return f"{name} was made again on {result.device}: it is the same image ({difference})."
     return f"{name} came out otherwise on {result.device}: {difference}, and {result.tolerance} are expected."
+
+
+def _name_of(image: Path) -> str:
+    return f"{image.parent.name}/{image.name}"

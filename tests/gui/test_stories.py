@@ -401,6 +401,7 @@ def test_a_reproduction_that_is_stopped_waits_for_one_step_not_for_all(
         click(qtbot, window, "stopButton")
         wait_for_job(qtbot, window)
         assert window.parts.buttons.start_button.isEnabled()
+        assert "long.png was not compared: making it again was stopped." in log_of(window)
     assert len(done) < 200
     assert not window.keeper.busy
     assert told == []
