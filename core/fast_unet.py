@@ -31,14 +31,9 @@ def speed_up(model: UNet2DModel, precision: str) -> None:
         precision: in which it will be evaluated.
     """
     from diffusers.models.attention_processor import Attention  # noqa: PLC0415 - takes seconds
+    from diffusers.models.resnet import ResnetBlock2D  # noqa: PLC0415
     from diffusers.models.upsampling import Upsample2D  # noqa: PLC0415
 
-    for module in list(model.modules()):
-        if isinstance(module, Attention) and _is_plain(module):
-            module.set_processor(NarrowHeads())
-        for name, child in list(module.named_children()):
-            if isinstance(child, Upsample2D) and _is_nearest_then_3x3(child):
-                setattr(module, name, UpsampledConvolution(child.conv))
     # Without MKL, batched products of small matrices are not known to be fast enough.
     if precision == "fp32" and torch.backends.mkl.is_available():
         for resnet in _of_middle_size(model):
@@ -46,6 +41,14 @@ def speed_up(model: UNet2DModel, precision: str) -> None:
                 convolution = getattr(resnet, name)
                 if _is_3x3(convolution) and min(convolution.in_channels, convolution.out_channels) >= _CHANNELS:
                     setattr(resnet, name, WinogradConvolution(convolution))
+    for module in list(model.modules()):
+        if isinstance(module, Attention) and _is_plain(module):
+            module.set_processor(NarrowHeads())
+        for name, child in list(module.named_children()):
+            if isinstance(child, Upsample2D) and _is_nearest_then_3x3(child):
+                setattr(module, name, UpsampledConvolution(child.conv))
+            elif isinstance(child, ResnetBlock2D) and _adds_the_timestep(child):
+                setattr(module, name, BlockInPlace(child))
 
 
 def _of_middle_size(model: UNet2DModel) -> Iterator[Any]:
@@ -58,6 +61,26 @@ def _of_middle_size(model: UNet2DModel) -> Iterator[Any]:
             if rest == 0 and edge % TILE == 0 and edge in _EDGES:
                 resnets: Any = block.resnets
                 yield from (resnet for resnet in resnets if isinstance(resnet, ResnetBlock2D))
+
+
+class BlockInPlace(torch.nn.Module):
+    """A residual block that writes each sum and activation over what it is made of, instead of into new memory.
+
+    What the block is given stays as it was. diffusers also divides the sum by a factor that is 1 in these models.
+    """
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        self.norm1, self.conv1, self.time_emb_proj = block.norm1, block.conv1, block.time_emb_proj
+        self.norm2, self.conv2, self.conv_shortcut = block.norm2, block.conv2, block.conv_shortcut
+
+    def forward(self, hidden_states: torch.Tensor, temb: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) and the timestep's embedding (B, E) to (B, C', H, W)."""
+        inner = self.conv1(functional.silu(self.norm1(hidden_states), inplace=True))
+        inner += self.time_emb_proj(functional.silu(temb))[:, :, None, None]
+        inner = self.conv2(functional.silu(self.norm2(inner), inplace=True))
+        inner += hidden_states if self.conv_shortcut is None else self.conv_shortcut(hidden_states)
+        return inner
 
 
 class UpsampledConvolution(torch.nn.Module):
@@ -94,6 +117,18 @@ def _is_plain(attention: Any) -> bool:
         and attention.group_norm is not None
         and not attention.is_cross_attention
         and all(getattr(attention, name, None) in (None, False) for name in omitted)
+    )
+
+
+def _adds_the_timestep(block: Any) -> bool:
+    """Whether a residual block is of the kind that ``BlockInPlace`` is; dropout is nothing in evaluation."""
+    return (
+        (block.upsample, block.downsample) == (None, None)
+        and block.time_emb_proj is not None
+        and block.time_embedding_norm == "default"
+        and not block.skip_time_act
+        and isinstance(block.nonlinearity, torch.nn.SiLU)
+        and block.output_scale_factor == 1.0
     )
 
 

@@ -13,7 +13,7 @@ from core.architectures import DEFAULT_UNET
 from core.checkpoints import Checkpoint, bytes_of, read_checkpoint
 from core.demo_set import unpack_demo_set
 from core.denoising import denoise, to_pixels
-from core.fast_unet import UpsampledConvolution
+from core.fast_unet import BlockInPlace, UpsampledConvolution
 from core.narrow_heads import NarrowHeads
 from core.reproduction import EXACT, REDUCED
 from core.samplers import Sampler
@@ -53,7 +53,7 @@ def pixels(model: Any, checkpoint: Checkpoint, steps: int, seeds: list[int]) -> 
 
 def kinds(model: Any) -> dict[type, int]:
     modules = [getattr(module, "processor", module) for module in model.modules()]
-    wanted = (NarrowHeads, UpsampledConvolution, WinogradConvolution)
+    wanted = (NarrowHeads, BlockInPlace, UpsampledConvolution, WinogradConvolution)
     return {kind: sum(isinstance(module, kind) for module in modules) for kind in wanted}
 
 
@@ -76,6 +76,7 @@ def test_images_are_those_of_diffusers_at_every_batch_size(
 def test_what_is_replaced_in_the_published_model(published: Checkpoint) -> None:
     found = kinds(published.build())
     assert found[NarrowHeads] == 6
+    assert found[BlockInPlace] == 22
     assert found[UpsampledConvolution] == 3
     assert found[WinogradConvolution] == (19 if torch.backends.mkl.is_available() else 0)
     assert kinds(published.build(CPU, "bf16"))[WinogradConvolution] == 0
@@ -87,6 +88,26 @@ def test_wide_heads_stay_as_they_are(demonstration: Checkpoint) -> None:
     assert (found[NarrowHeads], found[UpsampledConvolution]) == (0, 5)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("channels", [(16, 16), (16, 24)])
+def test_a_block_in_place_answers_to_the_bit_and_leaves_what_it_is_given(
+    channels: tuple[int, int], precision: str
+) -> None:
+    from diffusers.models.resnet import ResnetBlock2D
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        theirs = ResnetBlock2D(in_channels=channels[0], out_channels=channels[1], temb_channels=8, groups=4).eval()
+        given, timestep = torch.randn(2, channels[0], 12, 12), torch.randn(2, 8)
+    if precision == "bf16":
+        theirs, given, timestep = theirs.bfloat16(), given.bfloat16(), timestep.bfloat16()
+    before = given.clone(), timestep.clone()
+    with torch.inference_mode():
+        assert torch.equal(BlockInPlace(theirs)(given, timestep), theirs(given, timestep))
+    assert torch.equal(given, before[0])
+    assert torch.equal(timestep, before[1])
+
+
 def test_a_model_for_another_device_stays_as_it_is(published: Checkpoint) -> None:
     assert set(kinds(published.build("meta")).values()) == {0}
 
@@ -96,6 +117,8 @@ def test_a_model_for_another_device_stays_as_it_is(published: Checkpoint) -> Non
     [
         {"upsample_type": "resnet"},
         {"resnet_time_scale_shift": "scale_shift"},
+        {"act_fn": "gelu"},
+        {"dropout": 0.5},
         {"mid_block_scale_factor": 2.0},
         {"add_attention": False},
         {"attention_head_dim": 3},
