@@ -37,7 +37,8 @@ def numbers_of(name: str, file: Path, *options: str) -> Any:
 
 def test_generation(tmp_path: Path) -> None:
     found = numbers_of("generation", tmp_path / "n.json", "--steps", "1", "--batch", "2", "--device", "cpu")
-    sides = ["DDPMPipeline fp32", "plain loop fp32", "program fp32", "program auto", "program auto, batch 2"]
+    sides = ["DDPMPipeline fp32", "plain loop fp32", "program fp32", "program auto"]
+    sides += ["program auto, batch 2", "fast, batch 2"]
     assert list(found["figures"]) == sides
     assert all(len(values) == 1 and values[0] > 0 for values in found["figures"].values())
     assert all("% of " in found["notes"][side] for side in sides)
