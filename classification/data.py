@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,13 +11,14 @@ from typing import Final
 
 from classification.tasks import Task
 from core.classes import CLASSES
+from core.csv_tables import read_rows
+from core.diagnoses import class_of
 from core.errors import ArgumentError
+from core.ham10000 import COLUMNS, check_readable, find_tables, list_images, tables_with
 
 PREPARED_FORMAT: Final = "isicgui.prepared/1"
 PREPARED_FILE: Final = "prepared.json"
 PREPARED_TABLE: Final = "images.csv"
-_SUFFIXES: Final = {".jpg", ".jpeg", ".png"}
-_NEEDED: Final = {"lesion_id", "image_id", "dx"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Collection:
         folder: where they were found.
         images: those whose file is there, in the order of the table.
         missing: names of images that the table lists and the folder does not hold.
+        twice: the name of every row beyond the first for an image; it was passed over.
+        foreign: diagnosis that is none of the seven to the number of its images, which were left out.
         parts: image_id to part, where the folder says it; empty for HAM10000, which is split by ``splits``.
         contrast: the question that the labels answer, where they answer one only.
     """
@@ -55,16 +57,23 @@ class Collection:
     folder: Path
     images: tuple[LabelledImage, ...]
     missing: tuple[str, ...] = ()
+    twice: tuple[str, ...] = ()
+    foreign: Mapping[str, int] = field(default_factory=dict, hash=False)
     parts: Mapping[str, str] = field(default_factory=dict, hash=False)
     contrast: str | None = None
 
     def describe(self) -> str:
-        """How many images of what, in one sentence."""
+        """How many images of what, and what was left out, in one sentence."""
         counts = Counter(image.class_name for image in self.images)
         lesions = len({image.lesion_id for image in self.images})
         missing = f"; {len(self.missing):,} more are listed and not there" if self.missing else ""
+        twice = f"; {len(self.twice):,} rows list an image again and are passed over" if self.twice else ""
+        named = ", ".join(f"{diagnosis!r} {count:,}" for diagnosis, count in self.foreign.items())
+        foreign = f"; left out are diagnoses that are none of the seven ({named})" if named else ""
         classes = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
-        return f"{self.folder}: {len(self.images):,} images of {lesions:,} lesions ({classes}){missing}."
+        return (
+            f"{self.folder}: {len(self.images):,} images of {lesions:,} lesions ({classes}){missing}{twice}{foreign}."
+        )
 
 
 def open_collection(folder: Path) -> Collection:
@@ -77,30 +86,36 @@ def open_collection(folder: Path) -> Collection:
 
 
 def read_ham10000(folder: Path) -> Collection:
-    """Read a HAM10000 folder: a CSV with lesion_id, image_id and dx, and ``images/<image_id>`` (.jpg, .jpeg, .png).
+    """Read a HAM10000 folder, as ``core.ham10000`` describes it.
 
     Raises:
-        ArgumentError: no such CSV, a label outside the seven classes, an image listed twice, or no image at all.
+        ArgumentError: no such table or one that cannot be read, none of its images there, or none of the seven classes.
     """
-    table = _find_metadata(folder)
-    rows = _rows(table)
-    files = {path.stem: path for path in sorted((folder / "images").glob("*")) if path.suffix.lower() in _SUFFIXES}
-    images, missing = [], []
-    for row in rows:
-        class_name = (row["dx"] or "").upper()
-        if class_name not in CLASSES:
-            raise ArgumentError(
-                f"{table} gives {row['image_id']} the label {row['dx']!r}; known are {', '.join(CLASSES).lower()}."
-            )
-        if row["image_id"] in files:
-            facts = {name: value for name, value in row.items() if name not in _NEEDED}
-            images.append(LabelledImage(files[row["image_id"]], row["image_id"], row["lesion_id"], class_name, facts))
+    tables = find_tables(folder)
+    chosen = tables_with(tables, COLUMNS)
+    if not chosen:
+        check_readable(tables)
+        raise ArgumentError(
+            f"{folder} is neither a HAM10000 folder (a CSV with lesion_id, image_id and dx beside images/) nor "
+            "prepared."
+        )
+    listing = list_images(folder, tables, chosen)
+    listing.check_any()
+    images, foreign = [], Counter[str]()
+    for found in listing.images:
+        class_name = class_of(found.row["dx"])
+        if class_name is None:
+            foreign[found.row["dx"]] += 1
         else:
-            missing.append(row["image_id"])
-    _check_unique(table, images)
+            facts = {name: value for name, value in found.row.items() if name not in COLUMNS}
+            images.append(LabelledImage(found.path, found.name, found.lesion_id or found.name, class_name, facts))
     if not images:
-        raise ArgumentError(f"{table} lists {len(rows)} images, and none of them is in {folder / 'images'}.")
-    return Collection(folder, tuple(images), tuple(missing))
+        first = listing.images[0]
+        raise ArgumentError(
+            f"{chosen[0]} gives {first.name} the label {first.row['dx']!r}, and no image a known one; known are "
+            f"{', '.join(CLASSES).lower()}."
+        )
+    return Collection(folder, tuple(images), listing.missing, listing.twice, foreign)
 
 
 def read_prepared(folder: Path) -> Collection:
@@ -113,7 +128,7 @@ def read_prepared(folder: Path) -> Collection:
     if facts.get("format") != PREPARED_FORMAT:
         raise ArgumentError(f"{folder / PREPARED_FILE} is not of the form {PREPARED_FORMAT}; run prepare again.")
     place, images, parts = Path(facts["images"]), [], {}
-    for row in _rows(folder / PREPARED_TABLE):
+    for row in read_rows(folder / PREPARED_TABLE):
         extra = {"skin_type": row["skin_type"], "label": row["label"]}
         image = LabelledImage(place / row["file"], row["image_id"], row["lesion_id"], row["class"], extra)
         if not image.path.is_file():
@@ -162,25 +177,6 @@ def check_every_class(images: Sequence[LabelledImage], task: Task, part: str) ->
                 f"The {part} part has {len(images)} images and none of the class {name!r}, so nothing can be said "
                 f"about it; give more images, or another split."
             )
-
-
-def _find_metadata(folder: Path) -> Path:
-    for table in sorted(folder.glob("*.csv")):
-        with table.open("rb") as stream:
-            header = stream.readline().decode("utf-8-sig", errors="replace")  # another table may be in any encoding
-        if set(header.strip().split(",")) >= _NEEDED:
-            return table
-    raise ArgumentError(
-        f"{folder} is neither a HAM10000 folder (a CSV with lesion_id, image_id and dx beside images/) nor prepared."
-    )
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            return list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ArgumentError(f"The table {table} cannot be read ({error}); save it as a CSV in UTF-8.") from error
 
 
 def _check_unique(table: Path, images: Sequence[LabelledImage]) -> None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from core.classes import CLASSES
+from core.diagnoses import class_of
 from core.errors import ArgumentError
 from core.files import sha256_of
+from core.ham10000 import (
+    COLUMNS,
+    IMAGE_SUFFIXES,
+    IMAGES,
+    Tables,
+    check_readable,
+    find_tables,
+    lesions_of,
+    list_images,
+    tables_with,
+)
 from core.image_file import ImageFileError, read_parameters
 
-SUFFIXES: Final = {".png", ".jpg", ".jpeg"}
-_COLUMNS: Final = {"lesion_id", "image_id"}
 _LOOKED_AT: Final = 20
 
 
@@ -56,20 +65,23 @@ def read_set(folder: Path, classes: Sequence[str]) -> tuple[FoundImage, ...]:
 
 
 def read_real(folder: Path, classes: Sequence[str]) -> RealImages:
-    """Real images of these classes: a table in HAM10000's form beside ``images/``, or class folders.
+    """Real images of these classes: in HAM10000's form, as ``core.ham10000`` describes it, or class folders.
+
+    Where a folder could be read in both ways, ``images/`` tells that it is HAM10000's form.
 
     Raises:
-        ArgumentError: neither, no image of these classes, or they say that they are synthetic.
+        ArgumentError: neither, a table that cannot be read, no image of these classes, or they say that they are
+            synthetic.
     """
     if not folder.is_dir():
         raise ArgumentError(f"There is no folder of real images {folder}.")
-    table = _find_table(folder)
-    lesions = {_stem(row): row["lesion_id"] for row in table if row["lesion_id"]}
-    if table and "dx" in table[0] and (folder / "images").is_dir():
-        images = tuple(_listed(folder / "images", table, classes, lesions))
-    else:
-        images = tuple(_class_folders(folder, classes, lesions))
+    tables = find_tables(folder)
+    lesions = lesions_of(tables)
+    listed = tuple(_listed(folder, tables, classes))
+    foldered = tuple(_class_folders(folder, classes, lesions))
+    images = listed or foldered if (folder / IMAGES).is_dir() else foldered or listed
     if not images:
+        check_readable(tables)
         raise ArgumentError(
             f"{folder} holds no real image of {', '.join(classes)}: neither folders named by them, nor a CSV with "
             "lesion_id, image_id and dx beside images/."
@@ -116,43 +128,21 @@ def _class_folders(folder: Path, classes: Sequence[str], lesions: Mapping[str, s
         raise ArgumentError(f"There is no folder {folder}.")
     for name in classes:
         for path in sorted((folder / name).glob("*")):
-            if path.suffix.lower() in SUFFIXES:
-                yield _found(path, name, lesions)
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                yield _found(path, name, lesions.get(path.stem, ""))
 
 
-def _listed(
-    folder: Path, table: Sequence[Mapping[str, str]], classes: Sequence[str], lesions: Mapping[str, str]
-) -> Iterator[FoundImage]:
-    files = {path.stem: path for path in sorted(folder.glob("*")) if path.suffix.lower() in SUFFIXES}
-    for row in table:
-        name, path = (row["dx"] or "").upper(), files.get(_stem(row))
-        if path is not None and name in classes:
-            yield _found(path, name, lesions)
+def _listed(folder: Path, tables: Tables, classes: Sequence[str]) -> Iterator[FoundImage]:
+    chosen = tables_with(tables, COLUMNS)
+    for image in list_images(folder, tables, chosen).images if chosen else ():
+        class_name = class_of(image.row["dx"])
+        if class_name and class_name in classes:
+            yield _found(image.path, class_name, image.lesion_id)
 
 
-def _stem(row: Mapping[str, str]) -> str:
-    """The name of a row's image without the ending that some tables give."""
-    name = row["image_id"] or ""
-    return name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in SUFFIXES else name
-
-
-def _found(path: Path, class_name: str, lesions: Mapping[str, str]) -> FoundImage:
-    """An image of a class, with the lesion that goes with its name."""
-    named = lesions.get(path.stem)
-    return FoundImage(path, class_name, named or f"{class_name}/{path.stem}", named is not None)
-
-
-def _find_table(folder: Path) -> list[dict[str, str]]:
-    """The rows of the first CSV that names lesions; none where there is no such CSV."""
-    for file in sorted(folder.glob("*.csv")):
-        try:
-            with file.open(newline="", encoding="utf-8-sig") as stream:
-                reader = csv.DictReader(stream)
-                if set(reader.fieldnames or ()) >= _COLUMNS:
-                    return list(reader)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise ArgumentError(f"The table {file} cannot be read ({error}); mend or move it.") from error
-    return []
+def _found(path: Path, class_name: str, lesion_id: str) -> FoundImage:
+    """An image of a class, with its lesion, which is empty where no table names it."""
+    return FoundImage(path, class_name, lesion_id or f"{class_name}/{path.stem}", bool(lesion_id))
 
 
 def _refuse_synthetic(folder: Path, images: Sequence[FoundImage]) -> None:

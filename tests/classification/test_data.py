@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -45,9 +46,8 @@ def test_images_that_are_not_there_are_counted(tmp_path: Path) -> None:
     ("table", "message"),
     [
         ("a,b\n1,2\n", "neither a HAM10000 folder"),
-        (HEADER + "L1,ISIC_1,scc,,\n", "the label 'scc'"),
+        (HEADER + "L1,ISIC_1,scc,,\n", "gives ISIC_1 the label 'scc'"),
         (HEADER + "L1,ISIC_9,nv,,\n", "none of them"),
-        (HEADER + "L1,ISIC_1,nv,,\nL1,ISIC_1,nv,,\n", "ISIC_1 2 times"),
     ],
 )
 def test_a_table_that_does_not_fit_is_named(tmp_path: Path, table: str, message: str) -> None:
@@ -62,11 +62,32 @@ def test_a_table_beside_it_in_another_encoding_is_passed_over(tmp_path: Path) ->
     assert len(open_collection(folder).images) == 2
 
 
-def test_a_metadata_table_in_another_encoding_is_named(tmp_path: Path) -> None:
+def test_a_metadata_table_in_another_encoding_is_read(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "")
     (folder / "metadata.csv").write_bytes((HEADER + "L1,ISIC_1,nv,,männlich\n").encode("latin-1"))
+    assert open_collection(folder).images[0].facts["sex"] == "männlich"
+
+
+def test_a_metadata_table_that_is_no_text_is_named(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "")
+    (folder / "metadata.csv").write_bytes(b"PK\x03\x04\x00\x00")
     with pytest.raises(ArgumentError, match=r"metadata\.csv cannot be read.*UTF-8"):
         open_collection(folder)
+
+
+def test_what_is_not_used_is_told(tmp_path: Path) -> None:
+    rows = "L1,ISIC_1,Melanocytic nevus,,\nL1,ISIC_1.jpg,mel,,\nL2,ISIC_2,scc,,\n"
+    collection = open_collection(folder_of(tmp_path, HEADER + rows))
+    assert [(image.image_id, image.class_name) for image in collection.images] == [("ISIC_1", "NV")]
+    assert collection.describe().endswith(
+        "1 images of 1 lesions (NV 1); 1 rows list an image again and are passed over; left out are diagnoses that are "
+        "none of the seven ('scc' 1)."
+    )
+
+
+def test_an_image_without_a_lesion_is_a_lesion_of_its_own(tmp_path: Path) -> None:
+    images = open_collection(folder_of(tmp_path, HEADER + ",ISIC_1,nv,,\n,ISIC_2,mel,,\n")).images
+    assert [image.lesion_id for image in images] == ["ISIC_1", "ISIC_2"]
 
 
 def test_generated_images_are_lesions_of_their_own(tmp_path: Path) -> None:
@@ -78,6 +99,12 @@ def test_generated_images_are_lesions_of_their_own(tmp_path: Path) -> None:
     assert len({image.lesion_id for image in found}) == 2
     with pytest.raises(ArgumentError, match="no generated images"):
         read_synthetic(tmp_path / "MEL")
+
+
+@pytest.mark.full_data
+def test_the_whole_data_is_read() -> None:
+    images = open_collection(Path(os.environ["ISICGUI_DATA"]) / "ham10000_256").images
+    assert (len(images), len({image.lesion_id for image in images})) == (8010, 6288)
 
 
 def test_a_part_without_a_class_is_refused() -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from core.classes import CLASSES
 from core.conditions import Condition
+from core.errors import ArgumentError
 from diffusion.data import DataError
 from diffusion.tables import read_images
-from diffusion.vocabulary import DIAGNOSES, PLACES, class_of, site_of
+from diffusion.vocabulary import PLACES, site_of
 from tests.conftest import REAL_IMAGES
 from tests.diffusion.examples import class_folders
 
@@ -126,14 +127,22 @@ def test_folders_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:
 
 def test_a_table_of_which_no_image_is_there_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "metadata.csv", "lesion_id,image_id,dx", "HAM_1,ISIC_1,nv")
-    with pytest.raises(DataError, match="lists 1 images, and none of them"):
+    with pytest.raises(ArgumentError, match="lists 1 images, and none of them"):
         read_images(tmp_path)
 
 
 def test_a_table_that_is_no_text_is_named(tmp_path: Path) -> None:
-    (tmp_path / "metadata.csv").write_bytes(b"\xff\xfe\x00lesion_id")
-    with pytest.raises(DataError, match=r"metadata.csv cannot be read"):
+    (tmp_path / "metadata.csv").write_bytes(b"PK\x03\x04\x00\x00")
+    with pytest.raises(ArgumentError, match=r"metadata.csv cannot be read"):
         read_images(tmp_path)
+    class_folders(tmp_path, MEL=1)
+    assert read_images(tmp_path).form == "class folders"
+
+
+def test_class_folders_take_lesions_from_a_table_beside_them(tmp_path: Path) -> None:
+    class_folders(tmp_path, MEL=2)
+    write(tmp_path / "lesions.csv", "lesion_id,image_id", "HAM_1,photo_MEL_0")
+    assert [image.lesion_id for image in read_images(tmp_path).images] == ["HAM_1", "photo_MEL_1"]
 
 
 def test_images_listed_twice_count_once(tmp_path: Path) -> None:
@@ -144,11 +153,7 @@ def test_images_listed_twice_count_once(tmp_path: Path) -> None:
     assert found.skipped == {"listed twice": names}
 
 
-def test_every_word_of_the_vocabulary_means_a_class_or_a_site() -> None:
-    assert set(DIAGNOSES.values()) == set(CLASSES)
-    assert {class_of(name.upper().replace(" ", "_")) for name in DIAGNOSES} == set(CLASSES)
+def test_every_word_for_a_site_means_a_site() -> None:
     assert site_of("Posterior torso") == "back"
     assert [site_of(word) for word in ("acral", "genital", "unknown", "")] == [None] * 4
-    assert class_of("squamous cell carcinoma") is None
-    assert class_of("melanocytoma") is None
     assert len(PLACES) > 7

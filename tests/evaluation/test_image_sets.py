@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core.classes import CLASSES
 from core.errors import ArgumentError
 from evaluation.image_sets import digests_of, read_real, read_set, refuse_same, refuse_same_content
 from tests.conftest import REAL_IMAGES
@@ -51,6 +53,31 @@ def test_a_row_without_a_lesion_names_none(tmp_path: Path) -> None:
     assert read_real(folder, ["NV"]).images == real.images[2:]
     (folder / "metadata.csv").write_text(rows.replace("HAM_1", ""))
     assert not read_real(folder, ["MEL", "NV"]).has_lesions
+
+
+def test_the_published_ham10000_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
+    folder = write_real(tmp_path / "r", {"MEL": [lesion(1)], "NV": [lesion(3)]})
+    (folder / "images").rename(folder / "HAM10000_images_part_1")
+    (folder / "metadata.csv").rename(folder / "HAM10000_metadata")
+    real = read_real(folder, ["NV"])
+    assert [(image.path.parent.name, image.class_name) for image in real.images] == [("HAM10000_images_part_1", "NV")]
+    write_set(folder, {"NV": [lesion(4)]})  # class folders are what is meant where there is no images/
+    assert [image.path.parent.name for image in read_real(folder, ["NV"]).images] == ["NV"]
+
+
+def test_a_table_lists_an_image_once_and_says_its_class_in_any_words(tmp_path: Path) -> None:
+    folder = write_real(tmp_path / "r", {"MEL": [lesion(1), lesion(2)]})
+    rows = "A,mel_0000,Melanoma\nA,mel_0000,nv\nB,mel_0001,scc\n"
+    (folder / "metadata.csv").write_text("lesion_id,image_id,dx\n" + rows)
+    assert [(image.path.stem, image.class_name) for image in read_real(folder, ["MEL", "NV"]).images] == [
+        ("mel_0000", "MEL")
+    ]
+
+
+@pytest.mark.full_data
+def test_the_whole_data_is_read() -> None:
+    real = read_real(Path(os.environ["ISICGUI_DATA"]) / "ham10000_256", CLASSES)
+    assert (len(real.images), len({image.lesion_id for image in real.images})) == (8010, 6288)
 
 
 def test_a_set_is_its_class_folders_and_nothing_else(tmp_path: Path) -> None:
