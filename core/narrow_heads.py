@@ -17,7 +17,7 @@ from torch.nn import functional
 WIDTH: Final = 16
 """Channels a head below which the attention kernel of torch's CPU build is slow."""
 
-_LARGEST: Final = 80.0  # of a score, as a power of two: sums of 2**80 and of 2**-80 are both far from fp32's ends
+_LARGEST: Final = 96.0  # of a score, as a power of two: sums of thousands of 2**96, and 2**-96, are within fp32's ends
 _FLOATS: Final = 2**21  # of the scores of a block of queries: 8 MiB, for the last level of cache
 _QUERIES: Final = 16  # at least in a block: narrower products are slow
 

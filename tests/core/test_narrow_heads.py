@@ -69,7 +69,7 @@ def test_blocks_of_queries_that_do_not_divide_the_picture(calls: list[str], monk
 def test_scores_just_below_the_bound_keep_their_digits(calls: list[str]) -> None:
     # Two keys, opposite and as long as may be: one row's scores are the largest there are, the other's the smallest.
     query, key, value = (torch.zeros(1, 1, 2, 8) for _ in range(3))
-    length = (79.0 / (8**-0.5 * 1.4427)) ** 0.5
+    length = (95.0 / (8**-0.5 * 1.4427)) ** 0.5
     query[..., 0, 0], query[..., 1, 0] = length, -length
     key[..., :, 0] = length
     value[..., 0, :], value[..., 1, :] = 1e4, 3e4
