@@ -17,6 +17,7 @@ from classification.learner import AUROC, BALANCED_ACCURACY, Learner
 from classification.stages import Stages
 from core.errors import JobFailedError
 from core.files import write_whole
+from core.side_files import SideFiles
 
 import lightning  # isort: skip - after the learner, which makes torchvision importable
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping  # isort: skip
@@ -146,6 +147,7 @@ class Progress(Callback):
     ) -> None:
         self._curve, self._stages, self._batch_size = curve, stages, batch_size
         self._keeper, self._tell = keeper, tell
+        self._side_files = SideFiles(lambda text: tell(Note(text)))
         self._rows: list[list[str]] = []
         self._pass_loss: list[float] = []
         self._since, self._counted, self._losses, self._rate = time.monotonic(), 0, 0.0, 0.0
@@ -184,16 +186,10 @@ class Progress(Callback):
         loss = sum(self._pass_loss) / max(1, len(self._pass_loss))
         self._rows.append([str(step), str(size), f"{loss:.5f}", f"{self._rate:.2f}", f"{auroc:.5f}", f"{balanced:.5f}"])
         if trainer.is_global_zero:
-            self._write_curve()
-
-    def _write_curve(self) -> None:
-        """The curve is a convenience, and its rows are in the state: no reason to end a run."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *self._rows])
-        try:
-            write_whole(self._curve, text.getvalue().encode())
-        except OSError as error:
-            self._tell(Note(f"{self._curve} cannot be written ({error.strerror or error}); training goes on."))
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *self._rows])
+            with self._side_files.going_on_without(self._curve):  # its rows are in the state
+                write_whole(self._curve, text.getvalue().encode())
 
     def state_dict(self) -> dict[str, Any]:
         """The curve so far."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 from classification.audit import FAIRNESS
 from classification.evaluation_files import METRICS
 from classification.events import Note, Tell, Written, nobody
+from classification.model_file import teacher_of
 from classification.tables import cell, interval_of, plain_failures
 from classification.tasks import BACKBONES
 from core.errors import ArgumentError
@@ -92,9 +93,7 @@ def _place(result: Mapping[str, Any]) -> tuple[bool, int, int, int]:
 def _beginning(facts: Mapping[str, Any]) -> str:
     """With which weights a run began, and whether it learnt the answers of a teacher as well."""
     begun = "scratch" if facts["beginning"].startswith("Training from scratch") else "ImageNet"
-    training = facts["training"]
-    taught = training.get("teacher") or training.get("learns_from_a_teacher")
-    return f"{begun}, taught" if taught else begun
+    return begun if teacher_of(facts) is None else f"{begun}, taught"
 
 
 def _passes(training: Mapping[str, Any]) -> str:

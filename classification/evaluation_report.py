@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from classification.bootstrap import Interval
+from classification.model_file import teacher_of
 from classification.tables import cell, interval_of, named
 from classification.thresholds import in_words
 from core.classes import CLASSES
@@ -42,6 +43,10 @@ def write_evaluation_report(path: Path, result: Mapping[str, Any], plots: Mappin
 def _summary(result: Mapping[str, Any]) -> list[str]:
     data, binary = result["data"], result["binary"]
     lines = [f"Judged on the {data['part']} part: {data['images']:,} images of {data['lesions']:,} lesions."]
+    teacher = teacher_of(result["classifier"])
+    if teacher is not None:
+        who = f": {teacher}" if teacher else ", which its file does not name"
+        lines.append(f"Besides the labels of its training images, the classifier learnt the answers of a teacher{who}.")
     named = [f"{_in_text(name)} {_text(binary[name])}" for name in _BINARY]
     lines.append(f"{result['question'].capitalize()}: {'; '.join(named)}.")
     if "multiclass" in result:

@@ -197,6 +197,19 @@ def require_writable_file(file: Path) -> None:
     require_writable(file.parent, "name a file in another folder")
 
 
+def teacher_of(facts: Mapping[str, Any]) -> str | None:
+    """Whose answers a classifier learnt as well, from what ``TrainedClassifier.describe`` says of it.
+
+    Returns:
+        The teacher's file; empty where there was one that is not named, as in a published file; None where there was
+        none.
+    """
+    training = facts.get("training", {})
+    if training.get("teacher"):
+        return str(training["teacher"])
+    return "" if training.get("learns_from_a_teacher") else None
+
+
 def _publishable(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Without paths: a published file must not tell how its maker's disk is laid out."""
     job = provenance.get("training", {})

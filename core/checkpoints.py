@@ -14,7 +14,7 @@ import torch
 from core.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET
 from core.classes import CLASSES
 from core.devices import DTYPES, enough_memory, free_memory
-from core.errors import CheckpointError
+from core.errors import CheckpointError, JobFailedError
 from core.fast_unet import speed_up
 from core.files import sha256_of
 from core.paths import checkpoint_file
@@ -110,6 +110,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: missing, damaged, not a UNet of the expected architecture, or holding anything but
             tensors and plain values.
+        JobFailedError: memory does not suffice.
     """
     content = load_file_safely(path)
     if not isinstance(content, Mapping):
@@ -133,11 +134,13 @@ def load_file_safely(path: Path) -> Any:
 
     Raises:
         CheckpointError: missing, damaged, or holding anything else.
+        JobFailedError: memory does not suffice: a file of the old format is read into it as a whole.
     """
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path}.")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+        with enough_memory("cpu", f"the checkpoint {path.name}"):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} was refused: it is damaged or holds more than tensors and plain values, "
@@ -224,14 +227,14 @@ class ClassStatus:
 
 
 def class_status(folder: Path, class_name: str) -> ClassStatus:
-    """Look at the checkpoint of one class: is it there, what is it, can it be used."""
+    """Look at the checkpoint of one class: is it there, what is it, can it be used here and now."""
     file = checkpoint_file(folder, class_name)
     if not file.is_file():
         return ClassStatus(class_name, file, problem="no file")
     size = file.stat().st_size
     try:
         checkpoint = read_checkpoint(file)
-    except CheckpointError as error:
+    except (CheckpointError, JobFailedError) as error:
         return ClassStatus(class_name, file, size, sha256_of(file), problem=str(error))
     return ClassStatus(class_name, file, size, sha256_of(file), checkpoint)
 

@@ -10,6 +10,7 @@ import torch
 
 from core.checkpoints import Checkpoint, LoadedModel, bytes_of, check_weights, load_file_safely
 from core.conditions import NUMBERS, Condition
+from core.devices import enough_memory
 from core.errors import CheckpointError
 from core.files import sha256_of
 from core.folding import fold_condition
@@ -73,6 +74,7 @@ def read_conditioned(path: Path) -> Checkpoint:
 
     Raises:
         CheckpointError: the file is missing, damaged or another kind of model.
+        JobFailedError: memory does not suffice.
     """
     return _under(path, _content(path), Condition())
 
@@ -89,7 +91,8 @@ def _under(path: Path, content: Any, condition: Condition) -> Checkpoint:
     if not isinstance(content, Mapping) or content.get("format") != CONDITIONED_FORMAT:
         raise CheckpointError(f"{path} is not a metadata-conditioned model ({CONDITIONED_FORMAT}).")
     try:
-        state_dict, config = fold_condition(content["state_dict"], content["config"], condition)
+        with enough_memory("cpu", f"the checkpoint {path.name}"):
+            state_dict, config = fold_condition(content["state_dict"], content["config"], condition)
         scheduler, provenance = dict(content["scheduler"]), dict(content["provenance"])
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from core.errors import OutputFolderError
 from core.files import PART_SUFFIX
+from core.folder_lock import folder_lock
 from core.image_file import ImageFileError, ImageParameters, read_parameters, write_image
 from core.table import OF_CLASSES, TABLE_NAME, DatasetTable, Layout, row_of
 
-LOCK_NAME: Final = ".isicgui.lock"
 _IMAGE_NAME: Final = re.compile(r"ISIC_(\d{7,})\.png")
 
 
@@ -104,7 +104,7 @@ def open_output_folder(folder: Path, layout: Layout = OF_CLASSES) -> Iterator[Ou
         raise OutputFolderError(f"The output folder {folder} is a file, or lies in one; choose a folder.") from error
     except OSError as error:
         raise OutputFolderError(f"The output folder {folder} cannot be made: {error.strerror}.") from error
-    lock = FileLock(folder / LOCK_NAME, timeout=0)
+    lock = folder_lock(folder)
     try:
         lock.acquire()
     except Timeout as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from pathlib import Path
@@ -15,6 +16,7 @@ from core.classes import CLASSES
 from core.colour import STATISTICS_FILE
 from core.errors import CheckpointError
 from core.files import write_whole
+from core.folder_lock import LOCK_NAME, WAIT_S, folder_lock
 from core.folding import fold_class
 from core.paths import CHECKPOINTS, CLASSIFIER_FILE, DEMO_SET, checkpoint_file
 
@@ -25,33 +27,50 @@ DESCRIPTION_FILE: Final = "unet.json"
 def unpack_demo_set(folder: Path) -> list[Path]:
     """Write the seven ``unet_<CLASS>_best.pth`` and what is bundled with them; files that are there stay as they are.
 
+    Of several processes that unpack into one folder at once, each file is written by one.
+
     Returns:
         The files that were written.
 
     Raises:
-        CheckpointError: the folder cannot be written.
+        CheckpointError: the folder cannot be written, or another process does not let it go.
     """
+    with contextlib.suppress(OSError):  # told below
+        if not _missing(folder):
+            return []  # a folder that is whole may be read-only
     description = json.loads((DEMO_SET / DESCRIPTION_FILE).read_text(encoding="utf-8"))
     weights = load_file(DEMO_SET / WEIGHTS_FILE)
+    indices = {checkpoint_file(folder, class_name): index for index, class_name in enumerate(CLASSES)}
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for index, class_name in enumerate(CLASSES):
-            file = checkpoint_file(folder, class_name)
-            if not file.exists():
-                write_whole(file, _class_file(weights, description, index))
-                written.append(file)
-        for name in bundled_companions():
-            file = folder / name
-            if not file.exists():
-                write_whole(file, (DEMO_SET / name).read_bytes())
+        with folder_lock(folder, WAIT_S):
+            for file in _missing(folder):  # again: another process may have written them meanwhile
+                if file in indices:
+                    write_whole(file, _class_file(weights, description, indices[file]))
+                else:
+                    write_whole(file, (DEMO_SET / file.name).read_bytes())
                 written.append(file)
     except OSError as error:
         raise CheckpointError(
-            f"The demonstration weights cannot be unpacked into {folder} ({error.strerror}); "
+            f"The demonstration weights cannot be unpacked into {folder} ({error.strerror or error}); "
             "name a checkpoints folder that can be written."
         ) from error
     return written
+
+
+def _missing(folder: Path) -> list[Path]:
+    """What a folder lacks of the set."""
+    files = [*(checkpoint_file(folder, name) for name in CLASSES), *map(folder.joinpath, bundled_companions())]
+    return [file for file in files if not file.exists()]
+
+
+def _wait_for_who_unpacks(folder: Path) -> None:
+    # Whatever keeps the lock from being had, the models that are there can be used.
+    with contextlib.suppress(OSError):
+        if _missing(folder) and (folder / LOCK_NAME).exists():
+            with folder_lock(folder, WAIT_S):
+                return
 
 
 def bundled_companions() -> list[str]:
@@ -62,10 +81,13 @@ def bundled_companions() -> list[str]:
 def unpack_where_empty(folder: Path) -> list[Path]:
     """Unpack into a checkpoints folder that has no model of any class; returns the files written.
 
+    Where another process is doing so, it is waited for: the class that is wanted may be its last one.
+
     Raises:
         CheckpointError: the folder is not there (unless it is the default one), or cannot be written.
     """
     if has_any_checkpoint(folder):
+        _wait_for_who_unpacks(folder)
         return []
     if not folder.is_dir() and folder.resolve() != CHECKPOINTS:
         # A mistyped path must not silently turn into a folder of demonstration weights.

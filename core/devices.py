@@ -17,6 +17,13 @@ from core.job import AUTO
 DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _NATIVE_BF16_CPU = ("amx_bf16", "avx512_bf16", "bf16")  # Intel, AMD and Intel, Arm
 _AMPERE = 8
+_NO_MEMORY: Final = (
+    "can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",  # the same on Windows
+    "Cannot allocate memory (12)",  # of a file that is to be mapped
+    "error code: <1455>",  # the same on Windows: its paging file is too small
+)
+"""torch's words for it, in a RuntimeError like any other."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +114,10 @@ def release_after_out_of_memory(device: torch.device) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out; torch's CPU allocator says so only in the text of a RuntimeError."""
+    """Whether an error means that memory ran out; on a processor torch says so only in the text of a RuntimeError."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
 def no_memory(device: torch.device | str, wanted: str) -> JobFailedError:

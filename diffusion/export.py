@@ -11,9 +11,10 @@ from typing import Any
 from core.classes import CLASSES
 from core.colour import measure
 from core.condition_embedding import build_unet
-from core.download.manifest import MANIFEST, Entry, read_manifest, write_manifest
+from core.download.manifest import MANIFEST, Entry, changing_manifest
 from core.errors import ArgumentError, JobFailedError
 from core.files import sha256_of, write_whole
+from core.folder_lock import WAIT_S, folder_lock
 from diffusion.cache import load_pixels
 from diffusion.config import Stage, TrainingConfig
 from diffusion.data import LabelledImage, split_by_lesion
@@ -128,12 +129,13 @@ def write_color_statistics(images: Sequence[LabelledImage], file: Path, size: in
         if of_class:
             table[class_name] = {"rgb": measure(load_pixels(of_class, size, cache).array).to_json()}
     try:
-        before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        if not isinstance(before, dict):
-            raise ValueError("it holds no table of classes")
         file.parent.mkdir(parents=True, exist_ok=True)
-        merged = {name: entry for name, entry in {**before, **table}.items() if name in CLASSES}
-        write_whole(file, json.dumps(merged, indent=2).encode() + b"\n")
+        with folder_lock(file.parent, WAIT_S):  # other classes may be entered by a training beside this one
+            before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            if not isinstance(before, dict):
+                raise ValueError("it holds no table of classes")
+            merged = {name: entry for name, entry in {**before, **table}.items() if name in CLASSES}
+            write_whole(file, json.dumps(merged, indent=2).encode() + b"\n")
     except (OSError, ValueError) as error:
         raise JobFailedError(f"{file} cannot be written ({error}); move it away or name another place.") from error
     return table
@@ -160,7 +162,6 @@ def enter_in_manifest(folder: Path, files: Sequence[Path]) -> None:
     Raises:
         OSError: the manifest cannot be written.
     """
-    manifest = read_manifest(folder)
-    for file in files:
-        manifest.files[file.name] = Entry(file.name, file.stat().st_size, sha256_of(file), _SOURCE)
-    write_manifest(folder, manifest)
+    entries = {file.name: Entry(file.name, file.stat().st_size, sha256_of(file), _SOURCE) for file in files}
+    with changing_manifest(folder) as manifest:
+        manifest.files |= entries

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from core.errors import ArgumentError
 from core.files import whole_file, write_whole
-from diffusion.side_files import going_on_without
+from core.side_files import SideFiles
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -58,19 +59,19 @@ class History:
         """
         self.folder = folder
         self.rows = [row for row in _read(folder / TABLE) if row.step <= step]
-        self.told: set[Path] = set()  # files of the run that could not be written, for ``going_on_without``
+        self.side_files = SideFiles(tqdm.write)
         self._board = _open_board(folder / BOARD, step) if tensorboard else None
 
     def add(self, row: Measured) -> None:
         """Take note of a validation, and write table and picture anew; what fails is made good by the next."""
         self.rows.append(row)
-        with going_on_without(self.folder / TABLE, self.told):
+        with self.side_files.going_on_without(self.folder / TABLE):
             write_whole(self.folder / TABLE, _as_csv(self.rows))
-        with going_on_without(self.folder / PICTURE, self.told):
+        with self.side_files.going_on_without(self.folder / PICTURE):
             _draw(self.rows, self.folder / PICTURE)
         if not self._board:
             return
-        with going_on_without(self.folder / BOARD, self.told):
+        with self.side_files.going_on_without(self.folder / BOARD):
             for name in ("loss", "held_out_loss", "images_per_second", "learning_rate", "memory_mib"):
                 self._board.add_scalar(name, getattr(row, name), row.step)
 
@@ -78,14 +79,14 @@ class History:
         """Show a grid of images, uint8 (H, W, 3), in TensorBoard too."""
         if not self._board:
             return
-        with going_on_without(self.folder / BOARD, self.told):
+        with self.side_files.going_on_without(self.folder / BOARD):
             self._board.add_image("averaged weights", pixels, step, dataformats="HWC")
 
     def close(self) -> None:
         """Write out what TensorBoard still holds."""
         if not self._board:
             return
-        with going_on_without(self.folder / BOARD, self.told):
+        with self.side_files.going_on_without(self.folder / BOARD):
             self._board.close()
 
 

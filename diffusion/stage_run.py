@@ -21,7 +21,6 @@ from diffusion.data import LabelledImage
 from diffusion.grids import draw_grid, save_grid
 from diffusion.history import History, Measured
 from diffusion.objective import denoising_loss
-from diffusion.side_files import going_on_without
 
 if TYPE_CHECKING:
     from diffusion.train import Trainer
@@ -207,7 +206,7 @@ class StageRun:
         with trainer.averaged() as model:
             pixels = draw_grid(model, self.config.conditioning, trainer.schedule, trainer.device)
         grids = trainer.places.output / "grids"
-        with going_on_without(grids, self.history.told):
+        with self.history.side_files.going_on_without(grids):
             save_grid(pixels, grids / f"step_{trainer.step:07d}.png")
         self.history.add_grid(pixels, trainer.step)
         self.paused += time.monotonic() - begun

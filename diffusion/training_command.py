@@ -16,12 +16,13 @@ from core.control import Control, Decision, obey_signals
 from core.devices import resolve_precision
 from core.download.manifest import MANIFEST
 from core.errors import ArgumentError
+from core.folder_lock import LOCK_NAME
+from core.side_files import SideFiles
 from diffusion.data import Found
 from diffusion.export import enter_in_manifest, list_in_manifest, write_color_statistics
 from diffusion.plan import Run, folder_of, plan
 from diffusion.resume import resume, start_from
 from diffusion.run_folder import check_no_run, check_writable, own_run_folder
-from diffusion.side_files import going_on_without
 from diffusion.state import STATE_FILE, read_state
 from diffusion.tables import read_images
 from diffusion.train import Places, Trainer
@@ -96,12 +97,12 @@ def _train_one(
     """Train one network to its end, or until told to stop; ``published`` gets the files that it has finished."""
     places = Places(folder_of(options.output, run), cache_of(options))
     checkpoints = checkpoints_of(options)
-    told: set[Path] = set()
+    side_files = SideFiles(tqdm.write)
 
     def publish(trainer: Trainer) -> None:
         written = write_checkpoints(weights_of(trainer.state()), checkpoints, run.classes)
         published.update(written)
-        with going_on_without(checkpoints / MANIFEST, told):
+        with side_files.going_on_without(checkpoints / MANIFEST):
             enter_in_manifest(checkpoints, written)
 
     # The state is read by its owner alone: another run might replace it on its way out.
@@ -162,4 +163,5 @@ def _finish(runs: list[Run], options: argparse.Namespace, published: set[Path]) 
     finished = [*sorted(published), *([folder / STATISTICS_FILE] if images else [])]
     if finished and not runs[0].is_demo_set:
         list_in_manifest(folder, finished)  # the weights again: it may have been held open when they were written
-    return f"{folder} holds {', '.join(sorted(file.name for file in folder.iterdir()))}"
+    names = sorted(file.name for file in folder.iterdir() if file.name != LOCK_NAME)
+    return f"{folder} holds {', '.join(names)}"

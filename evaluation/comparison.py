@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,18 +11,21 @@ from typing import Any, Final
 from core.errors import ArgumentError, OutputFolderError
 from core.files import write_whole
 from core.report import Section, Table, write_report
-from evaluation.job import ComparisonJob
+from evaluation.image_sets import FoundImage, digests_of
+from evaluation.job import LEAST_SIZE, ComparisonJob
 from evaluation.pictures import common_size
-from evaluation.progress import Whole, Work, result_of
+from evaluation.progress import Progress, Whole, Work, result_of
 from evaluation.report import JSON_FILE, write_results
 from evaluation.resemblance import ALL
-from evaluation.results import RESULT_FORMAT, versions
+from evaluation.results import RESULT_FORMAT, digest_of, versions
 from evaluation.run import evaluate, find_images
+from evaluation.sides import read_side
 from evaluation.summary import heading
 
 HTML_FILE: Final = "comparison.html"
 DATA_FILE: Final = "comparison.json"
 TABLE_FILE: Final = "comparison.md"
+_PLANNING: Final = 0.01  # of the time that the evaluation of a set takes
 _METRICS: Final = ("kid", "fid", "precision", "recall", "density", "coverage", "diversity")
 
 
@@ -29,15 +33,18 @@ def compare(job: ComparisonJob) -> Work[list[Path]]:
     """Evaluate the sets that are not evaluated yet, and tabulate all; returns the files, the report first.
 
     Raises:
-        ArgumentError: a set cannot be used, or two were not measured against the same.
+        ArgumentError: a set cannot be used, or two were not measured against the same; as far as what is there tells,
+            this is found out before the first evaluation begins.
     """
     sets: dict[str, Path] = {}
     for folder in job.sets:
         sets[_unique(folder.resolve().name, sets)] = folder
     finished = {name: read_result(folder) for name, folder in sets.items() if (folder / JSON_FILE).is_file()}
     new = {name: folder for name, folder in sets.items() if name not in finished}
-    size = _planned_size(job, finished, new) if new else 0
-    whole = Whole([1.0] * len(new))
+    if finished:
+        check_comparable(finished)
+    whole = Whole([_PLANNING, *[1.0] * len(new)])
+    size = (yield from whole.part(_planned_size(job, finished, new))) if new else 0
     results: dict[str, dict[str, Any]] = {}
     for number, (name, folder) in enumerate(sets.items(), 1):
         if name in finished:
@@ -50,7 +57,7 @@ def compare(job: ComparisonJob) -> Work[list[Path]]:
     return _write(job.output, results)
 
 
-def _planned_size(job: ComparisonJob, finished: Mapping[str, Mapping[str, Any]], new: Mapping[str, Path]) -> int:
+def _planned_size(job: ComparisonJob, finished: Mapping[str, Mapping[str, Any]], new: Mapping[str, Path]) -> Work[int]:
     """The size at which new sets are evaluated: that of the finished ones, else what suits them and the real images.
 
     Raises:
@@ -75,7 +82,21 @@ def _planned_size(job: ComparisonJob, finished: Mapping[str, Mapping[str, Any]],
         for name, one in jobs.items()
     }
     check_comparable({**finished, **planned})
+    if known.get("real_sha256"):
+        name, values = next(iter(planned.items()))  # the real images of all new sets are the same
+        digest = yield from _digest_of_real(real, known["real_sha256"])
+        check_comparable({**finished, name: {"basis": {**values["basis"], "real_sha256": digest}}})
     return size
+
+
+def _digest_of_real(images: Sequence[FoundImage], expected: str) -> Work[str]:
+    """What an evaluation against these images will record of them: the digest of those that can be read."""
+    yield Progress("Looking whether the real images are the same", 0, 1)
+    with contextlib.suppress(OSError):  # of one that cannot be opened, and so is left out below
+        if digest_of(digests_of(images)) == expected:
+            return expected
+    # Only decoding tells which of them cannot be read; evaluate() tells which these are.
+    return digest_of(result_of(read_side(images, LEAST_SIZE, "real images")).digests)
 
 
 def read_result(folder: Path) -> dict[str, Any]:
@@ -106,7 +127,7 @@ def check_comparable(results: Mapping[str, Mapping[str, Any]]) -> None:
         if differing:
             raise ArgumentError(
                 f"The sets {first} and {name} cannot be compared: {differing[0]} is {reference[differing[0]]} and "
-                f"{basis.get(differing[0])}; evaluate both with the same settings."
+                f"{basis.get(differing[0])}; evaluate both with the same settings and against the same real images."
             )
 
 

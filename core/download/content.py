@@ -35,6 +35,7 @@ def check_content(path: Path, name: str) -> None:
 
     Raises:
         CheckpointError: it is not; the sentence names it by ``name``, wherever it lies for now.
+        JobFailedError: memory does not suffice to tell.
     """
     try:
         _check(path, name)
@@ -43,7 +44,11 @@ def check_content(path: Path, name: str) -> None:
 
 
 def opens(path: Path) -> bool:
-    """Whether a file is what its name says."""
+    """Whether a file is what its name says.
+
+    Raises:
+        JobFailedError: memory does not suffice to tell.
+    """
     try:
         check_content(path, path.name)
     except CheckpointError:
@@ -56,6 +61,7 @@ def is_demonstration(path: Path) -> bool:
 
     Raises:
         CheckpointError: a checkpoint that cannot be read.
+        JobFailedError: memory does not suffice to read it.
     """
     if class_of(path.name):
         from core.checkpoints import read_checkpoint  # noqa: PLC0415
@@ -86,8 +92,11 @@ def _check_weights(path: Path) -> None:
 
     import torch  # noqa: PLC0415
 
+    from core.devices import enough_memory  # noqa: PLC0415
+
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with enough_memory("cpu", f"the checkpoint {path.name}"):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{path} is damaged or holds more than tensors and plain values ({reason}).") from error

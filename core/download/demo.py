@@ -11,7 +11,7 @@ from core.download.archive import own_checksums_hold
 from core.download.aside import set_aside
 from core.download.content import is_demonstration, opens
 from core.download.events import DownloadFinished, FileStatus, Installed, Kept
-from core.download.manifest import Entry, read_manifest, write_manifest
+from core.download.manifest import Entry, changing_manifest, read_manifest
 from core.download.status import file_status
 from core.errors import ArgumentError
 from core.events import Event
@@ -28,14 +28,13 @@ def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, 
     Raises:
         ArgumentError: the folder is a file; nothing was written.
         CheckpointError: the set cannot be written.
-        OSError: a damaged file cannot be replaced.
+        OSError: a damaged file cannot be replaced, or the manifest cannot be written.
     """
     from core.demo_set import bundled_companions, unpack_demo_set  # noqa: PLC0415 - loads torch
 
     if folder.exists() and not folder.is_dir():
         raise ArgumentError(f"{folder} is not a folder; name another one with --dest.")
-    manifest, kept = read_manifest(folder), []
-    recorded = dict(manifest.files)
+    recorded, kept, disowned = read_manifest(folder).files, [], []
     names = [f"unet_{name}_best.pth" for name in CLASSES] + bundled_companions()
     for path in filter(Path.is_file, map(folder.joinpath, names)):
         status = file_status(folder, path.name, recorded.get(path.name))
@@ -43,18 +42,20 @@ def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, 
             kept.append(Kept(path.name, "there already"))
         elif not force and opens(path) and own_checksums_hold(path):
             # Written over the recorded file on purpose: from now on it counts as the user's, not as a damaged one.
-            del manifest.files[path.name]
+            disowned.append(path.name)
             kept.append(Kept(path.name, "not of the demonstration set, so left alone; --force replaces it"))
         else:
             yield from _clear(path, status)
     written = unpack_demo_set(folder)
     yield from kept
-    for path in written:
-        entry = Entry(path.name, path.stat().st_size, sha256_of(path), DEMO)
-        manifest.files[path.name] = entry
-        yield Installed(path.name, entry.bytes or 0, entry.sha256 or "")
-    if manifest.files != recorded:
-        write_manifest(folder, manifest)
+    entries = {path.name: Entry(path.name, path.stat().st_size, sha256_of(path), DEMO) for path in written}
+    for name, entry in entries.items():
+        yield Installed(name, entry.bytes or 0, entry.sha256 or "")
+    if entries or disowned:
+        with changing_manifest(folder) as manifest:
+            for name in disowned:
+                manifest.files.pop(name, None)
+            manifest.files |= entries
     yield DownloadFinished(folder, len(written), len(kept))
 
 

@@ -21,7 +21,7 @@ from core.download.events import DownloadFinished, Installed, Kept, Planned, Ski
 from core.download.fetch import Network
 from core.download.http import open_session
 from core.download.items import Item, Source
-from core.download.manifest import Entry, Manifest, read_manifest, write_manifest
+from core.download.manifest import Entry, Manifest, changing_manifest, read_manifest
 from core.download.patience import Patience
 from core.download.space import require_space
 from core.download.status import file_status
@@ -131,7 +131,6 @@ class _Run:
                 yield Skipped(item.name, "neither weights nor a document")
         offered = {item.name: item for item in items if belongs(item.name)}
         self._refuse_unknown(offered)
-        self._manifest.offers[self._label] = tuple(offered)
         wanted = []
         for name in self._selected(offered):
             if not self._job.force and (reason := self._reason_to_keep(name, offered[name].sha256)):
@@ -139,7 +138,8 @@ class _Run:
             else:
                 wanted.append(offered[name])
         yield from self._fetch(wanted, staging)
-        write_manifest(self._folder, self._manifest)
+        with changing_manifest(self._folder) as manifest:
+            manifest.offers[self._label] = tuple(offered)
 
     def _fetch(self, wanted: list[Item], staging: Path) -> Iterator[Event]:
         sizes = [item.bytes for item in wanted]
@@ -196,7 +196,8 @@ class _Run:
 
     def _record(self, name: str, size: int, sha256: str) -> None:
         self._manifest.files[name] = Entry(name, size, sha256, self._label)
-        write_manifest(self._folder, self._manifest)
+        with changing_manifest(self._folder) as manifest:  # which another process may have written meanwhile
+            manifest.files[name] = self._manifest.files[name]
 
     def _selected(self, names: Iterable[str]) -> list[str]:
         chosen = self._job.classes

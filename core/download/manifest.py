@@ -6,15 +6,17 @@ files and a mapping from name to file are read too. Keys that others have added 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from core.errors import DownloadError
 from core.files import write_whole
+from core.folder_lock import WAIT_S, folder_lock
 
 MANIFEST: Final = "manifest.json"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -71,6 +73,21 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         del entry["url"]
     content = {**manifest.rest, "files": files, "sources": {key: list(manifest.offers[key]) for key in manifest.offers}}
     write_whole(folder / MANIFEST, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+@contextlib.contextmanager
+def changing_manifest(folder: Path) -> Iterator[Manifest]:
+    """The folder's manifest as it is, to be changed in the block, and written when that ends well.
+
+    Other processes wait meanwhile, so that none writes back what it read before another one's change.
+
+    Raises:
+        OSError: the manifest cannot be written, or another process does not let the folder go.
+    """
+    with folder_lock(folder, WAIT_S):
+        manifest = read_manifest(folder)
+        yield manifest
+        write_manifest(folder, manifest)
 
 
 def parse_entries(content: object, where: str) -> dict[str, Entry]:

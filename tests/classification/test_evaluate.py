@@ -62,6 +62,35 @@ def test_a_trained_run_is_evaluated_down_to_the_report(job: EvaluationJob) -> No
         assert (job.output / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ({}, ""),
+        ({"teacher": None}, ""),
+        ({"learns_from_a_teacher": False}, ""),
+        ({"teacher": "runs/large/best.pt"}, "the classifier learnt the answers of a teacher: runs/large/best.pt."),
+        (
+            {"learns_from_a_teacher": True},
+            "the classifier learnt the answers of a teacher, which its file does not name.",
+        ),
+    ],
+)
+def test_the_head_of_the_report_says_who_taught_the_classifier(
+    job: EvaluationJob, tmp_path: Path, training: dict[str, object], said: str
+) -> None:
+    known = load_classifier(job.checkpoint)
+    facts = {name: value for name, value in known.provenance["training"].items() if name != "teacher"}
+    folder = tmp_path / "taught"
+    folder.mkdir()
+    shutil.copy(job.checkpoint.parent / SPLIT, folder)
+    save_classifier(replace(known, provenance={**known.provenance, "training": {**facts, **training}}), folder / BEST)
+    evaluate(replace(job, checkpoint=folder / BEST, resamples=2))
+    head = (job.output / "report.html").read_text().partition("<section")[0]
+    assert "Judged on the test part" in head
+    assert ("teacher" in head) is bool(said)
+    assert said in head
+
+
 def test_only_the_test_part_judges(job: EvaluationJob, trained_run: Path, ham10000: Path) -> None:
     evaluate(job)
     collection = open_collection(ham10000)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ import torch
 from core.architectures import DEFAULT_UNET
 from core.checkpoints import ModelCache, class_status, read_checkpoint
 from core.classes import CLASSES
-from core.errors import CheckpointError
+from core.download.content import opens
+from core.errors import CheckpointError, JobFailedError
+from core.exit_codes import FAILED, code_of
 from core.files import sha256_of
 from tests.conftest import SCHEDULER, TINY_UNET, tiny_unet, write_checkpoint
 
@@ -141,6 +145,64 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
             read_checkpoint(file)
     with pytest.raises(CheckpointError, match="no checkpoint"):
         read_checkpoint(tmp_path / "nowhere.pth")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+    ],
+)
+def test_too_little_memory_to_read_a_file_is_not_taken_for_damage(
+    tiny_checkpoints: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "load", load)
+    said = r"^There is not enough memory on cpu for the checkpoint unet_MEL_best\.pth; close other programs"
+    with pytest.raises(JobFailedError, match=said) as raised:
+        read_checkpoint(tiny_checkpoints / "unet_MEL_best.pth")
+    assert code_of(raised.value) == FAILED
+    assert class_status(tiny_checkpoints, "MEL").problem == str(raised.value)
+    (tiny_checkpoints / "classifier.pth").write_bytes(b"weights")
+    with pytest.raises(JobFailedError, match=r"not enough memory on cpu for the checkpoint classifier\.pth"):
+        opens(tiny_checkpoints / "classifier.pth")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps a process to such a limit")
+def test_an_old_file_that_memory_does_not_suffice_for_is_not_called_damaged(
+    tmp_path: Path, default_weights: dict[str, torch.Tensor]
+) -> None:
+    """As the system itself refuses it: the old format is read into memory, the present one is mapped."""
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "import psutil\n"
+        "from core.checkpoints import load_file_safely\n"
+        "from core.errors import JobFailedError\n"
+        "limit = psutil.Process().memory_info().vms + 40 * 2**20\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "for name in sys.argv[1:]:\n"
+        "    try:\n"
+        "        load_file_safely(Path(name))\n"
+        "    except JobFailedError as error:\n"
+        "        print(error)"
+    )
+    files = [tmp_path / "old.pth", tmp_path / "new.pth"]
+    for file in files:
+        torch.save(default_weights, file, _use_new_zipfile_serialization=file.stem == "new")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, files)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert [line.partition(";")[0] for line in done.stdout.splitlines()] == [
+        f"There is not enough memory on cpu for the checkpoint {file.name}" for file in files
+    ], done.stderr
 
 
 @pytest.mark.parametrize(

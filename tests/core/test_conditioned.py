@@ -12,7 +12,7 @@ from core.checkpoints import ModelCache
 from core.condition_embedding import build_unet
 from core.conditioned import CONDITIONED_FILE, load_conditioned, read_conditioned
 from core.conditions import Condition
-from core.errors import ArgumentError, CheckpointError, OutputFolderError
+from core.errors import ArgumentError, CheckpointError, JobFailedError, OutputFolderError
 from core.events import ImageSaved
 from core.folding import fold_condition
 from core.generation import run
@@ -154,3 +154,14 @@ def test_other_files_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="12 numbers"):
         read_conditioned(tmp_path / "twenty.pth")
     assert not list(tmp_path.glob("o*"))
+
+
+def test_too_little_memory_for_a_condition_is_not_taken_for_damage(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fold(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    monkeypatch.setattr("core.conditioned.fold_condition", fold)
+    with pytest.raises(JobFailedError, match=f"not enough memory on cpu for the checkpoint {CONDITIONED_FILE}"):
+        read_conditioned(folder / CONDITIONED_FILE)

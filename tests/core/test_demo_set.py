@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,7 @@ from core.demo_set import bundled_companions, unpack_demo_set, unpack_where_empt
 from core.errors import CheckpointError
 from core.events import ImageSaved, Notice
 from core.files import sha256_of
+from core.folder_lock import folder_lock
 from core.generation import run
 from core.image_file import read_pixels
 from core.job import GenerationJob
@@ -46,6 +51,72 @@ def test_unpacking_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     for class_name in CLASSES:
         file = f"unet_{class_name}_best.pth"
         assert sha256_of(tmp_path / "a" / file) == sha256_of(tmp_path / "b" / file)
+
+
+def test_two_that_unpack_at_once_write_each_file_once(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from core.demo_set import unpack_demo_set\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "print(*(file.name for file in unpack_demo_set(Path(sys.argv[1]))))"
+    )
+    with ExitStack() as stack:
+        both = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", code, str(tmp_path / "new")],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for _ in range(2)
+        ]
+        for process in both:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in both:  # both are told before either is waited for
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        written = [name for process in both for name in process.communicate()[0].split()]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(written) == sorted([*(f"unet_{name}_best.pth" for name in CLASSES), *bundled_companions()])
+
+
+def test_what_another_writes_meanwhile_stays(tmp_path: Path) -> None:
+    """It waits for the owner of the folder, and looks again at what is there."""
+    mine = tmp_path / "unet_MEL_best.pth"
+    with ThreadPoolExecutor(1) as thread:
+        with folder_lock(tmp_path):
+            written = thread.submit(unpack_demo_set, tmp_path)
+            assert not wait([written], 1).done
+            assert not list(tmp_path.glob("*.pth"))
+            mine.write_bytes(b"mine")
+        assert mine not in written.result()
+    assert mine.read_bytes() == b"mine"
+
+
+def test_models_that_another_is_unpacking_are_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "unet_MEL_best.pth").write_bytes(b"the first of seven")
+    with ThreadPoolExecutor(1) as thread, folder_lock(tmp_path):
+        written = thread.submit(unpack_where_empty, tmp_path)
+        assert not wait([written], 1).done
+    assert written.result() == []
+
+
+def test_a_folder_that_another_does_not_let_go_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_set, "WAIT_S", 0.1)
+    with folder_lock(tmp_path), pytest.raises(CheckpointError, match=r"cannot be unpacked into .*lock"):
+        unpack_demo_set(tmp_path)
+
+
+def test_a_whole_folder_is_neither_waited_for_nor_written(tmp_path: Path) -> None:
+    for name in (*(f"unet_{name}_best.pth" for name in CLASSES), *bundled_companions()):
+        (tmp_path / name).write_bytes(b"mine")
+    before = sorted(tmp_path.iterdir())
+    assert unpack_demo_set(tmp_path) == []
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_files_that_are_there_stay(tmp_path: Path) -> None:

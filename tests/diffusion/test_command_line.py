@@ -6,6 +6,7 @@ import errno
 import json
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ from core.conditioned import CONDITIONED_FILE
 from core.demo_set import unpack_demo_set
 from core.download.manifest import Manifest, read_manifest, write_manifest
 from core.events import ImageSaved
+from core.folder_lock import LOCK_NAME
 from core.generation import run
 from core.job import GenerationJob
 from core.paths import PROJECT_ROOT
 from core.presets import FAST, STANDARD, Preset
 from core.presets import PRESETS as JOB_PRESETS
-from diffusion import export, plan
+from diffusion import plan
 from diffusion.__main__ import build_parser, main
 from diffusion.config import PRESETS, Stage
 from diffusion.generate import job_from
@@ -50,7 +52,7 @@ def train(data: Path, output: Path, *options: object) -> int:
 
 
 def names_in(folder: Path) -> set[str]:
-    return {file.name for file in folder.iterdir()}
+    return {file.name for file in folder.iterdir() if file.name != LOCK_NAME}
 
 
 def test_a_strangers_folder_becomes_a_usable_checkpoints_folder(
@@ -314,6 +316,53 @@ def test_a_manifest_that_cannot_be_written_is_named_and_costs_no_weights(
     assert f"error: {manifest} cannot be written" in capsys.readouterr().err
 
 
+def test_what_is_trained_side_by_side_is_listed_together(tmp_path: Path) -> None:
+    """Two processes finish files of one folder over and over; neither forgets what the other has entered."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from core.colour import STATISTICS_FILE\n"
+        "from diffusion.export import list_in_manifest, write_color_statistics\n"
+        "from diffusion.tables import read_images\n"
+        "folder, name, images = Path(sys.argv[1]), sys.argv[2], read_images(Path(sys.argv[3])).images\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "for number in range(30):\n"
+        "    (folder / f'{name}_{number}.pth').write_bytes(b'weights')\n"
+        "    list_in_manifest(folder, [folder / f'{name}_{number}.pth'])\n"
+        "own = [image for image in images if image.class_name == name]\n"
+        "write_color_statistics(own, folder / STATISTICS_FILE, 16, folder / 'cache')\n"
+    )
+    data = class_folders(tmp_path / "data", MEL=10, NV=10)
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    with ExitStack() as stack:
+        both = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", code, str(folder), name, str(data)],
+                    cwd=PROJECT_ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for name in ("MEL", "NV")
+        ]
+        for process in both:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in both:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in both:
+            process.communicate()
+    assert [process.returncode for process in both] == [0, 0]
+    assert set(read_manifest(folder).files) == {
+        f"{name}_{number}.pth" for name in ("MEL", "NV") for number in range(30)
+    }
+    assert set(load_color_statistics(folder)) == {"MEL", "NV"}
+
+
 def test_what_a_held_manifest_missed_is_listed_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[Path] = []
 
@@ -323,7 +372,7 @@ def test_what_a_held_manifest_missed_is_listed_at_the_end(tmp_path: Path, monkey
             raise PermissionError(errno.EACCES, "Permission denied")
         write_manifest(folder, manifest)
 
-    monkeypatch.setattr(export, "write_manifest", held_at_first)
+    monkeypatch.setattr("core.download.manifest.write_manifest", held_at_first)
     data, output = class_folders(tmp_path / "data", MEL=10, NV=10), tmp_path / "run"
     assert train(data, output, "--size", 16, "--steps", 2) == 0
     assert set(read_manifest(output / "checkpoints").files) == {

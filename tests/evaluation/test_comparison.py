@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 
 from core.errors import ArgumentError
+from core.files import sha256_of
 from evaluation.comparison import check_comparable, compare, markdown, tables
 from evaluation.job import ComparisonJob, EvaluationJob
 from evaluation.progress import Progress, Work, result_of
-from evaluation.results import Evaluation
+from evaluation.results import Evaluation, digest_of
 from tests.evaluation.conftest import Evaluated
 from tests.evaluation.examples import lesion, write_real, write_set
 
@@ -106,6 +108,10 @@ def test_a_new_set_is_evaluated_at_the_size_of_the_finished_one(
     """The finished one has 64 px, the new one 128 px, and both images and real images of 96 px would do."""
     new = write_set(tmp_path / "new", drawn(128, "MEL", "NV"))
     real = write_real(tmp_path / "large", drawn(96, "MEL", "NV"))
+    file = results["good"] / "evaluation.json"
+    content = json.loads(file.read_text())
+    content["basis"]["real_sha256"] = digest_of([sha256_of(image) for image in (real / "images").iterdir()])
+    file.write_text(json.dumps(content))
     for sets in ((results["good"], new), (new, results["good"])):
         with pytest.raises(AskedError) as told:
             result_of(compare(ComparisonJob(sets, tmp_path / "out", {"real": str(real), "quick": True})))
@@ -130,6 +136,41 @@ def test_what_could_not_be_compared_afterwards_is_not_evaluated(
     with pytest.raises(ArgumentError, match=f"good and new cannot be compared: {said}"):
         result_of(compare(job))
     assert not job.output.exists()
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_set_is_not_evaluated_against_other_real_images_than_the_finished_one(
+    results: dict[str, Path], folders: tuple[Path, ...], tmp_path: Path
+) -> None:
+    """One that cannot be read is on neither side; one that is another makes all the difference."""
+    new, real = write_set(tmp_path / "new", drawn(64, "MEL", "NV")), shutil.copytree(folders[1], tmp_path / "clinic")
+    job = ComparisonJob((results["good"], new), tmp_path / "out", {"real": str(real), "quick": True})
+    broken = real / "images" / "broken.png"
+    broken.write_bytes(b"no image")
+    with (real / "metadata.csv").open("a", newline="") as stream:
+        stream.write("L_broken,broken,mel\r\n")
+    with pytest.raises(AskedError):
+        result_of(compare(job))
+    shutil.copy(real / "images" / "nv_0000.png", broken)
+    with pytest.raises(ArgumentError, match="good and new cannot be compared: real_sha256 is"):
+        result_of(compare(job))
+    assert not job.output.exists()
+
+
+def test_finished_ones_that_cannot_be_compared_are_refused_before_anything_is_looked_at(
+    results: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_images(job: EvaluationJob) -> Work[Any]:
+        raise AskedError(job)
+
+    monkeypatch.setattr("evaluation.comparison.find_images", find_images)
+    file = results["worse"] / "evaluation.json"
+    content = json.loads(file.read_text())
+    content["basis"]["real_sha256"] = "00"
+    file.write_text(json.dumps(content))
+    job = ComparisonJob((*results.values(), tmp_path / "new"), tmp_path / "out", {"real": str(tmp_path), "quick": True})
+    with pytest.raises(ArgumentError, match="good and worse cannot be compared: real_sha256 is"):
+        result_of(compare(job))
 
 
 @pytest.mark.usefixtures("asked")
