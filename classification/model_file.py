@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from torch import nn
 from classification.networks import build_network
 from classification.tables import plain_failures
 from classification.tasks import BACKBONES, Task
+from core.checkpoints import load_file_safely
 from core.classes import CLASSES
 from core.errors import ArgumentError, CheckpointError, OutputFolderError
 from core.files import require_writable, sha256_of, write_whole
@@ -87,6 +86,7 @@ def load_classifier(file: Path) -> TrainedClassifier:
 
     Raises:
         CheckpointError: missing, damaged, foreign, or its weights do not fit what it says of itself.
+        JobFailedError: memory does not suffice.
     """
     content = _load(file)
     sha256 = sha256_of(file)
@@ -103,13 +103,7 @@ def load_classifier(file: Path) -> TrainedClassifier:
 
 
 def _load(file: Path) -> Mapping[str, Any]:
-    if not file.is_file():
-        raise CheckpointError(f"There is no checkpoint {file}.")
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, OSError) as error:
-        reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")  # torch goes on about its internals
-        raise CheckpointError(f"{file} is damaged or holds more than tensors and plain values ({reason}).") from error
+    content = load_file_safely(file)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{file} holds a {type(content).__name__}, not a classifier.")
     return content

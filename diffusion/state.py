@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import torch
 
+from core.devices import enough_memory
 from core.errors import CheckpointError, JobFailedError
 from core.files import whole_file
 
@@ -43,11 +44,13 @@ def read_state(file: Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: not there, damaged, or not a training state.
+        JobFailedError: memory does not suffice.
     """
     if not file.is_file():
         raise CheckpointError(f"There is no training state {file}.")
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        with enough_memory("cpu", f"the training state {file.name}"):
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, OSError) as error:
         raise CheckpointError(f"{file} is damaged or not a training state ({_reason(error)}).") from error
     if not is_state(state):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import pickle
 import socket
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,9 +13,10 @@ from typing import Any, Final
 
 import torch
 
+from core.checkpoints import load_file_safely
 from core.classes import CLASSES
 from core.download.http import is_offline
-from core.errors import ClassifierError
+from core.errors import CheckpointError, ClassifierError
 from core.paths import CLASSIFIER_FILE
 from core.state_dicts import find_weights, normalise_names
 from core.torchvision_operators import declare_missing_operators
@@ -62,6 +62,7 @@ def read_weights(path: Path) -> ClassifierWeights:
     Raises:
         ClassifierError: damaged, of another architecture, of other classes, with numbers that are not finite, or
             holding anything but tensors and plain values.
+        JobFailedError: memory does not suffice.
     """
     content = _load(path)
     if not isinstance(content, Mapping):
@@ -99,15 +100,9 @@ def imagenet_weights() -> ClassifierWeights:
 
 def _load(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        raise ClassifierError(
-            f"{path} was refused: it is damaged or holds more than tensors and plain values, "
-            "and such a file could run code when it is opened; nothing in it was executed."
-        ) from error
-    except (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ClassifierError(f"{path} is damaged or not a PyTorch checkpoint ({reason}).") from error
+        return load_file_safely(path)
+    except CheckpointError as error:
+        raise ClassifierError(str(error)) from error
 
 
 def _checked(source: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

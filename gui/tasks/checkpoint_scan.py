@@ -42,14 +42,14 @@ class CheckpointScan(Task):
 
 def _read(folder: Path, class_name: str) -> Availability:
     from core.checkpoints import read_checkpoint  # noqa: PLC0415 - loads torch
-    from core.errors import CheckpointError  # noqa: PLC0415
+    from core.errors import CheckpointError, JobFailedError  # noqa: PLC0415
 
     file = checkpoint_file(folder, class_name)
     if not file.is_file():
         return first_look(folder)[class_name]
     try:
         checkpoint = read_checkpoint(file)
-    except CheckpointError as error:
+    except (CheckpointError, JobFailedError) as error:  # damaged or foreign; or memory does not suffice now
         return Availability(False, str(error))
     size = checkpoint.image_size
     kind = "demonstration weights" if checkpoint.is_demo else f"{checkpoint.parameters / 1e6:.1f} M weights"

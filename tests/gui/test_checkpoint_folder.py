@@ -2,8 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from pytestqt.qtbot import QtBot
+
+from core.checkpoints import Checkpoint, read_checkpoint
 from core.classes import CLASSES
+from core.devices import no_memory
 from gui.checkpoint_folder import classes_in, find_checkpoints, first_look
+from gui.tasks.checkpoint_scan import CheckpointScan
 
 
 def test_finds_the_folder_that_is_meant(tmp_path: Path, tiny_checkpoints: Path) -> None:
@@ -25,3 +31,22 @@ def test_first_look(tmp_path: Path, tiny_checkpoints: Path) -> None:
 def test_an_empty_folder_would_be_filled_with_the_demo_set(tmp_path: Path) -> None:
     found = first_look(tmp_path)
     assert all(entry.usable and entry.demonstration for entry in found.values())
+
+
+def test_a_model_that_memory_does_not_suffice_for_now(
+    qtbot: QtBot, tiny_checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path) -> Checkpoint:
+        if path.name == "unet_NV_best.pth":
+            raise no_memory("cpu", "the checkpoint unet_NV_best.pth")
+        return read_checkpoint(path)
+
+    monkeypatch.setattr("core.checkpoints.read_checkpoint", read)
+    scan = CheckpointScan(tiny_checkpoints)
+    with qtbot.waitSignal(scan.found) as told:
+        scan.start()
+    scan.wait()
+    (found,) = told.args
+    assert not found["NV"].usable
+    assert "not enough memory" in found["NV"].reason
+    assert found["MEL"].usable
