@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from filelock import Timeout
 from safetensors.torch import load_file
 
 from core.checkpoints import UNET_FORMAT, has_any_checkpoint
@@ -16,7 +17,7 @@ from core.classes import CLASSES
 from core.colour import STATISTICS_FILE
 from core.errors import CheckpointError
 from core.files import write_whole
-from core.folder_lock import LOCK_NAME, WAIT_S, folder_lock
+from core.folder_lock import LOCK_NAME, taking_turns
 from core.folding import fold_class
 from core.paths import CHECKPOINTS, CLASSIFIER_FILE, DEMO_SET, checkpoint_file
 
@@ -44,16 +45,19 @@ def unpack_demo_set(folder: Path) -> list[Path]:
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with folder_lock(folder, WAIT_S):
+        with taking_turns(folder):
             for file in _missing(folder):  # again: another process may have written them meanwhile
                 if file in indices:
                     write_whole(file, _class_file(weights, description, indices[file]))
                 else:
                     write_whole(file, (DEMO_SET / file.name).read_bytes())
                 written.append(file)
+    except Timeout as error:
+        text = f"{folder} is in use by another process that does not let it go; try again later."
+        raise CheckpointError(text) from error
     except OSError as error:
         raise CheckpointError(
-            f"The demonstration weights cannot be unpacked into {folder} ({error.strerror or error}); "
+            f"The demonstration weights cannot be unpacked into {folder} ({error.strerror}); "
             "name a checkpoints folder that can be written."
         ) from error
     return written
@@ -69,7 +73,7 @@ def _wait_for_who_unpacks(folder: Path) -> None:
     # Whatever keeps the lock from being had, the models that are there can be used.
     with contextlib.suppress(OSError):
         if _missing(folder) and (folder / LOCK_NAME).exists():
-            with folder_lock(folder, WAIT_S):
+            with taking_turns(folder):
                 return
 
 

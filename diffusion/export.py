@@ -14,7 +14,7 @@ from core.condition_embedding import build_unet
 from core.download.manifest import MANIFEST, Entry, changing_manifest
 from core.errors import ArgumentError, JobFailedError
 from core.files import sha256_of, write_whole
-from core.folder_lock import WAIT_S, folder_lock
+from core.folder_lock import taking_turns
 from diffusion.cache import load_pixels
 from diffusion.config import Stage, TrainingConfig
 from diffusion.data import LabelledImage, split_by_lesion
@@ -130,7 +130,7 @@ def write_color_statistics(images: Sequence[LabelledImage], file: Path, size: in
             table[class_name] = {"rgb": measure(load_pixels(of_class, size, cache).array).to_json()}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with folder_lock(file.parent, WAIT_S):  # other classes may be entered by a training beside this one
+        with taking_turns(file.parent):  # other classes may be entered by a training beside this one
             before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
             if not isinstance(before, dict):
                 raise ValueError("it holds no table of classes")

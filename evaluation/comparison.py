@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from core.errors import ArgumentError, OutputFolderError
-from core.files import write_whole
+from core.files import sha256_of, write_whole
 from core.report import Section, Table, write_report
-from evaluation.image_sets import FoundImage, digests_of
+from evaluation.image_sets import FoundImage
 from evaluation.job import LEAST_SIZE, ComparisonJob
 from evaluation.pictures import common_size
-from evaluation.progress import Progress, Whole, Work, result_of
+from evaluation.progress import Progress, Whole, Work, result_of, unwarned
 from evaluation.report import JSON_FILE, write_results
 from evaluation.resemblance import ALL
 from evaluation.results import RESULT_FORMAT, digest_of, versions
@@ -26,6 +25,7 @@ HTML_FILE: Final = "comparison.html"
 DATA_FILE: Final = "comparison.json"
 TABLE_FILE: Final = "comparison.md"
 _PLANNING: Final = 0.01  # of the time that the evaluation of a set takes
+_TOLD_EVERY: Final = 50  # images
 _METRICS: Final = ("kid", "fid", "precision", "recall", "density", "coverage", "diversity")
 
 
@@ -91,12 +91,25 @@ def _planned_size(job: ComparisonJob, finished: Mapping[str, Mapping[str, Any]],
 
 def _digest_of_real(images: Sequence[FoundImage], expected: str) -> Work[str]:
     """What an evaluation against these images will record of them: the digest of those that can be read."""
-    yield Progress("Looking whether the real images are the same", 0, 1)
-    with contextlib.suppress(OSError):  # of one that cannot be opened, and so is left out below
-        if digest_of(digests_of(images)) == expected:
-            return expected
+    whole = Whole([1.0, 1.0])
+    if (yield from whole.part(_digest_of_files(images))) == expected:
+        return expected
     # Only decoding tells which of them cannot be read; evaluate() tells which these are.
-    return digest_of(result_of(read_side(images, LEAST_SIZE, "real images")).digests)
+    side = yield from whole.part(unwarned(read_side(images, LEAST_SIZE, "real images")))
+    return digest_of(side.digests)
+
+
+def _digest_of_files(images: Sequence[FoundImage]) -> Work[str | None]:
+    """The digest of all images; None where one cannot be opened."""
+    digests = []
+    for done, image in enumerate(images):
+        if done % _TOLD_EVERY == 0:
+            yield Progress("Looking whether the real images are the same", done, len(images))
+        try:
+            digests.append(sha256_of(image.path))
+        except OSError:
+            return None
+    return digest_of(digests)
 
 
 def read_result(folder: Path) -> dict[str, Any]:

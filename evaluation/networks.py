@@ -154,7 +154,7 @@ def open_networks(wanted: Sequence[str], checkpoints: Path, device: torch.device
     for name in names:
         try:
             found.append(_open(name, checkpoints, device))
-        except (OSError, ImportError, RuntimeError, ClassifierError) as error:
+        except (OSError, ImportError, RuntimeError, ClassifierError, JobFailedError) as error:
             # Without the folder: the sentence stands in a report that is published.
             reasons[name] = str(error).partition("\n")[0].rstrip(".").replace(f"{checkpoints}{os.sep}", "")
     if not found:

@@ -59,6 +59,18 @@ class Whole:
             yield told
 
 
+def unwarned(work: Work[T]) -> Work[T]:
+    """The same piece of work, which keeps its warnings to itself."""
+    while True:
+        try:
+            told = next(work)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        if not isinstance(told, Warned):
+            yield told
+
+
 def result_of(work: Work[T]) -> T:
     """Run a piece of work to its end without listening to it."""
     while True:

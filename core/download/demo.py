@@ -16,6 +16,7 @@ from core.download.status import file_status
 from core.errors import ArgumentError
 from core.events import Event
 from core.files import sha256_of
+from core.folder_lock import taking_turns
 
 DEMO: Final = "demo"
 
@@ -34,6 +35,9 @@ def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, 
 
     if folder.exists() and not folder.is_dir():
         raise ArgumentError(f"{folder} is not a folder; name another one with --dest.")
+    if folder.is_dir():
+        with taking_turns(folder):
+            pass  # who keeps the folder for himself is found out before anything gives way
     recorded, kept, disowned = read_manifest(folder).files, [], []
     names = [f"unet_{name}_best.pth" for name in CLASSES] + bundled_companions()
     for path in filter(Path.is_file, map(folder.joinpath, names)):

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from core.errors import DownloadError
 from core.files import write_whole
-from core.folder_lock import WAIT_S, folder_lock
+from core.folder_lock import taking_turns
 
 MANIFEST: Final = "manifest.json"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -82,9 +82,11 @@ def changing_manifest(folder: Path) -> Iterator[Manifest]:
     Other processes wait meanwhile, so that none writes back what it read before another one's change.
 
     Raises:
-        OSError: the manifest cannot be written, or another process does not let the folder go.
+        OSError: the manifest cannot be read or written, or another process does not let the folder go.
     """
-    with folder_lock(folder, WAIT_S):
+    with taking_turns(folder):
+        if (folder / MANIFEST).exists():
+            (folder / MANIFEST).read_bytes()  # one that cannot be read just now must not be taken for a damaged one
         manifest = read_manifest(folder)
         yield manifest
         write_manifest(folder, manifest)

@@ -1,17 +1,23 @@
 """The bundled set, through the same door."""
 
+import errno
 import io
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
+from filelock import Timeout
 
+from core import folder_lock as folder_lock_module
 from core.classes import CLASSES
 from core.download import folder_status, unpack_demo
 from core.download.events import Installed, Kept
+from core.download.manifest import changing_manifest
 from core.errors import ArgumentError
 from core.events import Notice
+from core.folder_lock import folder_lock
 from tests.core.download.examples import contents, run, zip_of
 
 
@@ -119,6 +125,30 @@ def test_force_replaces_the_set_and_sets_aside_what_is_none_of_it(folder, record
     events = list(unpack_demo(folder, force=True))
     assert len(names(Installed, events)) == len(CLASSES) + 2
     assert contents(folder) == {**before, "classifier.pth.bak": mine}
+
+
+def test_nothing_gives_way_in_a_folder_that_another_keeps(folder, monkeypatch):
+    before = contents(folder)
+    monkeypatch.setattr(folder_lock_module, "WAIT_S", 0.1)
+    with folder_lock(folder), pytest.raises(Timeout):
+        list(unpack_demo(folder, force=True))
+    assert contents(folder) == before
+
+
+def test_a_manifest_that_cannot_be_read_just_now_is_not_written_over(folder, monkeypatch):
+    before = (folder / "manifest.json").read_bytes()
+    read = Path.read_bytes
+
+    def fail(path):
+        if path.name == "manifest.json":
+            raise OSError(errno.EIO, "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(OSError, match="Input/output"), changing_manifest(folder) as manifest:
+        manifest.files.clear()
+    monkeypatch.undo()
+    assert (folder / "manifest.json").read_bytes() == before
 
 
 def test_published_models_take_the_place_of_the_bundled_ones(unpacked, server, models, tmp_path):
