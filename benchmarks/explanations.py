@@ -12,16 +12,16 @@ are. Intervals are percentiles of the bootstrap over images (95%).
 
     python -m benchmarks.explanations --data HAM10000_FOLDER --split runs/classifier/split.csv --images 300
 
-The folder holds metadata.csv (image_id, lesion_id, dx), images/<image_id>.jpg and masks/<image_id>.png.
+The folder is one that classification reads (core/ham10000.py), and holds masks/<image_id>.png.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import random
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +32,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.machine import describe_machine
+from classification.data import MASKS, read_ham10000
 from core.classes import CLASSES
+from core.csv_tables import read_rows
 from core.devices import resolve_device
+from core.errors import ArgumentError
+from core.exit_codes import run_command
+from core.ham10000 import image_name
 from core.image_file import read_pixels
 from core.paths import CHECKPOINTS
 from xai.attribution import AttributionOptions
@@ -67,24 +72,23 @@ class Score:
 
 
 def choose_lesions(data: Path, split: Path | None, part: str, count: int, seed: int) -> list[Lesion]:
-    """Draw images with masks: one a lesion, of one part of the split where there is one."""
-    rows = _rows(data / "metadata.csv")
+    """Draw images with masks: one a lesion, of one part of the split where there is one.
+
+    Raises:
+        ArgumentError: no folder of masks, or no images that classification reads.
+    """
+    images, masks = read_ham10000(data).images, data / MASKS
+    if not masks.is_dir():
+        raise ArgumentError(f"There is no {masks}; put the lesion masks there, each as <image_id>.png.")
+    found = [Lesion(image.image_id, image.class_name, image.path, masks / f"{image.image_id}.png") for image in images]
+    lesions = {image.image_id: image.lesion_id for image in images}
     if split:
-        allowed = {row["image_id"] for row in _rows(split) if row["part"] == part}
-        rows = [row for row in rows if row["image_id"] in allowed]
-    rows = [row for row in rows if (data / "masks" / f"{row['image_id']}.png").is_file()]
-    random.Random(seed).shuffle(rows)  # noqa: S311 - nothing secret is drawn
-    one_each = {row["lesion_id"]: row for row in rows}
-    return [
-        Lesion(name, row["dx"].upper(), data / "images" / f"{name}.jpg", data / "masks" / f"{name}.png")
-        for row in list(one_each.values())[:count]
-        for name in [row["image_id"]]
-    ]
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        return list(csv.DictReader(stream))
+        allowed = {image_name(row["image_id"]) for row in read_rows(split) if row["part"] == part}
+        found = [lesion for lesion in found if lesion.image_id in allowed]
+    found = [lesion for lesion in found if lesion.mask.is_file()]
+    random.Random(seed).shuffle(found)  # noqa: S311 - nothing secret is drawn
+    one_each = {lesions[lesion.image_id]: lesion for lesion in found}
+    return list(one_each.values())[:count]
 
 
 def score(values: np.ndarray, mask: np.ndarray) -> Score:
@@ -111,12 +115,17 @@ def maps_of(
     index = CLASSES.index(lesion.class_name) if target == "label" else predicted
     attributions = [METHODS[name](classifier, image, index, options) for name in methods]
     maps = {attribution.method: attribution.values for attribution in attributions}
-    noise = np.random.default_rng([options.seed, int(lesion.image_id[-7:])])
+    noise = np.random.default_rng([options.seed, _number_of(lesion.image_id)])
     maps[COMBINED] = combine(preferred(attributions)).values
     maps[ALL] = combine(attributions).values
     maps[RANDOM] = smoothed(noise.standard_normal((CLASSIFIER_SIZE, CLASSIFIER_SIZE), np.float32), SMOOTHING_PX)
     maps[CENTRE] = centre_blob()
     return maps
+
+
+def _number_of(name: str) -> int:
+    """The number of an image of ISIC; of another name one that is always the same."""
+    return int(name[-7:]) if name[-7:].isdecimal() else zlib.crc32(name.encode())
 
 
 def centre_blob() -> np.ndarray:
@@ -206,4 +215,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main, as_json=False))

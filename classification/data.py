@@ -14,8 +14,9 @@ from core.classes import CLASSES
 from core.csv_tables import read_rows
 from core.diagnoses import class_of
 from core.errors import ArgumentError
-from core.ham10000 import COLUMNS, check_readable, find_tables, list_images, tables_with
+from core.ham10000 import COLUMNS, check_readable, find_tables, is_photograph, list_images, tables_with
 
+MASKS: Final = "masks"
 PREPARED_FORMAT: Final = "isicgui.prepared/1"
 PREPARED_FILE: Final = "prepared.json"
 PREPARED_TABLE: Final = "images.csv"
@@ -31,6 +32,7 @@ class LabelledImage:
         lesion_id: images of one lesion share it; they never go into different parts.
         class_name: a class code of HAM10000, or MALIGNANT or BENIGN.
         facts: what else the table says: age, sex, localization, skin_type.
+        masks: the folder of the lesion masks, each named by its image_id; None: ``masks/`` beside the image's folder.
     """
 
     path: Path
@@ -38,6 +40,7 @@ class LabelledImage:
     lesion_id: str
     class_name: str
     facts: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
+    masks: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Collection:
         foreign: diagnosis that is none of the seven to the number of its images, which were left out.
         parts: image_id to part, where the folder says it; empty for HAM10000, which is split by ``splits``.
         contrast: the question that the labels answer, where they answer one only.
+        tables: those that list the images, where a folder of HAM10000 has them.
     """
 
     folder: Path
@@ -61,18 +65,22 @@ class Collection:
     foreign: Mapping[str, int] = field(default_factory=dict, hash=False)
     parts: Mapping[str, str] = field(default_factory=dict, hash=False)
     contrast: str | None = None
+    tables: tuple[Path, ...] = ()
 
     def describe(self) -> str:
         """How many images of what, and what was left out, in one sentence."""
         counts = Counter(image.class_name for image in self.images)
         lesions = len({image.lesion_id for image in self.images})
+        tables = " and ".join(table.relative_to(self.folder).as_posix() for table in self.tables)
+        joined = f"; the tables {tables} are read as one list" if len(self.tables) > 1 else ""
         missing = f"; {len(self.missing):,} more are listed and not there" if self.missing else ""
         twice = f"; {len(self.twice):,} rows list an image again and are passed over" if self.twice else ""
         named = ", ".join(f"{diagnosis!r} {count:,}" for diagnosis, count in self.foreign.items())
         foreign = f"; left out are diagnoses that are none of the seven ({named})" if named else ""
         classes = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
         return (
-            f"{self.folder}: {len(self.images):,} images of {lesions:,} lesions ({classes}){missing}{twice}{foreign}."
+            f"{self.folder}: {len(self.images):,} images of {lesions:,} lesions ({classes})"
+            f"{joined}{missing}{twice}{foreign}."
         )
 
 
@@ -96,8 +104,7 @@ def read_ham10000(folder: Path) -> Collection:
     if not chosen:
         check_readable(tables)
         raise ArgumentError(
-            f"{folder} is neither a HAM10000 folder (a CSV with lesion_id, image_id and dx beside images/) nor "
-            "prepared."
+            f"{folder} is neither a HAM10000 folder (images, and a table with lesion_id, image_id and dx) nor prepared."
         )
     listing = list_images(folder, tables, chosen)
     listing.check_any()
@@ -108,14 +115,15 @@ def read_ham10000(folder: Path) -> Collection:
             foreign[found.row["dx"]] += 1
         else:
             facts = {name: value for name, value in found.row.items() if name not in COLUMNS}
-            images.append(LabelledImage(found.path, found.name, found.lesion_id or found.name, class_name, facts))
+            lesion_id, masks = found.lesion_id or found.name, folder / MASKS
+            images.append(LabelledImage(found.path, found.name, lesion_id, class_name, facts, masks))
     if not images:
         first = listing.images[0]
         raise ArgumentError(
             f"{chosen[0]} gives {first.name} the label {first.row['dx']!r}, and no image a known one; known are "
             f"{', '.join(CLASSES).lower()}."
         )
-    return Collection(folder, tuple(images), listing.missing, listing.twice, foreign)
+    return Collection(folder, tuple(images), listing.missing, listing.twice, foreign, tables=listing.tables)
 
 
 def read_prepared(folder: Path) -> Collection:
@@ -149,6 +157,7 @@ def read_synthetic(folder: Path) -> tuple[LabelledImage, ...]:
         LabelledImage(path, f"synthetic-{name}-{path.stem}", f"synthetic-{name}-{path.stem}", name)
         for name in CLASSES
         for path in sorted((folder / name).glob("*.png"))
+        if is_photograph(path.name)
     )
     if not found:
         raise ArgumentError(f"{folder} holds no generated images: no <CLASS>/*.png for any of {', '.join(CLASSES)}.")

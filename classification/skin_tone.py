@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from classification.data import LabelledImage
+from classification.data import MASKS, LabelledImage
 from core.errors import ArgumentError
 from core.image_file import UNREADABLE
 
@@ -54,12 +54,13 @@ def tone_group(angle: float | None) -> str:
 
 
 def tone_of(image: LabelledImage) -> str:
-    """The class of an image of HAM10000, whose lesion mask lies in ``masks/<image_id>.png``; unknown without one.
+    """The class of an image whose lesion mask, ``<image_id>.png``, lies in its folder of masks; unknown without one.
 
     Raises:
         ArgumentError: the image or its mask cannot be read.
     """
-    mask = image.path.parent.parent / "masks" / f"{image.image_id}.png"
+    masks = image.masks or image.path.parent.parent / MASKS
+    mask = masks / f"{image.image_id}.png"
     if not mask.is_file():
         return _UNKNOWN
     try:

@@ -1,8 +1,8 @@
 """CSV tables that others wrote: what their text may look like, and the sentence where it cannot be read.
 
-Text is UTF-8 with or without a mark, marked UTF-16, or Latin-1. Blanks around a value, lines without any value and rows
-that are too short or too long do no harm. The program's own ``synthetic_dataset.csv`` is ``core.table``'s, which is
-stricter, for it appends.
+Text is UTF-8 with or without a mark, marked UTF-16, or Latin-1; between values stand commas, tabs or semicolons. Blanks
+around a value, lines without any value and rows that are too short or too long do no harm. The program's own
+``synthetic_dataset.csv`` is ``core.table``'s, which is stricter, for it appends.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from core.errors import ArgumentError
+
+_DELIMITERS: Final = ",\t;"  # the Dataverse gives out tabs; Excel saves semicolons where the comma is a decimal point
 
 
 def read_columns(table: Path) -> tuple[str, ...]:
@@ -48,10 +51,17 @@ def _lines(table: Path) -> Iterator[list[str]]:
     text = _decode(table.read_bytes())
     if "\0" in text:
         raise ValueError("it is no text")
-    for line in csv.reader(io.StringIO(text, newline="")):
+    for line in csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)):
         values = [value.strip() for value in line]
         if any(values):
             yield values
+
+
+def _delimiter(text: str) -> str:
+    """What the line of the columns' names has most of, a comma where that is a draw."""
+    lines = io.StringIO(text, newline="")
+    header = next((line for line in lines if line.strip(_DELIMITERS + " \r\n")), "")
+    return max(_DELIMITERS, key=header.count)
 
 
 def _decode(data: bytes) -> str:

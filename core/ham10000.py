@@ -1,19 +1,21 @@
 """HAM10000's form, read in one way wherever real images are asked for: tables that list images, and those images.
 
-A folder holds a table with lesion_id, image_id and dx, and the images by their names in ``images/`` or, where there is
-no such folder, anywhere. Other public collections list their images in the same way under other column names, so that
-``diffusion.tables`` reads them with the same functions. What is forgiven:
+A folder holds a table with lesion_id, image_id and dx, and the images by their names in ``images/`` or, those that are
+not there, anywhere else in it. Other public collections list their images in the same way under other column names, so
+that ``diffusion.tables`` reads them with the same functions. What is forgiven:
 
 - tables lie in the folder or in one below it, several are one list, and HAM10000_metadata needs no ending;
 - what ``core.csv_tables`` forgives;
-- an image may be named with its ending, endings may be in capitals, and of two rows for one image the first counts.
+- an image may be named with its ending and a folder before it, endings may be in capitals, and of two rows for one
+  image the first counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+import os
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from core.csv_tables import read_columns, read_rows
@@ -24,8 +26,12 @@ IMAGES: Final = "images"
 IMAGE_ID: Final = "image_id"
 LESION_ID: Final = "lesion_id"
 COLUMNS: Final = frozenset({LESION_ID, IMAGE_ID, "dx"})
+_TABLE_SUFFIXES: Final = (".csv", ".tab", ".tsv")
+_OWN_TABLE: Final = "ham10000_metadata"  # in any case, with any of the endings below
+_OWN_SUFFIXES: Final = ("", ".txt")
 _NAME_COLUMNS: Final = (IMAGE_ID, "image", "isic_id")
 _NOT_PHOTOGRAPHS: Final = ("mask", "segmentation", "superpixel")
+_OF_MACOS: Final = "._"  # facts that macOS leaves beside a file under its name, on disks of other systems
 _UNNAMED: Final = "a row without a name"
 
 Tables = Mapping[Path, tuple[str, ...]]
@@ -58,7 +64,7 @@ class Listing:
         tables: the tables, of which there is at least one.
         images: those whose file is there, each once, in the order of the tables.
         missing: names of those whose file is not there.
-        twice: the name of every further row for an image.
+        twice: the name of every further row for an image; a row without a name is for none.
     """
 
     folder: Path
@@ -81,15 +87,14 @@ class Listing:
 
 
 def find_tables(folder: Path) -> Tables:
-    """Every table in the folder or one below it; none where there is no such folder.
+    """Every table in the folder or one below it, told by its name; none where there is no such folder.
 
     A file that is no text has no columns; ``check_readable`` names it.
 
     Raises:
         ArgumentError: the machine does not give a file out.
     """
-    # The Dataverse serves HAM10000's own table without an ending.
-    files = [*folder.glob("*.csv"), *folder.glob("HAM10000_metadata"), *folder.glob("*/*.csv")]
+    files = [file for pattern in ("*", "*/*") for file in folder.glob(pattern) if _is_table(file)]
     return {file: read_columns(file) for file in _nearest_first(files) if file.is_file()}
 
 
@@ -126,7 +131,7 @@ def list_images(folder: Path, tables: Tables, chosen: Sequence[Path], column: st
     twice = []
     for row in (row for table in chosen for row in read_rows(table)):
         name = image_name(row[column]) or _UNNAMED
-        if name in images or name in missing:
+        if name in images or (name in missing and name != _UNNAMED):
             twice.append(name)
         elif name in files:
             images[name] = ListedImage(name, files[name], row.get(LESION_ID) or lesions.get(name, ""), row)
@@ -152,14 +157,21 @@ def lesions_of(tables: Tables) -> dict[str, str]:
 
 def image_name(words: str) -> str:
     """An image's name without the ending, and the folder before it, that some tables give."""
-    path = Path(words)
-    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else words
+    path = PurePosixPath(words.replace("\\", "/"))
+    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
 
 
 def image_files(root: Path) -> list[Path]:
-    """Every image in the folder or below it, in order of the paths, but for those in a folder of masks."""
-    files = (file for file in root.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
-    return sorted(file for file in files if not any(map(is_of_mask, file.relative_to(root).parts[:-1])))
+    """Every image in the folder or below it, in order of the paths, but for those in a folder of masks.
+
+    Linked folders are entered, too.
+    """
+    return sorted(_walk(root, frozenset()))
+
+
+def is_photograph(name: str) -> bool:
+    """Whether a file is by its name an image, and no mask of one."""
+    return _is_image(name) and not is_of_mask(name)
 
 
 def is_of_mask(name: str) -> bool:
@@ -167,10 +179,34 @@ def is_of_mask(name: str) -> bool:
     return any(word in name.lower() for word in _NOT_PHOTOGRAPHS)
 
 
+def _is_table(file: Path) -> bool:
+    # The Dataverse serves HAM10000's own table without an ending or with .tab.
+    own = file.name.lower().startswith(_OWN_TABLE)
+    return file.suffix.lower() in (*_TABLE_SUFFIXES, *(_OWN_SUFFIXES if own else ()))
+
+
+def _is_image(name: str) -> bool:
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(_OF_MACOS)
+
+
+def _walk(folder: Path, above: Set[str]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in above:  # a link that leads back
+        return
+    _, folders, names = next(os.walk(folder), ("", [], []))  # nothing where it may not be read
+    yield from (folder / name for name in names if _is_image(name) and (folder / name).is_file())
+    for name in folders:
+        if not is_of_mask(name):
+            yield from _walk(folder / name, above | {real})
+
+
 def _index(folder: Path) -> dict[str, Path]:
-    """Image files by name; of two with one name the nearer counts, then the first: a JPEG before a mask in PNG."""
-    root = folder / IMAGES if (folder / IMAGES).is_dir() else folder
-    return {file.stem: file for file in reversed(_nearest_first(image_files(root)))}
+    """Image files by name.
+
+    Of two with one name that in ``images/`` counts, then the nearer, then the first: a JPEG before a mask in PNG.
+    """
+    files = [*_nearest_first(image_files(folder / IMAGES)), *_nearest_first(image_files(folder))]
+    return {file.stem: file for file in reversed(files)}
 
 
 def _nearest_first(files: Sequence[Path]) -> list[Path]:

@@ -13,11 +13,11 @@ from core.errors import ArgumentError
 from core.files import sha256_of
 from core.ham10000 import (
     COLUMNS,
-    IMAGE_SUFFIXES,
     IMAGES,
-    Tables,
+    Listing,
     check_readable,
     find_tables,
+    is_photograph,
     lesions_of,
     list_images,
     tables_with,
@@ -70,21 +70,28 @@ def read_real(folder: Path, classes: Sequence[str]) -> RealImages:
     Where a folder could be read in both ways, ``images/`` tells that it is HAM10000's form.
 
     Raises:
-        ArgumentError: neither, a table that cannot be read, no image of these classes, or they say that they are
-            synthetic.
+        ArgumentError: neither, a table that cannot be read, none of the images that it lists there, no image of these
+            classes, or they say that they are synthetic.
     """
     if not folder.is_dir():
         raise ArgumentError(f"There is no folder of real images {folder}.")
     tables = find_tables(folder)
     lesions = lesions_of(tables)
-    listed = tuple(_listed(folder, tables, classes))
+    chosen = tables_with(tables, COLUMNS)
+    listing = list_images(folder, tables, chosen) if chosen else None
+    listed = tuple(_listed(listing, classes)) if listing else ()
     foldered = tuple(_class_folders(folder, classes, lesions))
     images = listed or foldered if (folder / IMAGES).is_dir() else foldered or listed
     if not images:
+        others = any(_class_folders(folder, CLASSES, {}))
+        if listing and not others:
+            listing.check_any()
+        if listing or others:
+            raise ArgumentError(f"{folder} holds real images, but of none of these classes: {', '.join(classes)}.")
         check_readable(tables)
         raise ArgumentError(
-            f"{folder} holds no real image of {', '.join(classes)}: neither folders named by them, nor a CSV with "
-            "lesion_id, image_id and dx beside images/."
+            f"{folder} holds no real image of {', '.join(classes)}: neither folders named by them, nor a table with "
+            "lesion_id, image_id and dx."
         )
     _refuse_synthetic(folder, images)
     return RealImages(images, bool(lesions))
@@ -128,13 +135,12 @@ def _class_folders(folder: Path, classes: Sequence[str], lesions: Mapping[str, s
         raise ArgumentError(f"There is no folder {folder}.")
     for name in classes:
         for path in sorted((folder / name).glob("*")):
-            if path.suffix.lower() in IMAGE_SUFFIXES:
+            if is_photograph(path.name):
                 yield _found(path, name, lesions.get(path.stem, ""))
 
 
-def _listed(folder: Path, tables: Tables, classes: Sequence[str]) -> Iterator[FoundImage]:
-    chosen = tables_with(tables, COLUMNS)
-    for image in list_images(folder, tables, chosen).images if chosen else ():
+def _listed(listing: Listing, classes: Sequence[str]) -> Iterator[FoundImage]:
+    for image in listing.images:
         class_name = class_of(image.row["dx"])
         if class_name and class_name in classes:
             yield _found(image.path, class_name, image.lesion_id)

@@ -29,7 +29,7 @@ class EvaluationJob:
 
     Attributes:
         images: the generated set: ``<CLASS>/*.png`` (JPEG is read too).
-        real: real images: class folders, or a CSV with lesion_id, image_id and dx beside ``images/``.
+        real: real images: class folders, or images that a table with lesion_id, image_id and dx lists.
         output: folder that receives the report, ``evaluation.json`` and the dataset card.
         classes: those to be measured; empty for all that the set has.
         quick: fewer real images, repetitions and controls; for a first look.

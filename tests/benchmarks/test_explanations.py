@@ -12,7 +12,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.explanations import Lesion, Score, centre_blob, choose_lesions, main, read_mask, score, summarise
+from benchmarks.explanations import (
+    Lesion,
+    Score,
+    _number_of,
+    centre_blob,
+    choose_lesions,
+    main,
+    read_mask,
+    score,
+    summarise,
+)
+from core.errors import ArgumentError
 from tests.conftest import REAL_IMAGES
 from tests.xai.networks import write_classifier
 
@@ -84,6 +95,24 @@ def test_one_image_a_lesion_and_none_that_was_trained_on(data: Path, tmp_path: P
     split.write_text(f"image_id,part\n{lesions[0].image_id},test\n{lesions[1].image_id},training\n")
     assert choose_lesions(data, split, "test", 10, seed=0) == [lesions[0]]
     assert read_mask(lesions[0].mask).mean() == pytest.approx(np.pi * 60**2 / 256**2, rel=0.02)
+
+
+def test_any_layout_that_classification_reads_will_do(data: Path) -> None:
+    lesions = choose_lesions(data, None, "test", 10, seed=0)
+    for file in (data / "images").iterdir():
+        file.rename(data / file.name)
+    (data / "metadata.csv").rename(data / "HAM10000_metadata")
+    moved = choose_lesions(data, None, "test", 10, seed=0)
+    assert [(lesion.image_id, lesion.mask) for lesion in moved] == [(each.image_id, each.mask) for each in lesions]
+    assert all(lesion.image.parent == data for lesion in moved)
+    shutil.rmtree(data / "masks")
+    with pytest.raises(ArgumentError, match=r"There is no .*masks; put the lesion masks there"):
+        choose_lesions(data, None, "test", 10, seed=0)
+
+
+def test_the_noise_of_an_image_is_told_by_its_name() -> None:
+    assert _number_of("ISIC_0024306") == 24306
+    assert _number_of("mole") == _number_of("mole") != _number_of("other")
 
 
 def test_the_whole_of_it(

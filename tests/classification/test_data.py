@@ -85,6 +85,15 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
     )
 
 
+def test_tables_that_are_joined_are_named(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, HEADER + "L1,ISIC_1,nv,,\n")
+    assert "read as one list" not in read_ham10000(folder).describe()
+    (folder / "more").mkdir()
+    (folder / "more" / "list.csv").write_text("lesion_id;image_id;dx\nL2;ISIC_2;mel\n")
+    words = read_ham10000(folder).describe()
+    assert words.endswith("(NV 1, MEL 1); the tables metadata.csv and more/list.csv are read as one list.")
+
+
 def test_an_image_without_a_lesion_is_a_lesion_of_its_own(tmp_path: Path) -> None:
     images = open_collection(folder_of(tmp_path, HEADER + ",ISIC_1,nv,,\n,ISIC_2,mel,,\n")).images
     assert [image.lesion_id for image in images] == ["ISIC_1", "ISIC_2"]
@@ -93,7 +102,8 @@ def test_an_image_without_a_lesion_is_a_lesion_of_its_own(tmp_path: Path) -> Non
 def test_generated_images_are_lesions_of_their_own(tmp_path: Path) -> None:
     for name in ("MEL", "DF"):
         (tmp_path / name).mkdir()
-        Image.new("RGB", (4, 4)).save(tmp_path / name / "ISIC_0000001.png")
+        for file in ("ISIC_0000001.png", "._ISIC_0000001.png"):
+            Image.new("RGB", (4, 4)).save(tmp_path / name / file)
     found = read_synthetic(tmp_path)
     assert [image.class_name for image in found] == [name for name in CLASSES if name in ("MEL", "DF")]
     assert len({image.lesion_id for image in found}) == 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -56,6 +57,18 @@ def test_ham10000_is_grouped_by_tone_sex_and_age(ham10000: Path) -> None:
     assert set(groups_of(images, "skin_tone")) & set(TONES)
     assert set(groups_of(images, "sex")) == {"female", "male"}
     assert set(groups_of(images, "age")) == {"30 to 44", "45 to 59", "60 to 74", "75 and over"}
+
+
+@pytest.mark.parametrize("place", [".", "images/part/one", "HAM10000_images_part_1"])
+def test_masks_lie_in_the_folder_wherever_the_images_are(ham10000: Path, tmp_path: Path, place: str) -> None:
+    there = open_collection(ham10000).images[0]
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    shutil.copy(there.path, tmp_path / place)
+    (tmp_path / "masks").mkdir()
+    shutil.copy(ham10000 / "masks" / f"{there.image_id}.png", tmp_path / "masks")
+    shutil.copy(ham10000 / "metadata.csv", tmp_path)
+    (image,) = open_collection(tmp_path).images
+    assert tone_of(image) == tone_of(there) != UNKNOWN
 
 
 def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

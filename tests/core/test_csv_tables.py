@@ -25,6 +25,19 @@ def test_untidy_rows_are_read(tmp_path: Path) -> None:
     assert [tuple(row.values()) for row in read_rows(file)] == [("a", "x, y"), ("b", ""), ("c", "z")]
 
 
+@pytest.mark.parametrize("mark", [",", "\t", ";"])
+def test_commas_tabs_or_semicolons_stand_between_values(tmp_path: Path, mark: str) -> None:
+    file = tmp_path / "t.tab"
+    file.write_text(f'{mark}{mark}\n"name"{mark}"age"{mark}place\na{mark}"45,0"{mark}"x; y, z"\n')
+    assert read_columns(file) == ("name", "age", "place")
+    assert read_rows(file) == [{"name": "a", "age": "45,0", "place": "x; y, z"}]
+
+
+def test_a_comma_counts_where_a_header_has_as_many_of_another(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("name,place;time\n")
+    assert read_columns(tmp_path / "t.csv") == ("name", "place;time")
+
+
 def test_an_empty_file_has_neither_columns_nor_rows(tmp_path: Path) -> None:
     (tmp_path / "t.csv").touch()
     assert read_columns(tmp_path / "t.csv") == ()

@@ -13,6 +13,8 @@ from core.ham10000 import (
     check_readable,
     find_tables,
     image_files,
+    image_name,
+    is_photograph,
     lesions_of,
     list_images,
     tables_with,
@@ -70,6 +72,59 @@ def test_of_two_files_the_photograph_counts(tmp_path: Path) -> None:
     assert listing_of(tmp_path).missing == ("B",)
 
 
+def test_what_the_folder_of_images_lacks_is_looked_for_elsewhere(tmp_path: Path) -> None:
+    write_images(
+        tmp_path, "images/deep/A.jpg", "A.jpg", "HAM10000_images_part_2/B.jpg", "old/more/B.jpg", "masks/C.png"
+    )
+    write_table(tmp_path / "metadata.csv", HEADER, "L,A,nv,40", "L,B,nv,40", "L,C,nv,40")
+    assert names_of(tmp_path) == ["images/deep/A.jpg", "HAM10000_images_part_2/B.jpg"]
+    assert listing_of(tmp_path).missing == ("C",)
+
+
+def test_linked_folders_are_entered_and_those_that_lead_back_are_not(tmp_path: Path) -> None:
+    write_images(tmp_path / "disk", "A.jpg")
+    write_images(tmp_path / "data", "deep/B.jpg", "._B.jpg")
+    (tmp_path / "data" / "images").symlink_to(tmp_path / "disk")
+    (tmp_path / "data" / "deep" / "back").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    files = image_files(tmp_path / "data")
+    assert [file.relative_to(tmp_path / "data").as_posix() for file in files] == ["deep/B.jpg", "images/A.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [("A.b", "A.b"), ("part/A", "A"), ("part\\A", "A"), ("C:\\x\\A.JPG", "A"), ("part/A.png", "A"), ("", "")],
+)
+def test_a_name_is_without_folder_and_ending(words: str, name: str) -> None:
+    assert image_name(words) == name
+
+
+def test_photographs_are_told_by_their_names() -> None:
+    names = ("A.JPG", "A.txt", "._A.jpg", "A_mask.png", "A_segmentation.png", "A_superpixels.png")
+    assert [name for name in names if is_photograph(name)] == ["A.JPG"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mark"),
+    [
+        ("HAM10000_metadata", "\t"),
+        ("HAM10000_metadata.tab", "\t"),
+        ("HAM10000_metadata.txt", ","),
+        ("below/ham10000_metadata", ","),
+        ("list.CSV", ";"),
+        ("list.tsv", "\t"),
+        ("list.TAB", "\t"),
+    ],
+)
+def test_tables_are_known_by_any_usual_name(tmp_path: Path, name: str, mark: str) -> None:
+    write_images(tmp_path, "A.jpg")
+    write_table(tmp_path / name, HEADER.replace(",", mark), mark.join(('"L"', "A", "nv", "40")))
+    write_table(tmp_path / "notes.txt", HEADER)
+    write_table(tmp_path / "HAM10000_metadata.csv.part", HEADER)
+    assert list(find_tables(tmp_path)) == [tmp_path / name]
+    assert [(image.lesion_id, image.row["dx"]) for image in listing_of(tmp_path).images] == [("L", "nv")]
+
+
 def test_without_a_folder_of_images_they_may_be_anywhere(tmp_path: Path) -> None:
     write_images(tmp_path, "A.jpg", "HAM10000_images_part_1/B.jpg", "HAM10000_segmentations/C.png")
     write_table(tmp_path / "HAM10000_metadata", HEADER, "L,A,nv,40", "L,B,nv,40", "L,C,nv,40")
@@ -94,13 +149,13 @@ def test_several_tables_are_one_list_and_the_first_row_of_an_image_counts(tmp_pa
 
 def test_rows_that_lack_values_are_kept(tmp_path: Path) -> None:
     write_images(tmp_path, "A.jpg", "B.jpg")
-    write_table(tmp_path / "metadata.csv", "image_id,dx,lesion_id", "A", "B,mel,", ",nv,L1")
+    write_table(tmp_path / "metadata.csv", "image_id,dx,lesion_id", "A", "B,mel,", ",nv,L1", ",mel,L2")
     listing = listing_of(tmp_path)
     assert [(image.name, image.lesion_id, image.row["dx"]) for image in listing.images] == [
         ("A", "", ""),
         ("B", "", "mel"),
     ]
-    assert listing.missing == ("a row without a name",)
+    assert (listing.missing, listing.twice) == (("a row without a name",), ())
 
 
 def test_another_table_may_name_the_lesions(tmp_path: Path) -> None:

@@ -108,6 +108,15 @@ def test_class_folders_are_read_at_any_depth_and_by_any_name(tmp_path: Path) -> 
     assert found.skipped == {"no folder above it is named after a class": ["test/Unsure/photo_Unsure_0.jpg"]}
 
 
+def test_class_folders_hold_photographs_only(tmp_path: Path) -> None:
+    class_folders(tmp_path, MEL=1)
+    for name in ("photo_MEL_0_segmentation.png", "photo_MEL_0_mask.png", "._photo_MEL_0.jpg"):
+        shutil.copy(tmp_path / "MEL" / "photo_MEL_0.jpg", tmp_path / "MEL" / name)
+    found = read_images(tmp_path)
+    assert [image.path.name for image in found.images] == ["photo_MEL_0.jpg"]
+    assert not found.skipped
+
+
 def test_a_table_without_the_column_of_images_is_named_with_what_is_expected(tmp_path: Path) -> None:
     write(tmp_path / "mine.csv", "lesion_id,dx,age", "HAM_1,nv,40")
     with pytest.raises(DataError, match=r"mine.csv has the columns lesion_id, dx, age; .*image_id"):

@@ -97,6 +97,29 @@ def test_a_folder_without_images_is_named(tmp_path: Path, name: str) -> None:
         read_real(folder, ["MEL"])
 
 
+def test_why_there_is_no_real_image_is_said(tmp_path: Path) -> None:
+    folder = write_real(tmp_path / "r", {"NV": [lesion(1)]})
+    with pytest.raises(ArgumentError, match=r"holds real images, but of none of these classes: MEL, DF\."):
+        read_real(folder, ["MEL", "DF"])
+    (folder / "images" / "nv_0000.png").unlink()
+    with pytest.raises(ArgumentError, match=r"metadata.csv lists 1 images, and none of them is in "):
+        read_real(folder, ["MEL"])
+    write_set(folder, {"NV": [lesion(2)]})
+    with pytest.raises(ArgumentError, match="none of these classes: MEL"):
+        read_real(folder, ["MEL"])
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ArgumentError, match="nor a table with lesion_id, image_id and dx"):
+        read_real(tmp_path / "none", ["MEL"])
+
+
+def test_class_folders_hold_photographs_only(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "r", {"NV": [lesion(1)]})
+    for name in ("ISIC_0000001_segmentation.png", "ISIC_0000001_mask.png", "._ISIC_0000001.png"):
+        (folder / "NV" / name).write_bytes((folder / "NV" / "ISIC_0000001.png").read_bytes())
+    for images in (read_real(folder, ["NV"]).images, read_set(folder, [])):
+        assert [image.path.name for image in images] == ["ISIC_0000001.png"]
+
+
 def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_bytes(b"\xff\xfe\x00\xd8")
     with pytest.raises(ArgumentError, match="table.csv cannot be read"):
