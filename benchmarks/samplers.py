@@ -40,7 +40,7 @@ from core.presets import NO_REUSE, Preset
 from core.report import Table
 from evaluation.comparison import check_comparable, markdown, read_result
 from evaluation.job import CACHE, EvaluationJob
-from evaluation.progress import Progress
+from evaluation.progress import Progress, Told, result_of
 from evaluation.report import JSON_FILE, write_results
 from evaluation.run import evaluate
 
@@ -101,17 +101,14 @@ def seconds_of(jobs: Mapping[str, GenerationJob], options: argparse.Namespace) -
 def evaluate_set(job: EvaluationJob) -> dict[str, Any]:
     """Evaluate a set, or find it evaluated; returns the content of its ``evaluation.json``."""
     if not (job.output / JSON_FILE).is_file():
-        work = evaluate(job)
         with tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}") as bar:
-            while True:
-                try:
-                    told = next(work)
-                except StopIteration as end:
-                    write_results(end.value)
-                    break
+
+            def show(told: Told) -> None:
                 if isinstance(told, Progress):
                     bar.set_description_str(told.doing)
                     bar.update(told.done / told.total - bar.n)
+
+            write_results(result_of(evaluate(job), show))
     return read_result(job.output)
 
 

@@ -32,7 +32,7 @@ class LabelledImage:
         lesion_id: images of one lesion share it; they never go into different parts.
         class_name: a class code of HAM10000, or MALIGNANT or BENIGN.
         facts: what else the table says: age, sex, localization, skin_type.
-        masks: the folder of the lesion masks, each named by its image_id; None: ``masks/`` beside the image's folder.
+        masks: the folder of the lesion masks, each named by its image_id; None where there is none.
     """
 
     path: Path

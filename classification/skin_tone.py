@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from classification.data import MASKS, LabelledImage
+from classification.data import LabelledImage
 from core.errors import ArgumentError
 from core.image_file import UNREADABLE
 
@@ -59,9 +59,8 @@ def tone_of(image: LabelledImage) -> str:
     Raises:
         ArgumentError: the image or its mask cannot be read.
     """
-    masks = image.masks or image.path.parent.parent / MASKS
-    mask = masks / f"{image.image_id}.png"
-    if not mask.is_file():
+    mask = image.masks / f"{image.image_id}.png" if image.masks else None
+    if mask is None or not mask.is_file():
         return _UNKNOWN
     try:
         with Image.open(image.path) as picture, Image.open(mask) as outline:

@@ -205,8 +205,10 @@ def _index(folder: Path) -> dict[str, Path]:
 
     Of two with one name that in ``images/`` counts, then the nearer, then the first: a JPEG before a mask in PNG.
     """
-    files = [*_nearest_first(image_files(folder / IMAGES)), *_nearest_first(image_files(folder))]
-    return {file.stem: file for file in reversed(files)}
+    best_first = sorted(
+        image_files(folder), key=lambda file: (file.relative_to(folder).parts[0] != IMAGES, len(file.parts), file)
+    )
+    return {file.stem: file for file in reversed(best_first)}
 
 
 def _nearest_first(files: Sequence[Path]) -> list[Path]:

@@ -56,18 +56,15 @@ def _compare(job: ComparisonJob) -> int:
 
 def _told(work: Work[T]) -> T:
     """Run work to its end and pass on what it tells."""
-    from evaluation.progress import Progress
+    from evaluation.progress import Progress, Told, result_of
 
-    while True:
-        try:
-            told = next(work)
-        except StopIteration as end:
-            value: T = end.value
-            return value
+    def pass_on(told: Told) -> None:
         if isinstance(told, Progress):
             tell("progress", done=round(told.done, 4), total=told.total, doing=told.doing)
         else:
             tell("warning", text=told.text)
+
+    return result_of(work, pass_on)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from core.report import Section, Table, write_report
 from evaluation.image_sets import FoundImage
 from evaluation.job import LEAST_SIZE, ComparisonJob
 from evaluation.pictures import common_size
-from evaluation.progress import Progress, Whole, Work, result_of, unwarned
+from evaluation.progress import Progress, Told, Warned, Whole, Work, result_of, through
 from evaluation.report import JSON_FILE, write_results
 from evaluation.resemblance import ALL
 from evaluation.results import RESULT_FORMAT, digest_of, versions
@@ -95,8 +95,12 @@ def _digest_of_real(images: Sequence[FoundImage], expected: str) -> Work[str]:
     if (yield from whole.part(_digest_of_files(images))) == expected:
         return expected
     # Only decoding tells which of them cannot be read; evaluate() tells which these are.
-    side = yield from whole.part(unwarned(read_side(images, LEAST_SIZE, "real images")))
+    side = yield from whole.part(through(read_side(images, LEAST_SIZE, "real images"), _unless_warned))
     return digest_of(side.digests)
+
+
+def _unless_warned(told: Told) -> Told | None:
+    return None if isinstance(told, Warned) else told
 
 
 def _digest_of_files(images: Sequence[FoundImage]) -> Work[str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -25,6 +25,8 @@ class Warned:
     text: str
 
 
+Told: TypeAlias = "Progress | Warned"
+
 Work: TypeAlias = "Generator[Progress | Warned, None, T]"
 """A piece of work: yields what it tells, returns its result; composed with ``yield from``."""
 
@@ -45,37 +47,36 @@ class Whole:
     def part(self, work: Work[T]) -> Work[T]:
         """Run the next part."""
         weight = self._weights.pop(0)
-        while True:
-            try:
-                told = next(work)
-            except StopIteration as end:
-                self._begun += weight
-                value: T = end.value
-                return value
-            if isinstance(told, Progress):
-                share = told.done / told.total if told.total else 1.0
-                self._told = max(self._told, (self._begun + weight * share) / self._total)
-                told = Progress(told.doing, self._told, 1.0)
-            yield told
+
+        def of_the_whole(told: Told) -> Told:
+            if not isinstance(told, Progress):
+                return told
+            share = told.done / told.total if told.total else 1.0
+            self._told = max(self._told, (self._begun + weight * share) / self._total)
+            return Progress(told.doing, self._told, 1.0)
+
+        result = yield from through(work, of_the_whole)
+        self._begun += weight
+        return result
 
 
-def unwarned(work: Work[T]) -> Work[T]:
-    """The same piece of work, which keeps its warnings to itself."""
+def through(work: Work[T], change: Callable[[Told], Told | None]) -> Work[T]:
+    """The same piece of work, which tells what ``change`` makes of what it tells; nothing where that is None."""
     while True:
         try:
-            told = next(work)
+            told = change(next(work))
         except StopIteration as end:
             value: T = end.value
             return value
-        if not isinstance(told, Warned):
+        if told is not None:
             yield told
 
 
-def result_of(work: Work[T]) -> T:
-    """Run a piece of work to its end without listening to it."""
+def result_of(work: Work[T], tell: Callable[[Told], object] = lambda _: None) -> T:
+    """Run a piece of work to its end; ``tell`` gets what it tells."""
     while True:
         try:
-            next(work)
+            tell(next(work))
         except StopIteration as end:
             value: T = end.value
             return value

@@ -21,7 +21,7 @@ from evaluation.image_sets import FoundImage, read_real, read_set, refuse_same, 
 from evaluation.job import EvaluationJob
 from evaluation.networks import LABELS, Network, open_networks
 from evaluation.pictures import common_size
-from evaluation.progress import Warned, Whole, Work
+from evaluation.progress import Told, Warned, Whole, Work, through
 from evaluation.provenance import read_provenance
 from evaluation.report import require_folder
 from evaluation.resemblance import resemblance
@@ -44,18 +44,16 @@ def evaluate(job: EvaluationJob) -> Work[Evaluation]:
         JobFailedError: no features can be had.
     """
     started, warnings = time.monotonic(), list[str]()
-    work = _evaluate(job, started, warnings)
-    while True:  # every warning is told once, and kept for the report
-        try:
-            told = next(work)
-        except StopIteration as end:
-            result: Evaluation = end.value
-            return result
+
+    def once(told: Told) -> Told | None:
+        """Every warning is told once, and kept for the report."""
         if isinstance(told, Warned):
             if told.text in warnings:
-                continue
+                return None
             warnings.append(told.text)
-        yield told
+        return told
+
+    return (yield from through(_evaluate(job, started, warnings), once))
 
 
 def _evaluate(job: EvaluationJob, started: float, warnings: list[str]) -> Work[Evaluation]:

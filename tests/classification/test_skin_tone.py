@@ -75,7 +75,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()
     file = tmp_path / "images" / "x.png"
-    found = LabelledImage(file, "x", "x", "NV")
+    found = LabelledImage(file, "x", "x", "NV", masks=tmp_path / "masks")
     Image.new("L", (300, 300)).save(tmp_path / "masks" / "x.png")
     write_damaged_png(file)
     with pytest.raises(ArgumentError, match="x.png or its mask is not a readable image"):

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from evaluation.image_sets import FoundImage
-from evaluation.progress import Progress, Warned, Work
+from evaluation.progress import Progress, Told, Warned, Work, result_of
 from evaluation.sides import Side
 
 SIZE = 64
@@ -94,12 +94,11 @@ def pictured(pictures: Iterable[np.ndarray], **features: np.ndarray) -> Side:
 def listened(work: Work[Any]) -> tuple[Any, list[Progress], list[str]]:
     """Result of a piece of work, its progress, and its warnings."""
     progress, warnings = list[Progress](), list[str]()
-    while True:
-        try:
-            told = next(work)
-        except StopIteration as end:
-            return end.value, progress, warnings
+
+    def listen(told: Told) -> None:
         if isinstance(told, Warned):
             warnings.append(told.text)
         else:
             progress.append(told)
+
+    return result_of(work, listen), progress, warnings
