@@ -195,12 +195,13 @@ def teacher_of(facts: Mapping[str, Any]) -> str | None:
     """Whose answers a classifier learnt as well, from what ``TrainedClassifier.describe`` says of it.
 
     Returns:
-        The teacher's file; empty where there was one that is not named, as in a published file; None where there was
-        none.
+        The teacher's file, of an absolute path the last folder and the name, because reports are published; empty where
+        there was one that is not named, as in a published file; None where there was none.
     """
     training = facts.get("training", {})
     if training.get("teacher"):
-        return str(training["teacher"])
+        file = Path(training["teacher"])
+        return str(Path(*file.parts[-2:]) if file.is_absolute() else file)
     return "" if training.get("learns_from_a_teacher") else None
 
 

@@ -69,6 +69,7 @@ def test_a_trained_run_is_evaluated_down_to_the_report(job: EvaluationJob) -> No
         ({"teacher": None}, ""),
         ({"learns_from_a_teacher": False}, ""),
         ({"teacher": "runs/large/best.pt"}, "the classifier learnt the answers of a teacher: runs/large/best.pt."),
+        ({"teacher": "/home/me/large/best.pt"}, "the classifier learnt the answers of a teacher: large/best.pt."),
         (
             {"learns_from_a_teacher": True},
             "the classifier learnt the answers of a teacher, which its file does not name.",
