@@ -18,7 +18,7 @@ from pathlib import Path
 from core.classes import CLASSES
 from core.conditions import FIELDS, Condition
 from core.errors import ArgumentError
-from core.held_out import is_held_out, lesion_hash
+from core.held_out import held_out_lesions
 
 FEWEST_IMAGES = 10
 _EXAMPLES = 3
@@ -101,12 +101,9 @@ def of_classes(found: Found, classes: Sequence[str] | None) -> dict[str, list[La
 def split_by_lesion(images: Sequence[LabelledImage]) -> tuple[list[LabelledImage], list[LabelledImage]]:
     """Split into (training, held out): no lesion has images in both.
 
-    Where the hash holds no lesion out, as it may with few of them, the one with the lowest hash is taken instead.
+    ``core.held_out.held_out_lesions`` decides which lesions are held out.
     """
-    held_out = {image.lesion_id for image in images if is_held_out(image.lesion_id)}
-    lesions = {image.lesion_id for image in images}
-    if not held_out and len(lesions) > 1:
-        held_out = {min(lesions, key=lambda lesion: (lesion_hash(lesion), lesion))}
+    held_out = held_out_lesions(image.lesion_id for image in images)
     training = [image for image in images if image.lesion_id not in held_out]
     return training, [image for image in images if image.lesion_id in held_out]
 

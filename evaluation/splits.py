@@ -56,8 +56,8 @@ def held_out_and_rest(
     """Real images to test on, the others, and whether this project's trainings left out the former.
 
     Those are the lesions that ``is_held_out`` names, of those that a table names: the trainings may have known the
-    others by a name with another hash. Where they leave a class with fewer than ``least`` lesions, a quarter of the
-    lesions of each class is drawn instead, and a model may have seen them.
+    others by a name with another hash. If a class then has fewer than ``least`` lesions in the test, or no image
+    outside it, a quarter of the lesions of each class is drawn instead, and a model may have seen them.
 
     Args:
         labels: class of each image, (N,).
@@ -71,7 +71,8 @@ def held_out_and_rest(
     """
     by_rule = named & np.array([is_held_out(lesion) for lesion in lesions.tolist()])
     names = np.unique(labels)
-    if all(len(np.unique(lesions[by_rule & (labels == name)])) >= least for name in names):
+    enough = all(len(np.unique(lesions[by_rule & (labels == name)])) >= least for name in names)
+    if enough and all((~by_rule & (labels == name)).any() for name in names):
         return np.flatnonzero(by_rule), np.flatnonzero(~by_rule), True
     drawn: set[str] = set()
     for name in names:

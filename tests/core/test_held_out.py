@@ -1,4 +1,4 @@
-from core.held_out import is_held_out, lesion_hash
+from core.held_out import held_out_lesions, is_held_out, lesion_hash
 
 
 def test_the_rule_never_changes() -> None:
@@ -9,3 +9,14 @@ def test_the_rule_never_changes() -> None:
 
 def test_about_a_tenth_is_held_out() -> None:
     assert 0.09 < sum(is_held_out(f"HAM_{number:07d}") for number in range(7470)) / 7470 < 0.11
+
+
+def test_few_lesions_leave_some_for_both_parts() -> None:
+    assert is_held_out("HAM_4")
+    assert is_held_out("HAM_18")
+    assert held_out_lesions(["HAM_4", "HAM_18"]) == {"HAM_18"}  # not both, which the rule alone would hold out
+    assert not is_held_out("HAM_0")
+    assert not is_held_out("HAM_1")
+    assert len(held_out_lesions(["HAM_0", "HAM_1"])) == 1
+    assert held_out_lesions(["HAM_0", "HAM_1", "HAM_4"]) == {"HAM_4"}
+    assert held_out_lesions(["HAM_0"]) == set()

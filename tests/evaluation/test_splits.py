@@ -52,3 +52,11 @@ def test_lesions_that_no_table_names_are_never_held_out_by_rule() -> None:
     assert 5 < len(tested) < 40
     assert named[tested].all()
     assert len(tested) + len(rest) == 400
+
+
+def test_a_class_that_the_rule_holds_out_whole_is_drawn_from_instead() -> None:
+    lesions = np.array(["HAM_4", "HAM_11", "HAM_18", "HAM_38", *(f"HAM_{100 + number}" for number in range(60))])
+    labels = np.array(["DF"] * 4 + ["NV"] * 60)  # the hash holds out all four of DF
+    _, rest, by_rule = held_out_and_rest(labels, lesions, np.ones(64, bool), np.random.default_rng(0))
+    assert not by_rule
+    assert set(labels[rest]) == {"DF", "NV"}
