@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from core.download.events import Progress
-    from core.events import Event
+    from core.generation.events import Event
 
 _PROGRESS_EVERY_S: Final = 0.5
 _EPILOG: Final = """\
@@ -94,7 +94,7 @@ def _events(options: argparse.Namespace) -> Generator[Event, None, None]:
 
 def _listing(folder: Path, classes: tuple[str, ...]) -> Generator[Event, None, None]:
     from core import download
-    from core.events import Notice
+    from core.generation.events import Notice
 
     yield from download.folder_status(folder, classes or CLASSES, thorough=False)
     for source in download.known_sources():
@@ -212,7 +212,7 @@ class _Terminal:
 def _line(event: Event) -> str:
     """One line for an event that is worth one."""
     from core.download import events
-    from core.events import Notice
+    from core.generation.events import Notice
 
     if isinstance(event, events.Planned):
         size = f", {event.bytes / 1e6:,.0f} MB" if event.bytes is not None else ""

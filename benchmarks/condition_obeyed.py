@@ -1,9 +1,9 @@
 r"""Does a metadata-conditioned model show what it is told?
 
-For each value of each field (``core.conditions``) images are made under a condition in which that value alone is known.
-A judge of each field, a small head (``evaluation.heads``) on the features of the project's classifier, learns it from
-the real images that the model was trained on. Beside its balanced accuracy on the generated images stand that on real
-images of lesions that neither has seen, which is about what the field leaves visible at all, and what guessing gives.
+For each value of each field (``core.models.conditions``) images are made under a condition in which that value alone
+is known. A judge of each field, a small head (``evaluation.heads``) on the features of the project's classifier, learns it
+from the real images that the model was trained on. Beside its balanced accuracy on the generated images stand that on
+real images of lesions that neither has seen, which is about what the field leaves visible at all, and what guessing gives.
 The area under the ROC curve beside it asks only whether images told a value look more like it than the others do, so
 that a judge who sees one value in everything generated, soft images taken for old skin, does not hide what is obeyed.
 A grid shows one seed with one field changed at a time.
@@ -32,18 +32,18 @@ from PIL import Image, ImageDraw, ImageFont
 from classification.bootstrap import Interval, intervals
 from classification.metrics import multiclass_statistic
 from classification.tables import cell
-from core.conditioned import load_conditioned
-from core.conditions import SEXES, SITES, Condition
-from core.control import Control
-from core.denoising import denoise, to_pixels
-from core.devices import resolve_device, resolve_precision
 from core.errors import IsicGuiError
-from core.generation import run
-from core.held_out import is_held_out
-from core.job import GenerationJob
+from core.generation.control import Control
+from core.generation.denoising import denoise, to_pixels
+from core.generation.job import GenerationJob
+from core.generation.runner import run
+from core.generation.samplers import Sampler
+from core.models.conditions import SEXES, SITES, Condition
+from core.models.devices import resolve_device, resolve_precision
+from core.models.guided_checkpoints import load_conditioned
 from core.paths import CONDITIONED_FILE
 from core.presets import preset_named
-from core.samplers import Sampler
+from core.real_data.held_out import is_held_out
 from diffusion.data import DataError, LabelledImage
 from diffusion.tables import read_images
 from evaluation.heads import Head

@@ -25,8 +25,8 @@ from captum.attr import IntegratedGradients, ShapleyValueSampling
 from benchmarks.machine import describe_machine
 from benchmarks.measure import add_options, clock_of, in_turn, report
 from core.classes import CLASSES
-from core.devices import resolve_device
-from core.image_file import read_pixels
+from core.models.devices import resolve_device
+from core.output.image_file import read_pixels
 from core.paths import CLASSIFIER_FILE, PROJECT_ROOT
 from xai.attribution import Attribution, AttributionOptions
 from xai.baselines import BASELINES

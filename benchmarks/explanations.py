@@ -12,7 +12,7 @@ are. Intervals are percentiles of the bootstrap over images (95%).
 
     python -m benchmarks.explanations --data HAM10000_FOLDER --split runs/classifier/split.csv --images 300
 
-The folder is one that classification reads (core/ham10000.py), and holds masks/<image_id>.png.
+The folder is one that classification reads (core/real_data/image_listing.py), and holds masks/<image_id>.png.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from tqdm import tqdm
 from benchmarks.machine import describe_machine
 from classification.data import MASKS, read_ham10000
 from core.classes import CLASSES
-from core.csv_tables import read_rows
-from core.devices import resolve_device
 from core.errors import ArgumentError
-from core.exit_codes import run_command
-from core.ham10000 import image_name
-from core.image_file import read_pixels
+from core.models.devices import resolve_device
+from core.output.image_file import read_pixels
 from core.paths import CHECKPOINTS
+from core.process.exit_codes import run_command
+from core.real_data.csv_tables import read_rows
+from core.real_data.image_listing import image_name
 from xai.attribution import AttributionOptions
 from xai.classifier import CLASSIFIER_SIZE, Classifier, load_classifier, prepare
 from xai.combine import COMBINED, SMOOTHING_PX, combine, preferred, smoothed

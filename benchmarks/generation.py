@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from core.torchvision_operators import declare_missing_operators
+from core.models.torchvision_shim import declare_missing_operators
 
 declare_missing_operators()
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel  # noqa: E402
@@ -31,12 +31,12 @@ from PIL import Image  # noqa: E402
 
 from benchmarks.machine import describe_machine  # noqa: E402
 from benchmarks.measure import add_options, clock_of, in_turn, matrix_products, report  # noqa: E402
-from core.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET  # noqa: E402
-from core.checkpoints import ModelCache  # noqa: E402
-from core.denoising import to_pixels  # noqa: E402
-from core.devices import DTYPES, default_batch_size, resolve_device, resolve_precision  # noqa: E402
-from core.generation import run  # noqa: E402
-from core.job import GenerationJob  # noqa: E402
+from core.generation.denoising import to_pixels  # noqa: E402
+from core.generation.job import GenerationJob  # noqa: E402
+from core.generation.runner import run  # noqa: E402
+from core.models.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET  # noqa: E402
+from core.models.checkpoints import ModelCache  # noqa: E402
+from core.models.devices import DTYPES, default_batch_size, resolve_device, resolve_precision  # noqa: E402
 from core.presets import FAST, NO_REUSE, PRESETS, STANDARD, Preset  # noqa: E402
 
 

@@ -18,16 +18,16 @@ from typing import Any, Final
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from core.torchvision_operators import declare_missing_operators
+from core.models.torchvision_shim import declare_missing_operators
 
 declare_missing_operators()
 from diffusers import UNet2DModel  # noqa: E402
 
 from benchmarks.machine import describe_machine  # noqa: E402
 from benchmarks.measure import add_options, clock_of, in_turn, report  # noqa: E402
-from core.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET  # noqa: E402
-from core.checkpoints import Checkpoint  # noqa: E402
-from core.devices import resolve_device, resolve_precision  # noqa: E402
+from core.models.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET  # noqa: E402
+from core.models.checkpoints import Checkpoint  # noqa: E402
+from core.models.devices import resolve_device, resolve_precision  # noqa: E402
 
 _SHOWN: Final = 7
 _TIMESTEP: Final = 500

@@ -21,20 +21,20 @@ from typing import Final, NamedTuple
 import numpy as np
 import torch
 
-from core.torchvision_operators import declare_missing_operators
+from core.models.torchvision_shim import declare_missing_operators
 
 declare_missing_operators()
 from diffusers import UNet2DModel  # noqa: E402
 
 from benchmarks.machine import describe_machine  # noqa: E402
 from benchmarks.measure import add_options, clock_of, in_turn, report  # noqa: E402
-from core.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET  # noqa: E402
-from core.checkpoints import Checkpoint, read_checkpoint  # noqa: E402
-from core.denoising import denoise, to_pixels  # noqa: E402
-from core.devices import resolve_device, resolve_precision  # noqa: E402
+from core.generation.denoising import denoise, to_pixels  # noqa: E402
+from core.generation.samplers import Sampler  # noqa: E402
+from core.models.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET  # noqa: E402
+from core.models.checkpoints import Checkpoint, read_checkpoint  # noqa: E402
+from core.models.devices import resolve_device, resolve_precision  # noqa: E402
 from core.paths import CHECKPOINTS, checkpoint_file  # noqa: E402
 from core.presets import NO_REUSE, Preset  # noqa: E402
-from core.samplers import Sampler  # noqa: E402
 
 _SETTINGS: Final = [("ddpm", 50), ("dpmpp", 20), ("unipc", 20), ("unipc", 10)]
 _NOISY: Final = "ddpm"  # draws noise at every step, so that more steps are another image

@@ -26,18 +26,18 @@ from tqdm import tqdm
 
 from benchmarks.machine import describe_machine
 from benchmarks.measure import add_processor_time, clock_of, in_turn
-from core.checkpoints import ModelCache
 from core.classes import CLASSES
-from core.devices import resolve_device
 from core.errors import JobFailedError
-from core.events import JobFinished
-from core.files import write_whole
-from core.generation import run
-from core.job import SAMPLERS, GenerationJob
-from core.markers import filled, marked_names
+from core.generation.events import JobFinished
+from core.generation.job import SAMPLERS, GenerationJob
+from core.generation.runner import run
+from core.io.atomic_files import write_whole
+from core.models.checkpoints import ModelCache
+from core.models.devices import resolve_device
 from core.paths import CHECKPOINTS
 from core.presets import NO_REUSE, Preset
 from core.report import Table
+from core.report.document_markers import filled, marked_names
 from evaluation.comparison import check_comparable, markdown, read_result
 from evaluation.job import CACHE, EvaluationJob
 from evaluation.progress import Progress, Told, result_of
@@ -47,7 +47,7 @@ from evaluation.run import evaluate
 STEPS = (10, 20, 50, 100)
 MADE_FILE = "made.json"
 TABLE = "samplers"
-"""Name of the place that is filled, in a document that has one (``core.markers``)."""
+"""Name of the place that is filled, in a document that has one (``core.report.document_markers``)."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.machine import describe_machine
 from benchmarks.measure import add_options, clock_of, in_turn, report
-from core.demo_set import unpack_demo_set
+from core.models.demo_set import unpack_demo_set
 from core.paths import PROJECT_ROOT
 
 WINDOW = """
@@ -41,14 +41,14 @@ os._exit(0)  # what the window loads behind its back is no part of this
 AFTER_START = """
 import sys, time, os
 from pathlib import Path
-from core import generation
-from core.events import ImageSaved
-from core.job import GenerationJob
+from core.generation import runner
+from core.generation.events import ImageSaved
+from core.generation.job import GenerationJob
 checkpoints, output, steps, computed = sys.argv[1:]
 job = GenerationJob({"MEL": 1}, Path(checkpoints), Path(output), steps=int(steps), device="cpu")
 clock = time.process_time if computed == "True" else time.perf_counter
 started = clock()
-for event in generation.run(job):
+for event in runner.run(job):
     if isinstance(event, ImageSaved):
         print(clock() - started)
 """

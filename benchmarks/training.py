@@ -23,7 +23,7 @@ import torch
 from accelerate import Accelerator
 from PIL import Image
 
-from core.torchvision_operators import declare_missing_operators
+from core.models.torchvision_shim import declare_missing_operators
 
 declare_missing_operators()
 from diffusers import DDPMScheduler, UNet2DModel  # noqa: E402
@@ -32,9 +32,9 @@ from torchvision import transforms  # noqa: E402
 
 from benchmarks.machine import describe_machine  # noqa: E402
 from benchmarks.measure import add_options, clock_of, in_turn, report  # noqa: E402
-from core.architectures import DEFAULT_SCHEDULER  # noqa: E402
-from core.control import Control  # noqa: E402
-from core.devices import resolve_precision  # noqa: E402
+from core.generation.control import Control  # noqa: E402
+from core.models.architectures import DEFAULT_SCHEDULER  # noqa: E402
+from core.models.devices import resolve_precision  # noqa: E402
 from core.paths import PROJECT_ROOT  # noqa: E402
 from diffusion.architectures import ARCHITECTURES, unet_config  # noqa: E402
 from diffusion.config import Stage, TrainingConfig  # noqa: E402

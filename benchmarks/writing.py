@@ -21,11 +21,11 @@ import torch
 
 from benchmarks.machine import describe_machine
 from benchmarks.measure import add_options, clock_of, report
-from core.checkpoints import LoadedModel, ModelCache, read_checkpoint
-from core.demo_set import unpack_demo_set
-from core.events import ImageSaved
-from core.generation import run
-from core.job import GenerationJob
+from core.generation.events import ImageSaved
+from core.generation.job import GenerationJob
+from core.generation.runner import run
+from core.models.checkpoints import LoadedModel, ModelCache, read_checkpoint
+from core.models.demo_set import unpack_demo_set
 
 
 class StandIn:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from classification.arguments import build_parser
 from core.errors import ArgumentError
-from core.exit_codes import DONE, FAILED, report, run_command
+from core.process.exit_codes import DONE, FAILED, report, run_command
 
 if TYPE_CHECKING:
-    from core.events import Event
+    from core.generation.events import Event
 
 RUNS: Final = Path("runs/classification")
 _TRAINING_PACKAGES: Final = {"lightning", "torchmetrics", "sklearn", "albumentations", "cv2", "fairlearn", "scipy"}

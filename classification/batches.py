@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from classification.augmentation import Augmentation
 from classification.pixels import Pixels
 from classification.stages import Stages
-from core.seeds import stream_seed
+from core.generation.seeds import stream_seed
 
 _POWER: Final[Mapping[str, float]] = {"balanced": 1.0, "sqrt": 0.5, "none": 0.0}
 

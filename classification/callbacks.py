@@ -16,8 +16,8 @@ from classification.job import STATE
 from classification.learner import AUROC, BALANCED_ACCURACY, Learner
 from classification.stages import Stages
 from core.errors import JobFailedError
-from core.files import write_whole
-from core.side_files import SideFiles
+from core.io.atomic_files import write_whole
+from core.io.side_files import SideFiles
 
 import lightning  # isort: skip - after the learner, which makes torchvision importable
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping  # isort: skip

@@ -11,10 +11,10 @@ from typing import Final
 
 from classification.tasks import Task
 from core.classes import CLASSES
-from core.csv_tables import read_rows
-from core.diagnoses import class_of
 from core.errors import ArgumentError
-from core.ham10000 import COLUMNS, check_readable, find_tables, is_photograph, list_images, tables_with
+from core.real_data.csv_tables import read_rows
+from core.real_data.diagnoses import class_of
+from core.real_data.image_listing import COLUMNS, check_readable, find_tables, is_photograph, list_images, tables_with
 
 MASKS: Final = "masks"
 PREPARED_FORMAT: Final = "isicgui.prepared/1"
@@ -94,7 +94,7 @@ def open_collection(folder: Path) -> Collection:
 
 
 def read_ham10000(folder: Path) -> Collection:
-    """Read a HAM10000 folder, as ``core.ham10000`` describes it.
+    """Read a HAM10000 folder, as ``core.real_data.image_listing`` describes it.
 
     Raises:
         ArgumentError: no such table or one that cannot be read, none of its images there, or none of the seven classes.

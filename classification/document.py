@@ -14,8 +14,8 @@ from classification.model_file import teacher_of
 from classification.tables import cell, interval_of, plain_failures
 from classification.tasks import BACKBONES
 from core.errors import ArgumentError
-from core.files import write_whole
-from core.markers import filled, marked_names
+from core.io.atomic_files import write_whole
+from core.report.document_markers import filled, marked_names
 
 _SCORES: Final = ("auc", "sensitivity", "specificity", "balanced_accuracy")
 

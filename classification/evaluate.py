@@ -20,9 +20,9 @@ from classification.prediction import Predictions, predict
 from classification.splits import TEST, VALIDATION, images_of, parts_of, refuse_leak
 from classification.tasks import Task
 from classification.thresholds import check_rule, choose_threshold
-from core.devices import resolve_device
 from core.errors import ArgumentError
-from core.files import require_writable
+from core.io.atomic_files import require_writable
+from core.models.devices import resolve_device
 
 EVALUATION_FORMAT: Final = "isicgui.evaluation/1"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from core.events import Event
+from core.generation.events import Event
 
 Tell: TypeAlias = Callable[[Event], None]
 """Whoever wants to know; called in the thread that does the work."""

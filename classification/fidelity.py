@@ -28,8 +28,8 @@ from classification.networks import LITE
 from classification.pixels import read_image
 from classification.prediction import Predictions
 from classification.thresholds import check_rule, choose_threshold
-from core.devices import resolve_device
 from core.errors import ArgumentError
+from core.models.devices import resolve_device
 from xai.attribution import AttributionOptions
 from xai.classifier import Classifier
 from xai.methods import METHODS

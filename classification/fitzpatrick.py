@@ -28,7 +28,7 @@ from classification.splits import TEST, TRAINING, VALIDATION
 from classification.tables import plain_failures, write_json
 from classification.tasks import CONTRASTS
 from core.errors import ArgumentError
-from core.files import require_writable, write_whole
+from core.io.atomic_files import require_writable, write_whole
 
 REPORT: Final = "prepare_report.json"
 _COLUMNS: Final = ("image_id", "lesion_id", "class", "part", "skin_type", "label", "file")

@@ -17,9 +17,9 @@ from PIL import Image
 from classification.events import Counted, Tell, nobody
 from core.download.fetch import Network, Wanted, fetch
 from core.download.http import FinalAnswerError, SpoiledError, host_of, is_safe, open_session
-from core.download.patience import Patience
+from core.download.retry import Patience
 from core.errors import ArgumentError, DownloadError
-from core.image_file import UNREADABLE
+from core.output.image_file import UNREADABLE
 
 _AT_ONCE: Final = 4
 _PATIENCE: Final = Patience(attempts=3, unreachable=2, base_s=0.5, cap_s=10.0)

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from classification.networks import normalise, resized  # before lightning, which imports torchvision
 from classification.stages import Stages
 from core.errors import JobFailedError
-from core.seeds import stream_seed
+from core.generation.seeds import stream_seed
 
 import lightning  # isort: skip
 from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC  # isort: skip

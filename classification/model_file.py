@@ -14,11 +14,11 @@ from torch import nn
 from classification.networks import build_network
 from classification.tables import plain_failures
 from classification.tasks import BACKBONES, Task
-from core.checkpoints import load_file_safely
 from core.classes import CLASSES
 from core.errors import ArgumentError, CheckpointError, OutputFolderError
-from core.files import require_writable, sha256_of, write_whole
-from core.state_dicts import find_weights
+from core.io.atomic_files import require_writable, sha256_of, write_whole
+from core.models.checkpoints import load_file_safely
+from core.models.state_dicts import find_weights
 
 CLASSIFIER_FORMAT: Final = "isicgui.classifier/1"
 EXPORTED_BACKBONE: Final = "resnet18"

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from core.download.http import is_offline
-from core.torchvision_operators import declare_missing_operators
+from core.models.torchvision_shim import declare_missing_operators
 
 declare_missing_operators()
 from torchvision import models  # noqa: E402

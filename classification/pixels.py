@@ -18,8 +18,8 @@ from PIL import Image
 from classification.data import LabelledImage
 from classification.events import Counted, Tell, nobody
 from core.errors import ArgumentError, JobFailedError
-from core.files import whole_file
-from core.image_file import UNREADABLE
+from core.io.atomic_files import whole_file
+from core.output.image_file import UNREADABLE
 
 _EVERY: Final = 500
 

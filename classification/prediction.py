@@ -19,9 +19,9 @@ from classification.model_file import TrainedClassifier
 from classification.networks import normalise
 from classification.pixels import Pixels, decode
 from classification.tasks import Task
-from core.devices import resolve_device
 from core.errors import JobFailedError
-from core.files import write_whole
+from core.io.atomic_files import write_whole
+from core.models.devices import resolve_device
 
 _BATCH: Final = 64
 

@@ -36,9 +36,9 @@ from classification.pixels import Pixels, decode, size_of
 from classification.splits import TEST, TRAINING, VALIDATION, images_of, parts_of, refuse_leak
 from classification.stages import Stages
 from classification.tasks import Task
-from core.devices import resolve_device, resolve_precision
 from core.errors import ArgumentError
-from core.files import sha256_of
+from core.io.atomic_files import sha256_of
+from core.models.devices import resolve_device, resolve_precision
 
 import lightning  # isort: skip - after the learner, which makes torchvision importable
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from classification.data import LabelledImage
 from core.errors import ArgumentError
-from core.image_file import UNREADABLE
+from core.output.image_file import UNREADABLE
 
 TONES: Final = ("very light", "light", "intermediate", "tan", "brown", "dark")
 """Del Bino's classes, from above 55 degrees down to below -30 (S. Del Bino, F. Bernerd, Br. J. Dermatol. 169, 2013)."""

@@ -17,8 +17,8 @@ import numpy as np
 
 from classification.data import Collection, LabelledImage
 from core.errors import ArgumentError
-from core.files import write_whole
-from core.held_out import is_held_out
+from core.io.atomic_files import write_whole
+from core.real_data.held_out import is_held_out
 
 TRAINING: Final = "training"
 VALIDATION: Final = "validation"
@@ -38,8 +38,8 @@ def split_by_lesion(
 ) -> dict[str, str]:
     """Assign every image to a part: lesions are drawn within each class, so every part has the classes' shares.
 
-    The tenth that the generator never saw (``core.held_out``) is in the test part in any case, as far as a class has
-    lesions enough: the evaluation of generated images asks classifiers about it.
+    The tenth that the generator never saw (``core.real_data.held_out``) is in the test part in any case, as far as a
+    class has lesions enough: the evaluation of generated images asks classifiers about it.
 
     Args:
         images: what is to be split.

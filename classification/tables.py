@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from classification.bootstrap import Interval
 from core.errors import JobFailedError
-from core.files import write_whole
+from core.io.atomic_files import write_whole
 from core.report import Cell, Estimate
 
 _NAMES: Final = {"auc": "AUC", "macro_auc": "Macro AUC", "positive_rate": "Share called positive"}

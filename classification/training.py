@@ -24,7 +24,7 @@ from classification.run import Run, load_teacher
 from classification.splits import write_split
 from classification.tasks import Task
 from core.errors import ArgumentError
-from core.files import require_writable, write_whole
+from core.io.atomic_files import require_writable, write_whole
 
 import lightning  # isort: skip - after the learner, which makes torchvision importable
 

@@ -7,9 +7,9 @@ import os
 
 from cli.headless import run_shown
 from core.errors import ArgumentError
-from core.headless import headless_command
-from core.messages import Message
 from core.paths import CHECKPOINTS, XAI_RESULTS
+from core.process.protocol import Message
+from core.process.runner import headless_command
 from xai.job import ANALYSIS, EVERY_VARIABLE, TARGETS, ExplanationJob, every_of
 
 

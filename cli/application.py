@@ -10,9 +10,9 @@ from pathlib import Path
 
 from core import __version__
 from core.classes import CLASSES
-from core.exit_codes import run_command
-from core.job import MAX_REUSE, MAX_STEPS, PRECISIONS, SAMPLERS, GenerationJob
+from core.generation.job import MAX_REUSE, MAX_STEPS, PRECISIONS, SAMPLERS, GenerationJob
 from core.presets import PRESETS, STANDARD
+from core.process.exit_codes import run_command
 
 
 def main(arguments: Sequence[str]) -> int:

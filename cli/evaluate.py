@@ -11,8 +11,8 @@ from typing import Any
 from cli.headless import run_shown
 from core.classes import CLASSES
 from core.errors import ArgumentError
-from core.headless import headless_command
-from core.messages import Message
+from core.process.protocol import Message
+from core.process.runner import headless_command
 from evaluation.job import FEATURES, ComparisonJob, EvaluationJob
 
 

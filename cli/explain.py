@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ArgumentError, IsicGuiError
-from core.exit_codes import DONE, FAILED
 from core.paths import CHECKPOINTS, XAI_RESULTS
+from core.process.exit_codes import DONE, FAILED
 
 if TYPE_CHECKING:
     from xai.classifier import Classifier
@@ -24,8 +24,8 @@ def explain(options: argparse.Namespace) -> int:
         raise ArgumentError(f"There is no image {missing[0]}.")
     if options.checkpoints and not options.checkpoints.is_dir():
         raise ArgumentError(f"There is no checkpoints folder {options.checkpoints}.")
-    from core.devices import resolve_device
-    from core.files import require_writable
+    from core.io.atomic_files import require_writable
+    from core.models.devices import resolve_device
     from xai.classifier import load_classifier  # loads torch
     from xai.explain import result_names
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from core.cadence import wants_explanation
-from core.control import Control, Decision
 from core.errors import ArgumentError, IsicGuiError
-from core.events import Event, ImageExplained, ImageSaved, JobFinished, Notice, Warned
-from core.headless import headless_command, headless_environment, run_headless
-from core.job import GenerationJob
+from core.generation.control import Control, Decision
+from core.generation.events import Event, ImageExplained, ImageSaved, JobFinished, Notice, Warned
+from core.generation.explanation_cadence import wants_explanation
+from core.generation.job import GenerationJob
+from core.process.runner import headless_command, headless_environment, run_headless
 from xai.job import OVERLAY, ExplanationJob
 
 _POLL_S: Final = 0.2

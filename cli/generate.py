@@ -11,9 +11,9 @@ from typing import Any
 from tqdm import tqdm
 
 from cli.explaining import BackgroundExplanations
-from core.control import Control, obey_signals
 from core.errors import ArgumentError
-from core.events import (
+from core.generation.control import Control, obey_signals
+from core.generation.events import (
     ClassStarted,
     DenoisingStep,
     Event,
@@ -25,11 +25,11 @@ from core.events import (
     Notice,
     Warned,
 )
-from core.exit_codes import code_of_job
-from core.job import AUTO, GenerationJob, parse_counts
+from core.generation.job import AUTO, GenerationJob, parse_counts
+from core.generation.wording import counted_images, reuse_in_words
 from core.paths import XAI_RESULTS
 from core.presets import preset_named
-from core.words import counted_images, reuse_in_words
+from core.process.exit_codes import code_of_job
 
 
 def generate(options: argparse.Namespace) -> int:
@@ -39,7 +39,7 @@ def generate(options: argparse.Namespace) -> int:
         job.save(options.save_job)
     control = Control()
     with obey_signals(control), contextlib.ExitStack() as opened:
-        from core.generation import run  # loads torch
+        from core.generation.runner import run  # loads torch
 
         events = opened.enter_context(contextlib.closing(run(job, control)))
         view = opened.enter_context(contextlib.closing(_view(options, job)))

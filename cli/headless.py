@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from tqdm import tqdm
 
-from core.control import Control, obey_signals
-from core.exit_codes import DONE, INTERRUPTED
-from core.headless import headless_environment, run_headless
-from core.messages import Message
+from core.generation.control import Control, obey_signals
+from core.process.exit_codes import DONE, INTERRUPTED
+from core.process.protocol import Message
+from core.process.runner import headless_environment, run_headless
 
 Summary = Callable[[Message], Iterable[str]]
 
@@ -28,7 +28,7 @@ def run_shown(
     """Run a job in a process of its own and show what it tells; returns the exit code.
 
     Args:
-        command: as of ``core.headless.headless_command``.
+        command: as of ``core.process.runner.headless_command``.
         job: the content of the job file.
         summarise: the lines for stdout, from the message ``finished``.
         as_json: every message as one line of JSON on stdout instead.

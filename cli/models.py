@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from core.classes import CLASSES
 from core.errors import ArgumentError
-from core.exit_codes import DONE, FAILED
 from core.paths import CHECKPOINTS
+from core.process.exit_codes import DONE, FAILED
 
 if TYPE_CHECKING:
-    from core.checkpoints import ClassStatus
+    from core.models.checkpoints import ClassStatus
 
 
 def list_models(options: argparse.Namespace) -> int:
@@ -20,7 +20,7 @@ def list_models(options: argparse.Namespace) -> int:
     folder = options.checkpoints or CHECKPOINTS
     if options.checkpoints and not folder.is_dir():
         raise ArgumentError(f"There is no checkpoints folder {folder}.")
-    from core.checkpoints import class_status  # loads torch
+    from core.models.checkpoints import class_status  # loads torch
 
     usable = 0
     for class_name in CLASSES:

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core.errors import ArgumentError, IsicGuiError
-from core.exit_codes import DONE, FAILED
 from core.paths import CHECKPOINTS
+from core.process.exit_codes import DONE, FAILED
 
 
 def reproduce(options: argparse.Namespace) -> int:
@@ -17,7 +17,7 @@ def reproduce(options: argparse.Namespace) -> int:
     missing = [image for image in options.images if not image.is_file()]
     if missing:
         raise ArgumentError(f"There is no image {missing[0]}.")
-    from core.checkpoints import ModelCache  # loads torch
+    from core.models.checkpoints import ModelCache  # loads torch
 
     cache = ModelCache()
     results = [_one(image, cache, options) for image in options.images]
@@ -27,7 +27,7 @@ def reproduce(options: argparse.Namespace) -> int:
 
 
 def _one(image: Path, cache: object, options: argparse.Namespace) -> bool:
-    from core.reproduction import reproduce as repeat
+    from core.generation.reproduction import reproduce as repeat
 
     try:
         result = repeat(image, options.checkpoints or CHECKPOINTS, cache, options.device)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ NO_REUSE: Final = 1
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings of a job; fields as of ``core.job.GenerationJob``."""
+    """Settings of a job; fields as of ``core.generation.job.GenerationJob``."""
 
     sampler: str
     steps: int

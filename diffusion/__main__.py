@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from core.conditions import SEXES, SITES, UNKNOWN
-from core.exit_codes import DONE, INTERRUPTED, run_command
-from core.job import MAX_STEPS, PRECISIONS, SAMPLERS
+from core.generation.job import MAX_STEPS, PRECISIONS, SAMPLERS
+from core.models.conditions import SEXES, SITES, UNKNOWN
 from core.presets import PRESETS, STANDARD
+from core.process.exit_codes import DONE, INTERRUPTED, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _color_statistics(options: argparse.Namespace) -> int:
-    from core.colour import STATISTICS_FILE
+    from core.output.color_adjustment import STATISTICS_FILE
     from diffusion.export import write_color_statistics
     from diffusion.tables import read_images
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from core.architectures import DEFAULT_UNET, DEMO_UNET
 from core.errors import ArgumentError
+from core.models.architectures import DEFAULT_UNET, DEMO_UNET
 from diffusion.conditioning import CONDITIONINGS
 from diffusion.growing import inner_config, outer_config
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from core.seeds import stream_seed
+from core.generation.seeds import stream_seed
 from diffusion.cache import Pixels
 from diffusion.conditioning import Conditioning
 

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from core.errors import JobFailedError
-from core.files import PART_SUFFIX, whole_file, write_whole
+from core.io.atomic_files import PART_SUFFIX, whole_file, write_whole
 from diffusion.data import DataError, LabelledImage
 
 _FORM = 2  # of the cache's files; another number makes them anew

@@ -7,10 +7,10 @@ from typing import Any, Final, Protocol
 
 import torch
 
-from core.architectures import UNCONDITIONAL
 from core.classes import CLASSES
-from core.condition_embedding import IDENTITY
-from core.conditions import FIELDS
+from core.models.architectures import UNCONDITIONAL
+from core.models.condition_embedding import IDENTITY
+from core.models.conditions import FIELDS
 from diffusion.data import LabelledImage
 
 DROP_CLASS: Final = 0.1  # share of images trained without their class, which is what guidance needs
@@ -68,7 +68,7 @@ class ByMetadata:
     """Twelve numbers, NaN where unknown."""
 
     def config(self) -> dict[str, Any]:
-        """The place of ``core.condition_embedding.ConditionEmbedding``."""
+        """The place of ``core.models.condition_embedding.ConditionEmbedding``."""
         return {"num_class_embeds": None, "class_embed_type": IDENTITY}
 
     def labels(self, images: Sequence[LabelledImage]) -> torch.Tensor:

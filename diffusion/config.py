@@ -43,7 +43,7 @@ class TrainingConfig:
         seed: of the first weights and of every batch.
         warm_up: steps over which the learning rate of a stage rises.
         clip_norm: largest norm of the gradient.
-        precision: ``fp32``, ``bf16`` or ``fp16``, as ``core.devices.resolve_precision`` gives it.
+        precision: ``fp32``, ``bf16`` or ``fp16``, as ``core.models.devices.resolve_precision`` gives it.
         accumulate: parts that a batch is worked through in; less memory, the same result up to rounding.
         jitter: vary brightness, contrast and saturation a little.
         save_every, validate_every, grid_every: steps between whole states, validations and grids of images; no grids

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.classes import CLASSES
-from core.conditions import FIELDS, Condition
 from core.errors import ArgumentError
-from core.held_out import held_out_lesions
+from core.models.conditions import FIELDS, Condition
+from core.real_data.held_out import held_out_lesions
 
 FEWEST_IMAGES = 10
 _EXAMPLES = 3
@@ -101,7 +101,7 @@ def of_classes(found: Found, classes: Sequence[str] | None) -> dict[str, list[La
 def split_by_lesion(images: Sequence[LabelledImage]) -> tuple[list[LabelledImage], list[LabelledImage]]:
     """Split into (training, held out): no lesion has images in both.
 
-    ``core.held_out.held_out_lesions`` decides which lesions are held out.
+    ``core.real_data.held_out.held_out_lesions`` decides which lesions are held out.
     """
     held_out = held_out_lesions(image.lesion_id for image in images)
     training = [image for image in images if image.lesion_id not in held_out]

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.checkpoints import load_file_safely, read_checkpoint
-from core.conditioned import CONDITIONED_FORMAT
-from core.files import sha256_of
+from core.io.atomic_files import sha256_of
+from core.models.checkpoints import load_file_safely, read_checkpoint
+from core.models.guided_checkpoints import CONDITIONED_FORMAT
 from diffusion.state import STATE_FORMAT, conditioning_of, is_state
 from diffusion.weights import read_weights
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from core.classes import CLASSES
-from core.colour import measure
-from core.condition_embedding import build_unet
 from core.download.manifest import MANIFEST, Entry, changing_manifest
 from core.errors import ArgumentError, JobFailedError
-from core.files import sha256_of, write_whole
-from core.folder_lock import taking_turns
+from core.io.atomic_files import sha256_of, write_whole
+from core.io.folder_lock import taking_turns
+from core.models.condition_embedding import build_unet
+from core.output.color_adjustment import measure
 from diffusion.cache import load_pixels
 from diffusion.config import Stage, TrainingConfig
 from diffusion.data import LabelledImage, split_by_lesion

@@ -11,14 +11,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from core.conditions import Condition, parse_condition
-from core.control import Control, obey_signals
-from core.events import DenoisingStep, Event, ImageFailed, ImageSaved, JobFinished, Warned
-from core.exit_codes import code_of_job
-from core.generation import run
-from core.job import GenerationJob
+from core.generation.control import Control, obey_signals
+from core.generation.events import DenoisingStep, Event, ImageFailed, ImageSaved, JobFinished, Warned
+from core.generation.job import GenerationJob
+from core.generation.runner import run
+from core.models.conditions import Condition, parse_condition
 from core.paths import CHECKPOINTS, OUTPUT
 from core.presets import preset_named
+from core.process.exit_codes import code_of_job
 
 
 def generate(options: argparse.Namespace) -> int:

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from core.classes import CLASSES
-from core.conditions import SITES, Condition
-from core.denoising import denoise, to_pixels
-from core.files import whole_file
-from core.samplers import Sampler
-from core.seeds import image_seed
+from core.generation.denoising import denoise, to_pixels
+from core.generation.samplers import Sampler
+from core.generation.seeds import image_seed
+from core.io.atomic_files import whole_file
+from core.models.conditions import SITES, Condition
 
 _STEPS: Final = 20
 _ROWS: Final = 4
@@ -29,7 +29,7 @@ _CONDITIONS: Final = [
 
 
 class _Told:
-    """A conditional network with its labels told once and for all, as ``core.denoising.denoise`` wants a model."""
+    """A conditional network with its labels told once and for all, as ``core.generation.denoising`` wants it."""
 
     def __init__(self, model: Any, labels: torch.Tensor | None) -> None:
         self.model, self.labels = model, labels

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.condition_embedding import build_unet
+from core.models.condition_embedding import build_unet
 
 if TYPE_CHECKING:
     from diffusers import DDPMScheduler

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from core.errors import ArgumentError
-from core.files import whole_file, write_whole
-from core.side_files import SideFiles
+from core.io.atomic_files import whole_file, write_whole
+from core.io.side_files import SideFiles
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

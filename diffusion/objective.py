@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from core.architectures import UNCONDITIONAL
+from core.models.architectures import UNCONDITIONAL
 
 if TYPE_CHECKING:
     from diffusers import DDPMScheduler, UNet2DModel

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from core.classes import CLASSES
-from core.condition_embedding import build_unet
 from core.errors import CheckpointError
-from core.folding import fold_class
+from core.models.class_folding import fold_class
+from core.models.condition_embedding import build_unet
 from diffusion.growing import grow, inner_config
 from diffusion.state import conditioning_of
 from diffusion.weights import Weights

@@ -14,7 +14,7 @@ from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 
 from core.errors import ArgumentError
-from core.files import cannot_write, require_writable
+from core.io.atomic_files import cannot_write, require_writable
 from diffusion.state import STATE_FILE
 
 LOCK_NAME: Final = ".training.lock"

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from core.control import Control, Decision
 from core.errors import JobFailedError
+from core.generation.control import Control, Decision
 from diffusion.batches import BalancedBatches, Batch, TrainingBatches, fixed_batches
 from diffusion.cache import Pixels, load_pixels
 from diffusion.config import Stage, learning_rate

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import torch
 
-from core.devices import enough_memory
 from core.errors import CheckpointError, JobFailedError
-from core.files import whole_file
+from core.io.atomic_files import whole_file
+from core.models.devices import enough_memory
 
 STATE_FORMAT: Final = "isicgui.training/1"
 STATE_FILE: Final = "state.pt"

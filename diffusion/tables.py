@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from core.classes import CLASSES
-from core.conditions import Condition
-from core.diagnoses import class_of
-from core.ham10000 import (
+from core.models.conditions import Condition
+from core.real_data.diagnoses import class_of
+from core.real_data.image_listing import (
     COLUMNS,
     IMAGE_ID,
     Listing,

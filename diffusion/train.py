@@ -12,12 +12,12 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from core.architectures import DEFAULT_SCHEDULER
-from core.condition_embedding import build_unet
-from core.control import Control
-from core.devices import DTYPES
 from core.errors import ArgumentError
-from core.torchvision_operators import declare_missing_operators
+from core.generation.control import Control
+from core.models.architectures import DEFAULT_SCHEDULER
+from core.models.condition_embedding import build_unet
+from core.models.devices import DTYPES
+from core.models.torchvision_shim import declare_missing_operators
 from diffusion.conditioning import CONDITIONINGS
 from diffusion.config import TrainingConfig
 from diffusion.data import LabelledImage, split_by_lesion

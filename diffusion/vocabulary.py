@@ -9,7 +9,7 @@ import math
 from typing import Final
 
 from core.classes import CLASSES
-from core.conditions import SITES
+from core.models.conditions import SITES
 
 PLACES: Final[dict[str, str]] = {
     **{site: site for site in SITES},
@@ -36,7 +36,7 @@ _TRUTHS: Final = {"true": True, "false": False, "yes": True, "no": False, "1": T
 
 
 def site_of(words: str) -> str | None:
-    """One of ``core.conditions.SITES``, or None for unknown."""
+    """One of ``core.models.conditions.SITES``, or None for unknown."""
     return PLACES.get(words.strip().lower())
 
 

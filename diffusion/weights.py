@@ -13,13 +13,13 @@ from typing import Any, Final
 import torch
 from safetensors.torch import load_file, save
 
-from core.checkpoints import UNET_FORMAT, load_file_safely, read_checkpoint
 from core.classes import CLASSES
-from core.conditioned import CONDITIONED_FILE, CONDITIONED_FORMAT
-from core.demo_set import DESCRIPTION_FILE, WEIGHTS_FILE
 from core.errors import CheckpointError, JobFailedError
-from core.files import write_whole
-from core.folding import fold_class
+from core.io.atomic_files import write_whole
+from core.models.checkpoints import UNET_FORMAT, load_file_safely, read_checkpoint
+from core.models.class_folding import fold_class
+from core.models.demo_set import DESCRIPTION_FILE, WEIGHTS_FILE
+from core.models.guided_checkpoints import CONDITIONED_FILE, CONDITIONED_FORMAT
 from core.paths import checkpoint_file
 from diffusion.state import conditioning_of, is_state
 
@@ -38,7 +38,7 @@ class Weights:
     """A trained network.
 
     Attributes:
-        config: arguments of ``core.condition_embedding.build_unet``.
+        config: arguments of ``core.models.condition_embedding.build_unet``.
         scheduler: arguments of ``DDPMScheduler``.
         state_dict: the weights; averaged ones where the file has them.
         provenance: what is known of their origin.

@@ -1,4 +1,7 @@
-"""``python -m evaluation JOB.json``: measure a set, or compare several; JSON lines on stdout, see ``core.headless``."""
+"""``python -m evaluation JOB.json``: measure a set, or compare several; JSON lines on stdout.
+
+``core.process.runner`` describes the protocol.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.exit_codes import DONE, FAILED
-from core.worker import run_job, tell
+from core.process.exit_codes import DONE, FAILED
+from core.process.worker import run_job, tell
 from evaluation.job import ComparisonJob, EvaluationJob, load_job
 
 if TYPE_CHECKING:

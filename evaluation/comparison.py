@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.errors import ArgumentError, OutputFolderError
-from core.files import sha256_of, write_whole
+from core.io.atomic_files import sha256_of, write_whole
 from core.report import Section, Table, write_report
 from evaluation.image_sets import FoundImage
 from evaluation.job import LEAST_SIZE, ComparisonJob

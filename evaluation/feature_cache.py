@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.files import whole_file
+from core.io.atomic_files import whole_file
 
 
 class FeatureCache:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from core.classes import CLASSES
-from core.diagnoses import class_of
 from core.errors import ArgumentError
-from core.files import sha256_of
-from core.ham10000 import (
+from core.io.atomic_files import sha256_of
+from core.output.image_file import ImageFileError, read_parameters
+from core.real_data.diagnoses import class_of
+from core.real_data.image_listing import (
     COLUMNS,
     IMAGES,
     Listing,
@@ -22,7 +23,6 @@ from core.ham10000 import (
     list_images,
     tables_with,
 )
-from core.image_file import ImageFileError, read_parameters
 
 _LOOKED_AT: Final = 20
 
@@ -65,7 +65,8 @@ def read_set(folder: Path, classes: Sequence[str]) -> tuple[FoundImage, ...]:
 
 
 def read_real(folder: Path, classes: Sequence[str]) -> RealImages:
-    """Real images of these classes: in HAM10000's form, as ``core.ham10000`` describes it, or class folders.
+    """Real images of these classes: in HAM10000's form, as ``core.real_data.image_listing`` describes it, or class
+    folders.
 
     Where a folder could be read in both ways, ``images/`` tells that it is HAM10000's form.
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from core.classes import CLASSES
 from core.errors import ArgumentError
-from core.job import AUTO
-from core.job_file import checked_fields, path_field, read_job_file
+from core.generation.job import AUTO
+from core.io.job_file import checked_fields, path_field, read_job_file
 from core.paths import CHECKPOINTS, PROJECT_ROOT
 
 EVALUATION_FORMAT: Final = "isicgui.evaluation/1"

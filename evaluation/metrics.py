@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from core.torchvision_operators import declare_missing_operators
+from core.models.torchvision_shim import declare_missing_operators
 
 declare_missing_operators()
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric  # noqa: E402

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from core.errors import ClassifierError, JobFailedError
-from core.files import sha256_of
+from core.io.atomic_files import sha256_of
+from core.models.torchvision_shim import declare_missing_operators
 from core.paths import CLASSIFIER_FILE, DEMO_SET
-from core.torchvision_operators import declare_missing_operators
 from evaluation.pictures import resized
 
 declare_missing_operators()

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from core.image_file import ImageFileError
+from core.output.image_file import ImageFileError
 from evaluation.job import LARGEST_SIZE, LEAST_SIZE
 from evaluation.progress import Progress, Warned, Work
 from xai.images import read_image

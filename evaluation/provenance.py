@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.image_file import ImageFileError, ImageParameters, read_parameters
+from core.output.image_file import ImageFileError, ImageParameters, read_parameters
 from evaluation.image_sets import FoundImage
 
 _SHOWN: Final[dict[str, Callable[[ImageParameters], str]]] = {

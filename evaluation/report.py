@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import OutputFolderError
-from core.files import write_whole
+from core.io.atomic_files import write_whole
 from core.report import write_report
 from evaluation.card import dataset_card
 from evaluation.results import Evaluation, digest_of, versions

@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from core.devices import resolve_device
 from core.errors import ArgumentError
+from core.models.devices import resolve_device
 from evaluation.agreement import agreement
 from evaluation.appearance import appearance
 from evaluation.copies import find_copies

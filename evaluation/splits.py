@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from core.held_out import is_held_out
+from core.real_data.held_out import is_held_out
 
 
 def halves(labels: np.ndarray, lesions: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

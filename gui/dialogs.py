@@ -10,7 +10,7 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QFileDialog, QMessageBox, QPushButton, QWidget
 
 from core import __version__
-from core.words import counted_images
+from core.generation.wording import counted_images
 from gui.theme import themed_icon
 
 RESEARCH_USE: Final = "For research use only. Not a medical device."

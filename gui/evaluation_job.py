@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from core.job import AUTO
+from core.generation.job import AUTO
 from core.paths import CHECKPOINTS
 
 EVALUATION_FORMAT: Final = "isicgui.evaluation/1"

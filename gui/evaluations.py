@@ -9,7 +9,7 @@ from typing import Any
 from PyQt5.QtCore import QObject, pyqtSignal
 from PyQt5.QtWidgets import QWidget
 
-from core.headless import headless_command
+from core.process.runner import headless_command
 from gui.evaluation_job import EvaluationRequest
 from gui.settings import Settings
 from gui.tasks.headless_process import Ending, HeadlessProcess

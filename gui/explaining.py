@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from core.cadence import explanations_wanted, wants_explanation
-from core.job import GenerationJob
+from core.generation.explanation_cadence import explanations_wanted, wants_explanation
+from core.generation.job import GenerationJob
 from gui.explanations import ExplanationEnded, Explanations
 from gui.job_controller import JobController
 from gui.job_progress import EXPLANATION, STEP, JobProgress

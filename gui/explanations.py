@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from core.headless import headless_command
+from core.process.runner import headless_command
 from gui.tasks.headless_process import Ending, HeadlessProcess
 from xai.job import EVERY_VARIABLE, OVERLAY, ExplanationJob
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from core.job import AUTO, GenerationJob
+from core.generation.job import AUTO, GenerationJob
+from core.generation.wording import reuse_in_words
 from core.presets import NO_REUSE
-from core.words import reuse_in_words
 from gui.checkpoint_folder import Availability
 
 _BYTES_A_PIXEL: Final = 1.8  # a PNG of skin: 3 channels, compressed to about 60 %

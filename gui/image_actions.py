@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from core.image_file import ImageFileError, ImageParameters, read_parameters
+from core.output.image_file import ImageFileError, ImageParameters, read_parameters
 from gui.dialogs import show_information
 from gui.settings import CLASS_SOURCE, METADATA_SOURCE
 from gui.tasks.browsing import ImageFacts

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PyQt5.QtCore import QObject, pyqtSignal
 
 from core.errors import ArgumentError
-from core.job import GenerationJob
+from core.generation.job import GenerationJob
 from gui.forecast import Forecast
 from gui.job_controller import JobController
 from gui.remaining_time import size_in_words

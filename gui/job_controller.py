@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from core.control import Control, Decision
-from core.events import JobFinished, Paused, Resumed
-from core.job import GenerationJob
+from core.generation.control import Control, Decision
+from core.generation.events import JobFinished, Paused, Resumed
+from core.generation.job import GenerationJob
 from gui.job_progress import JobProgress
 from gui.journal import Journal, UnfinishedJob
 from gui.tasks.engine import SharedModels
@@ -31,7 +31,7 @@ class JobState(enum.Enum):
 
 
 class JobController(QObject):
-    """The window's side of ``core.generation``.
+    """The window's side of ``core.generation.runner``.
 
     Signals:
         changed: the new ``JobState``.

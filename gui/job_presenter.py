@@ -7,8 +7,18 @@ from typing import Final
 
 from PyQt5.QtCore import QObject
 
-from core.events import ClassStarted, ImageFailed, ImageSaved, JobFinished, JobStarted, Notice, Paused, Resumed, Warned
-from core.words import counted_images, reuse_in_words
+from core.generation.events import (
+    ClassStarted,
+    ImageFailed,
+    ImageSaved,
+    JobFinished,
+    JobStarted,
+    Notice,
+    Paused,
+    Resumed,
+    Warned,
+)
+from core.generation.wording import counted_images, reuse_in_words
 from gui.job_controller import JobController, JobState
 from gui.remaining_time import in_words
 from gui.tasks.generation import ImageReport, StepReport

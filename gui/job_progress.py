@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.events import ClassStarted, ImageFailed, JobStarted, Paused, Resumed
-from core.job import GenerationJob
+from core.generation.events import ClassStarted, ImageFailed, JobStarted, Paused, Resumed
+from core.generation.job import GenerationJob
 from gui.remaining_time import RemainingTime
 from gui.tasks.generation import ImageReport, StepReport
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 import psutil
 
 from core.errors import ArgumentError
-from core.files import write_whole
-from core.job import GenerationJob
+from core.generation.job import GenerationJob
+from core.io.atomic_files import write_whole
 
 _FORMAT: Final = "isicgui.unfinished/1"
 JOURNAL_FOLDER: Final = "unfinished_jobs"

@@ -9,8 +9,8 @@ from PyQt5.QtCore import QSettings, QSize, QTimer
 from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PyQt5.QtWidgets import QApplication, QMainWindow
 
-from core.events import Notice
-from core.job import AUTO
+from core.generation.events import Notice
+from core.generation.job import AUTO
 from core.paths import XAI_RESULTS
 from gui.browsing_presenter import BrowsingPresenter
 from gui.closing import Closing

@@ -8,8 +8,8 @@ from pathlib import Path
 from PyQt5.QtCore import QObject, pyqtSignal
 
 from core.classes import CLASSES
-from core.colour import load_color_statistics
 from core.errors import CheckpointError
+from core.output.color_adjustment import load_color_statistics
 from core.paths import CONDITIONED_FILE
 from gui.checkpoint_folder import Availability, find_checkpoints, first_look
 from gui.tasks.checkpoint_scan import CheckpointScan

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from core.classes import CLASSES
-from core.conditions import LABELS
+from core.models.conditions import LABELS
 
 _IMAGE_NAME: Final = re.compile(r"ISIC_\d{7,}\.png")
 _MOST_RESULTS: Final = 500

@@ -10,12 +10,12 @@ from typing import Any, Final
 from PyQt5.QtCore import QSettings
 
 from core.classes import CLASSES
-from core.conditions import Condition
 from core.errors import ArgumentError
-from core.job import AUTO, GenerationJob
+from core.generation.job import AUTO, GenerationJob
+from core.generation.seeds import BASE_SEED
+from core.models.conditions import Condition
 from core.paths import CHECKPOINTS, OUTPUT
 from core.presets import PRESETS, STANDARD
-from core.seeds import BASE_SEED
 
 CLASS_SOURCE, METADATA_SOURCE = "classes", "metadata"
 THEMES: Final = ("system", "light", "dark")
@@ -32,7 +32,7 @@ class Settings:
         quantities: images wanted per class, also of classes that are not chosen at the moment.
         chosen: the classes that are ticked.
         source: what images are made from: the models of the classes, or a metadata-conditioned model.
-        condition: what such a model is told, as ``core.conditions.Condition`` gives it.
+        condition: what such a model is told, as ``core.models.conditions.Condition`` gives it.
         guidance: how far it is drawn towards that.
         condition_count: images wanted of it.
         batch_size: 0 leaves it to the core.

@@ -17,7 +17,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from core.torchvision_operators import declare_missing_operators
+from core.models.torchvision_shim import declare_missing_operators
 
 declare_missing_operators()
 
@@ -59,7 +59,7 @@ def tiny_unet(seed: int = 0, **changes: object) -> Any:
 
 def conditioned_unet() -> Any:
     """A metadata-conditioned network whose condition has an effect, as after training."""
-    from core.condition_embedding import build_unet
+    from core.models.condition_embedding import build_unet
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -70,7 +70,7 @@ def conditioned_unet() -> Any:
 
 def write_conditioned(folder: Path) -> Path:
     """Write that network into a models folder; returns the folder."""
-    from core.conditioned import CONDITIONED_FILE, CONDITIONED_FORMAT
+    from core.models.guided_checkpoints import CONDITIONED_FILE, CONDITIONED_FORMAT
 
     changes = {"format": CONDITIONED_FORMAT, "config": CONDITIONED_UNET}
     write_checkpoint(folder / CONDITIONED_FILE, conditioned_unet(), **changes)

@@ -1,4 +1,4 @@
-"""``python -m xai JOB.json``: explain one image; JSON lines on stdout, see ``core.headless``."""
+"""``python -m xai JOB.json``: explain one image; JSON lines on stdout, see ``core.process.runner``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from core.exit_codes import DONE
-from core.files import require_writable
-from core.worker import run_job, stay_in_the_background, tell
+from core.io.atomic_files import require_writable
+from core.process.exit_codes import DONE
+from core.process.worker import run_job, stay_in_the_background, tell
 from xai.images import read_image
 from xai.job import OVERLAY, ExplanationJob, every_of, result_folder
 
@@ -61,7 +61,7 @@ def _quick(job: ExplanationJob) -> Iterator[ExplanationEvent]:
 
 
 def _full(job: ExplanationJob, every: int) -> Iterator[ExplanationEvent]:
-    from core.devices import resolve_device
+    from core.models.devices import resolve_device
     from xai.analysis import Analysis, AnalysisSettings
     from xai.attribution import AttributionOptions
     from xai.classifier import load_classifier

@@ -16,8 +16,8 @@ import torch
 
 from core.classes import CLASSES
 from core.errors import IsicGuiError
-from core.files import cannot_write, write_whole
-from core.image_file import read_parameters
+from core.io.atomic_files import cannot_write, write_whole
+from core.output.image_file import read_parameters
 from xai.attribution import SCORE, AttributionOptions
 from xai.baselines import BASELINES, mean_skin
 from xai.causal import CausalSettings, causal_check

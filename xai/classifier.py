@@ -13,8 +13,8 @@ from PIL import Image
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from core.devices import DTYPES, resolve_precision
-from core.files import sha256_of
+from core.io.atomic_files import sha256_of
+from core.models.devices import DTYPES, resolve_precision
 from core.paths import CLASSIFIER_FILE, DEMO_SET
 from xai.classifier_file import IMAGENET, ClassifierWeights, imagenet_weights, read_weights
 

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import torch
 
-from core.checkpoints import load_file_safely
 from core.classes import CLASSES
 from core.download.http import is_offline
 from core.errors import CheckpointError, ClassifierError
+from core.models.checkpoints import load_file_safely
+from core.models.state_dicts import find_weights, normalise_names
+from core.models.torchvision_shim import declare_missing_operators
 from core.paths import CLASSIFIER_FILE
-from core.state_dicts import find_weights, normalise_names
-from core.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()
 from torchvision.models import ResNet, ResNet18_Weights, resnet18  # noqa: E402

@@ -1,4 +1,4 @@
-"""What an explanation under way tells: small typed events, as in ``core.events``."""
+"""What an explanation under way tells: small typed events, as in ``core.generation.events``."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from PIL import Image
 from core import __version__
 from core.classes import CLASS_NAMES, CLASSES
 from core.errors import ArgumentError
-from core.files import cannot_write, sha256_of, write_whole
-from core.image_file import ImageFileError, read_parameters
+from core.io.atomic_files import cannot_write, sha256_of, write_whole
+from core.output.image_file import ImageFileError, read_parameters
 from xai.attribution import SCORE, Attribution, AttributionOptions
 from xai.classifier import CLASSIFIER_SIZE, Classifier, prepare
 from xai.combine import combine, preferred

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.image_file import ImageFileError
+from core.output.image_file import ImageFileError
 
 _SIXTEEN_BITS: Final = 257  # 65535 / 255
 _DEEP_MODES: Final = ("I", "F")

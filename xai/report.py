@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from core.classes import CLASS_NAMES
+from core.generation.wording import reuse_in_words
 from core.report import Estimate, write_report
-from core.words import reuse_in_words
 from xai import report_sections
 from xai.job import REPORT_FILE
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from core.files import cannot_write, whole_file
+from core.io.atomic_files import cannot_write, whole_file
 from xai.combine import normalised
 from xai.explain import Explanation, save_explanation
 from xai.job import MAP_FILE, NAME

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.classes import CLASSES
-from core.files import write_whole
+from core.io.atomic_files import write_whole
 
 
 def write_tables(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.checkpoints import ModelCache
-from core.colour import adjust
-from core.denoising import to_pixels
 from core.errors import IsicGuiError
-from core.image_file import ImageParameters, read_parameters, read_pixels
-from core.reproduction import prepare_repetition
-from core.trajectory import Trajectory, read_trajectory, trajectory_file
+from core.generation.denoising import to_pixels
+from core.generation.reproduction import prepare_repetition
+from core.generation.trajectory import Trajectory, read_trajectory, trajectory_file
+from core.models.checkpoints import ModelCache
+from core.output.color_adjustment import adjust
+from core.output.image_file import ImageParameters, read_parameters, read_pixels
 
 RECORDED: Final = "recorded"
 REPEATED: Final = "made again"

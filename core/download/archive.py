@@ -14,7 +14,7 @@ from typing import Final
 from core.download.events import Meter
 from core.download.http import SpoiledError, is_web_page, refuse_web_page
 from core.errors import DownloadError
-from core.events import Event
+from core.generation.events import Event
 
 _BLOCK_BYTES: Final = 1 << 20
 _PACKINGS: Final = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}

@@ -64,7 +64,7 @@ def is_demonstration(path: Path) -> bool:
         JobFailedError: memory does not suffice to read it.
     """
     if class_of(path.name):
-        from core.checkpoints import read_checkpoint  # noqa: PLC0415
+        from core.models.checkpoints import read_checkpoint  # noqa: PLC0415
 
         return read_checkpoint(path).is_demo
     bundled = DEMO_SET / path.name
@@ -76,7 +76,7 @@ def _check(path: Path, name: str) -> None:
         if is_web_page(stream.read(4096)):
             raise CheckpointError(f"{path} is a web page.")
     if class_of(name):
-        from core.checkpoints import read_checkpoint  # noqa: PLC0415 - loads torch, which a run without news need not
+        from core.models.checkpoints import read_checkpoint  # noqa: PLC0415 - loads torch, which a run without news need not
 
         read_checkpoint(path)
     elif name.endswith(".pth"):
@@ -92,7 +92,7 @@ def _check_weights(path: Path) -> None:
 
     import torch  # noqa: PLC0415
 
-    from core.devices import enough_memory  # noqa: PLC0415
+    from core.models.devices import enough_memory  # noqa: PLC0415
 
     try:
         with enough_memory("cpu", f"the checkpoint {path.name}"):

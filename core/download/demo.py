@@ -8,15 +8,15 @@ from typing import Final
 
 from core.classes import CLASSES
 from core.download.archive import own_checksums_hold
-from core.download.aside import set_aside
+from core.download.backup import set_aside
 from core.download.content import is_demonstration, opens
 from core.download.events import DownloadFinished, FileStatus, Installed, Kept
 from core.download.manifest import Entry, changing_manifest, read_manifest
 from core.download.status import file_status
 from core.errors import ArgumentError
-from core.events import Event
-from core.files import sha256_of
-from core.folder_lock import taking_turns
+from core.generation.events import Event
+from core.io.atomic_files import sha256_of
+from core.io.folder_lock import taking_turns
 
 DEMO: Final = "demo"
 
@@ -31,7 +31,7 @@ def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, 
         CheckpointError: the set cannot be written.
         OSError: a damaged file cannot be replaced, or the manifest cannot be written.
     """
-    from core.demo_set import bundled_companions, unpack_demo_set  # noqa: PLC0415 - loads torch
+    from core.models.demo_set import bundled_companions, unpack_demo_set  # noqa: PLC0415 - loads torch
 
     if folder.exists() and not folder.is_dir():
         raise ArgumentError(f"{folder} is not a folder; name another one with --dest.")

@@ -1,4 +1,4 @@
-"""What happens while models are fetched, as small immutable values beside those of ``core.events``."""
+"""What happens while models are fetched, as small immutable values beside those of ``core.generation.events``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from core.events import Event
+from core.generation.events import Event
 
 State: TypeAlias = Literal["whole", "damaged", "missing", "unrecorded"]
 Stage: TypeAlias = Literal["download", "unpack", "copy"]

@@ -11,6 +11,7 @@ from typing import Final
 
 import requests
 
+from core.download.disk_space import require_space
 from core.download.drive import DRIVE_URL
 from core.download.events import DownloadResumed, Meter
 from core.download.http import (
@@ -23,12 +24,11 @@ from core.download.http import (
     is_web_page,
     refuse_web_page,
 )
-from core.download.part import Part, Validators
-from core.download.patience import Patience, Tries, wait
-from core.download.space import require_space
+from core.download.partial_file import Part, Validators
+from core.download.retry import Patience, Tries, wait
 from core.errors import DownloadError
-from core.events import Event
-from core.files import sha256_of
+from core.generation.events import Event
+from core.io.atomic_files import sha256_of
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _PATIENCE: Final = Patience()

@@ -22,11 +22,11 @@ from huggingface_hub.hf_api import RepoFile
 
 from core.download.fetch import Network, Wanted, fetch
 from core.download.http import OTHER_WAYS, is_offline, refuse_offline
-from core.download.items import Item
 from core.download.local import FolderSource
 from core.download.manifest import MANIFEST, is_plain_name
+from core.download.offers import Item
 from core.errors import DownloadError
-from core.events import Event
+from core.generation.events import Event
 
 
 @dataclass(frozen=True)

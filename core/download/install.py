@@ -14,20 +14,20 @@ from typing import Final
 import filelock
 
 from core.classes import CLASSES
-from core.download.aside import set_aside
+from core.download.backup import set_aside
 from core.download.content import belongs, check_content, class_of, is_demonstration, opens
+from core.download.disk_space import require_space
 from core.download.drive import DRIVE_URL
 from core.download.events import DownloadFinished, Installed, Kept, Planned, Skipped
 from core.download.fetch import Network
 from core.download.http import open_session
-from core.download.items import Item, Source
 from core.download.manifest import Entry, Manifest, changing_manifest, read_manifest
-from core.download.patience import Patience
-from core.download.space import require_space
+from core.download.offers import Item, Source
+from core.download.retry import Patience
 from core.download.status import file_status
 from core.errors import ArgumentError, CheckpointError, DownloadError
-from core.events import Event
-from core.files import sha256_of
+from core.generation.events import Event
+from core.io.atomic_files import sha256_of
 
 STAGING: Final = ".download"
 _LOCK: Final = ".download.lock"

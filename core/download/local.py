@@ -14,10 +14,10 @@ from core.download.archive import DAMAGE, list_members, plain_name, unpack
 from core.download.events import Meter
 from core.download.fetch import Network
 from core.download.http import SpoiledError
-from core.download.items import Item
 from core.download.manifest import MANIFEST, is_plain_name, parse_entries, read_manifest
+from core.download.offers import Item
 from core.errors import DownloadError
-from core.events import Event
+from core.generation.events import Event
 
 _BLOCK_BYTES: Final = 1 << 20
 _LARGEST_MANIFEST: Final = 1 << 20

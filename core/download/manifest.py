@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.errors import DownloadError
-from core.files import write_whole
-from core.folder_lock import taking_turns
+from core.io.atomic_files import write_whole
+from core.io.folder_lock import taking_turns
 
 MANIFEST: Final = "manifest.json"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")

@@ -16,11 +16,11 @@ from core.download.archive import list_members, plain_name
 from core.download.content import class_of
 from core.download.fetch import Network, Wanted, fetch
 from core.download.http import SpoiledError, is_safe, refuse_offline, without_secrets
-from core.download.items import Item
 from core.download.local import items_of_zip
 from core.download.manifest import MANIFEST, Entry, parse_entries
+from core.download.offers import Item
 from core.errors import DownloadError
-from core.events import Event
+from core.generation.events import Event
 
 _ARCHIVE: Final = "archive.zip"
 _LISTING: Final = "listing.json"

@@ -13,7 +13,7 @@ from core.download.http import is_safe, without_secrets
 from core.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from core.download.items import Source
+    from core.download.offers import Source
 
 MODEL_SOURCES: Final = Path(__file__).resolve().parent.parent / "model_sources.json"
 _DRIVE_ID: Final = re.compile(r"[\w-]{10,100}", re.ASCII)

@@ -10,7 +10,7 @@ from core.download.content import check_content
 from core.download.events import FileStatus
 from core.download.manifest import Entry, read_manifest
 from core.errors import CheckpointError
-from core.files import sha256_of
+from core.io.atomic_files import sha256_of
 
 
 def file_status(folder: Path, name: str, entry: Entry | None, *, thorough: bool = True) -> FileStatus:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core import __version__
-from core.files import write_whole
+from core.io.atomic_files import write_whole
 from core.report.content import Block, Gallery, Picture, Section, Table
 
 RESEARCH_USE: Final = "For research use only. Not a medical device: nothing in this report is a diagnosis."

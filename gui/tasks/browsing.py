@@ -10,7 +10,7 @@ from pathlib import Path
 from PyQt5.QtCore import QObject, pyqtSignal
 from PyQt5.QtGui import QImage
 
-from core.image_file import ImageFileError, ImageParameters, read_parameters
+from core.output.image_file import ImageFileError, ImageParameters, read_parameters
 from gui.explained import Explained, read_explained
 from gui.output_listing import list_output
 from gui.pictures import read_picture

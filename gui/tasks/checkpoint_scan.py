@@ -41,8 +41,8 @@ class CheckpointScan(Task):
 
 
 def _read(folder: Path, class_name: str) -> Availability:
-    from core.checkpoints import read_checkpoint  # noqa: PLC0415 - loads torch
     from core.errors import CheckpointError, JobFailedError  # noqa: PLC0415
+    from core.models.checkpoints import read_checkpoint  # noqa: PLC0415 - loads torch
 
     file = checkpoint_file(folder, class_name)
     if not file.is_file():

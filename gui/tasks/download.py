@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 from PyQt5.QtCore import pyqtSignal
 
 from core.errors import DownloadError
-from core.events import Notice
+from core.generation.events import Notice
 from gui.tasks.task import Task
 
 if TYPE_CHECKING:
-    from core.events import Event
+    from core.generation.events import Event
 
 _REPORT_EVERY_S: Final = 0.2
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import pyqtSignal
 
-from core.job import AUTO
+from core.generation.job import AUTO
 from gui.tasks.quiet_import import load_core
 from gui.tasks.task import Task
 
 if TYPE_CHECKING:
-    from core.checkpoints import ModelCache
-    from core.devices import Device
+    from core.models.checkpoints import ModelCache
+    from core.models.devices import Device
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class LoadEngine(Task):
         load_core()
         import torch  # noqa: PLC0415 - loaded by now
 
-        from core.devices import available_devices, resolve_device, resolve_precision  # noqa: PLC0415
+        from core.models.devices import available_devices, resolve_device, resolve_precision  # noqa: PLC0415
 
         devices = tuple(available_devices())
         precisions = {device.name: resolve_precision(AUTO, torch.device(device.name)) for device in devices}
@@ -63,7 +63,7 @@ class SharedModels:
     def cache(self) -> ModelCache:
         """The cache; the first call loads torch."""
         if self._cache is None:
-            from core.checkpoints import ModelCache  # noqa: PLC0415
+            from core.models.checkpoints import ModelCache  # noqa: PLC0415
 
             self._cache = ModelCache()
         return self._cache

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtGui import QImage
 
-from core.control import Control
-from core.events import DenoisingStep, Event, ImageFailed, ImageSaved, JobFinished, JobStarted, Warned
-from core.job import GenerationJob
+from core.generation.control import Control
+from core.generation.events import DenoisingStep, Event, ImageFailed, ImageSaved, JobFinished, JobStarted, Warned
+from core.generation.job import GenerationJob
 from gui.journal import Journal, UnfinishedJob
 from gui.pictures import from_pixels, read_picture
 from gui.tasks.engine import SharedModels
@@ -70,7 +70,7 @@ class GenerationTask(Task):
     def work(self) -> None:
         """Generate to the end, or until the control says stop."""
         load_core()
-        from core.generation import run  # noqa: PLC0415 - loads torch
+        from core.generation.runner import run  # noqa: PLC0415 - loads torch
 
         with contextlib.closing(run(self._job, self._control, self._models.cache())) as events:
             for event in events:
@@ -92,7 +92,7 @@ class GenerationTask(Task):
             self.reported.emit(event, now)
 
     def _estimate(self, estimate: torch.Tensor) -> QImage:
-        from core.denoising import to_pixels  # noqa: PLC0415 - loads torch
+        from core.generation.denoising import to_pixels  # noqa: PLC0415 - loads torch
 
         return from_pixels(to_pixels(estimate[:1])[0])
 

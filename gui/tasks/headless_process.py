@@ -1,4 +1,4 @@
-"""A headless process run by Qt, for explanations and evaluations alike: the protocol is that of ``core.headless``."""
+"""A headless process run by Qt, for explanations and evaluations alike, by the protocol of ``core.process.runner``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 from PyQt5.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
 
-from core.exit_codes import WRONG_ARGUMENTS
-from core.headless import ERROR_TAIL, GRACE_S, headless_environment
-from core.messages import Messages, over_time, why_it_ended
 from core.paths import PROJECT_ROOT
+from core.process.exit_codes import WRONG_ARGUMENTS
+from core.process.protocol import Messages, over_time, why_it_ended
+from core.process.runner import ERROR_TAIL, GRACE_S, headless_environment
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class HeadlessProcess(QObject):
     """Runs one job.
 
     Args:
-        command: as of ``core.headless.headless_command``.
+        command: as of ``core.process.runner.headless_command``.
         time_limit_s: after which it is stopped; None for no limit.
 
     Signals:

@@ -30,8 +30,8 @@ def load_core() -> None:
         with _one_at_a_time, _without_collections():
             preload_libraries()
             import core.download  # noqa: PLC0415 - no torch, but half a second of network libraries
-            import core.generation  # noqa: PLC0415
-            import core.reproduction  # noqa: F401, PLC0415
+            import core.generation.reproduction  # noqa: PLC0415
+            import core.generation.runner  # noqa: F401, PLC0415
     except (ImportError, OSError) as error:
         raise IsicGuiError(
             f"PyTorch cannot be loaded ({error}), so nothing can be generated; start the program with "

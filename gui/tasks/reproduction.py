@@ -12,7 +12,7 @@ from gui.tasks.quiet_import import load_core
 from gui.tasks.task import Task
 
 if TYPE_CHECKING:
-    from core.reproduction import Reproduction
+    from core.generation.reproduction import Reproduction
 
 
 class ReproductionTask(Task):
@@ -33,7 +33,7 @@ class ReproductionTask(Task):
     def work(self) -> None:
         """Generate the image again and compare it with the file."""
         load_core()
-        from core.reproduction import prepare_repetition  # noqa: PLC0415 - loads torch
+        from core.generation.reproduction import prepare_repetition  # noqa: PLC0415 - loads torch
 
         repetition = prepare_repetition(self._image, self._checkpoints, self._models.cache())
         for step in repetition.steps():

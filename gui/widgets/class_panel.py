@@ -8,7 +8,7 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from core.classes import CLASSES
-from core.words import counted_images
+from core.generation.wording import counted_images
 from gui.checkpoint_folder import Availability
 from gui.remaining_time import in_words, size_in_words
 from gui.widgets.class_row import ClassRow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, QWidget
 
-from core.conditions import SEXES, SITES, UNKNOWN, Condition
+from core.models.conditions import SEXES, SITES, UNKNOWN, Condition
 from gui.widgets.controls import heading_line, label, named, spin_box
 
 _UNKNOWN_AGE = -1

@@ -9,9 +9,9 @@ from PyQt5.QtGui import QPixmap
 from PyQt5.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from core.classes import CLASS_NAMES
-from core.conditions import UNKNOWN
-from core.image_file import ImageParameters
-from core.words import reuse_in_words
+from core.generation.wording import reuse_in_words
+from core.models.conditions import UNKNOWN
+from core.output.image_file import ImageParameters
 from gui.tasks.browsing import ImageFacts
 from gui.widgets.controls import ColumnScroll, label, named, tool_button
 from gui.widgets.probability_bars import ProbabilityBars

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
-from core.words import counted_images
+from core.generation.wording import counted_images
 from gui.job_progress import JobProgress
 from gui.remaining_time import in_words
 from gui.widgets.controls import label, named

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.condition_obeyed import ASKED, grid, judge, main, make_sets, table, value_of
-from core.conditions import Condition
-from core.job import GenerationJob
+from core.generation.job import GenerationJob
+from core.models.conditions import Condition
 from evaluation.image_sets import FoundImage
 from evaluation.networks import CLASSIFIER
 from evaluation.sides import Side

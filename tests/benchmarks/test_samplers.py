@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.samplers import Row, main, table
-from core.image_file import read_parameters
+from core.output.image_file import read_parameters
 from core.presets import Preset
 from tests.conftest import REAL_IMAGES
 

@@ -12,7 +12,7 @@ from classification.events import Note
 from classification.groups import GROUPS
 from classification.job import BEST, SPLIT
 from core.errors import ArgumentError, IsicGuiError, JobFailedError, OutputFolderError
-from core.events import Event
+from core.generation.events import Event
 from tests.classification.conftest import write_classifier
 
 

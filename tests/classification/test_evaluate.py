@@ -21,7 +21,7 @@ from classification.prediction import Predictions, predict, symmetries
 from classification.splits import TEST, TRAINING, images_of, read_split, split_by_lesion, write_split
 from classification.tasks import Task
 from core.errors import ArgumentError, JobFailedError, OutputFolderError
-from core.events import Event
+from core.generation.events import Event
 from tests.classification.conftest import write_classifier
 
 

@@ -22,7 +22,7 @@ from classification.metrics import once
 from classification.model_file import load_classifier, save_classifier
 from classification.networks import LITE, build_network
 from core.errors import ArgumentError, JobFailedError, OutputFolderError
-from core.events import Event
+from core.generation.events import Event
 from xai.attribution import AttributionOptions
 from xai.classifier import Classifier
 from xai.methods import METHODS

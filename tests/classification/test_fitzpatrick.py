@@ -22,9 +22,9 @@ from classification.fitzpatrick import PrepareJob, prepare
 from classification.fitzpatrick_table import class_of
 from classification.image_download import download_images
 from classification.splits import TEST, TRAINING, VALIDATION, images_of
-from core.download.patience import Patience
+from core.download.retry import Patience
 from core.errors import ArgumentError, JobFailedError, OutputFolderError
-from core.events import Event
+from core.generation.events import Event
 from tests.classification.conftest import write_damaged_png, write_fitzpatrick
 from tests.conftest import REAL_IMAGES
 from tests.core.download.server import Reply, Server, serving

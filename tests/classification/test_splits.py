@@ -21,7 +21,7 @@ from classification.splits import (
 )
 from core.classes import CLASSES
 from core.errors import ArgumentError
-from core.held_out import is_held_out
+from core.real_data.held_out import is_held_out
 
 
 def made_up(sizes: dict[str, list[int]]) -> list[LabelledImage]:

@@ -17,8 +17,8 @@ import pytest
 
 from cli.application import build_parser, main
 from cli.generate import job_from
-from core.image_file import read_parameters
-from core.job import GenerationJob
+from core.generation.job import GenerationJob
+from core.output.image_file import read_parameters
 from core.paths import PROJECT_ROOT
 from core.presets import FAST, PRESETS, STANDARD, Preset
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from cli.application import main
-from core import checkpoints, reproduction
+from core.generation import reproduction
+from core.models import checkpoints
 
 
 @pytest.mark.parametrize(("module", "name"), [(checkpoints, "speed_up"), (reproduction, "denoise")])

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from core.colour import ColorStatistics
-from core.image_file import ImageParameters
+from core.output.color_adjustment import ColorStatistics
+from core.output.image_file import ImageParameters
 
 EXAMPLE = ImageParameters(
     class_name="MEL",

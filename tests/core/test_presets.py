@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from core.errors import ArgumentError
-from core.job import GenerationJob
+from core.generation.job import GenerationJob
 from core.presets import FAST, PRESETS, STANDARD, preset_named, preset_of
 
 

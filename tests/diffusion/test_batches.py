@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.conditions import FIELDS, Condition
+from core.models.conditions import FIELDS, Condition
 from diffusion.batches import BalancedBatches, TrainingBatches, fixed_batches, jittered
 from diffusion.cache import Pixels
 from diffusion.conditioning import CONDITIONINGS

@@ -16,17 +16,17 @@ import pytest
 import torch
 from PIL import Image
 
-from core.checkpoints import class_status, read_checkpoint
 from core.classes import CLASSES
-from core.colour import load_color_statistics
-from core.condition_embedding import build_unet
-from core.conditioned import CONDITIONED_FILE
-from core.demo_set import unpack_demo_set
 from core.download.manifest import Manifest, read_manifest, write_manifest
-from core.events import ImageSaved
-from core.folder_lock import LOCK_NAME
-from core.generation import run
-from core.job import GenerationJob
+from core.generation.events import ImageSaved
+from core.generation.job import GenerationJob
+from core.generation.runner import run
+from core.io.folder_lock import LOCK_NAME
+from core.models.checkpoints import class_status, read_checkpoint
+from core.models.condition_embedding import build_unet
+from core.models.demo_set import unpack_demo_set
+from core.models.guided_checkpoints import CONDITIONED_FILE
+from core.output.color_adjustment import load_color_statistics
 from core.paths import PROJECT_ROOT
 from core.presets import FAST, STANDARD, Preset
 from core.presets import PRESETS as JOB_PRESETS
@@ -192,7 +192,7 @@ def test_the_demonstration_set_is_made_by_one_command(tmp_path: Path, monkeypatc
         == 0
     )
     assert names_in(demo) == {"unet.safetensors", "unet.json", "color_statistics.json"}
-    monkeypatch.setattr("core.demo_set.DEMO_SET", demo)
+    monkeypatch.setattr("core.models.demo_set.DEMO_SET", demo)
     unpack_demo_set(tmp_path / "checkpoints")
     checkpoint = read_checkpoint(tmp_path / "checkpoints" / "unet_VASC_best.pth")
     assert checkpoint.scheduler["prediction_type"] == "v_prediction"
@@ -320,7 +320,7 @@ def test_what_is_trained_side_by_side_is_listed_together(tmp_path: Path) -> None
     """Two processes finish files of one folder over and over; neither forgets what the other has entered."""
     code = (
         "import sys; from pathlib import Path\n"
-        "from core.colour import STATISTICS_FILE\n"
+        "from core.output.color_adjustment import STATISTICS_FILE\n"
         "from diffusion.export import list_in_manifest, write_color_statistics\n"
         "from diffusion.tables import read_images\n"
         "folder, name, images = Path(sys.argv[1]), sys.argv[2], read_images(Path(sys.argv[3])).images\n"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from core.architectures import UNCONDITIONAL
+from core.models.architectures import UNCONDITIONAL
 from diffusion.objective import denoising_loss, min_snr_weights
 from tests.conftest import SCHEDULER
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.classes import CLASSES
-from core.conditions import Condition
 from core.errors import ArgumentError
+from core.models.conditions import Condition
 from diffusion.data import DataError
 from diffusion.tables import read_images
 from diffusion.vocabulary import PLACES, site_of

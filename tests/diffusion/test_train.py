@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from core.classes import CLASSES
-from core.control import Control
 from core.errors import ArgumentError, CheckpointError, JobFailedError
+from core.generation.control import Control
 from diffusion import stage_run
 from diffusion.config import Stage, learning_rate
 from diffusion.ema import ExponentialMovingAverage

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.image_file import write_image
+from core.output.image_file import write_image
 from evaluation.job import EvaluationJob
 from evaluation.report import write_results
 from evaluation.results import Evaluation

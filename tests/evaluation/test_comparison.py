@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.errors import ArgumentError
-from core.files import sha256_of
+from core.io.atomic_files import sha256_of
 from evaluation.comparison import check_comparable, compare, markdown, tables
 from evaluation.job import ComparisonJob, EvaluationJob
 from evaluation.progress import Progress, Work, result_of

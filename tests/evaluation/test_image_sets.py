@@ -136,7 +136,7 @@ def test_one_folder_cannot_be_both_sides(tmp_path: Path) -> None:
 
 
 def test_real_images_that_say_they_are_synthetic_are_refused(tmp_path: Path) -> None:
-    from core.image_file import write_image
+    from core.output.image_file import write_image
 
     (tmp_path / "MEL").mkdir()
     write_image(tmp_path / "MEL" / "ISIC_0000001.png", lesion(1), parameters())

@@ -15,7 +15,7 @@ import pytest
 from PyQt5.QtCore import QSettings
 from pytestqt.qtbot import QtBot
 
-from core.job import GenerationJob
+from core.generation.job import GenerationJob
 from gui.main_window import MainWindow
 from gui.settings import Settings, save_settings
 

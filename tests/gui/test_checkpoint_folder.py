@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from core.checkpoints import Checkpoint, read_checkpoint
 from core.classes import CLASSES
-from core.devices import no_memory
+from core.models.checkpoints import Checkpoint, read_checkpoint
+from core.models.devices import no_memory
 from gui.checkpoint_folder import classes_in, find_checkpoints, first_look
 from gui.tasks.checkpoint_scan import CheckpointScan
 
@@ -41,7 +41,7 @@ def test_a_model_that_memory_does_not_suffice_for_now(
             raise no_memory("cpu", "the checkpoint unet_NV_best.pth")
         return read_checkpoint(path)
 
-    monkeypatch.setattr("core.checkpoints.read_checkpoint", read)
+    monkeypatch.setattr("core.models.checkpoints.read_checkpoint", read)
     scan = CheckpointScan(tiny_checkpoints)
     with qtbot.waitSignal(scan.found) as told:
         scan.start()

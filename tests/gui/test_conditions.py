@@ -9,9 +9,9 @@ import pytest
 from PyQt5.QtCore import QSettings, Qt
 from pytestqt.qtbot import QtBot
 
-from core.conditioned import CONDITIONED_FILE
-from core.conditions import Condition
-from core.image_file import read_parameters
+from core.models.conditions import Condition
+from core.models.guided_checkpoints import CONDITIONED_FILE
+from core.output.image_file import read_parameters
 from gui.main_window import MainWindow
 from gui.settings import CLASS_SOURCE, METADATA_SOURCE, Settings, load_settings, stored_condition
 from tests.conftest import write_conditioned

@@ -9,8 +9,8 @@ from PyQt5.QtCore import QObject, QTimer
 from PyQt5.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
-from core.cadence import explanations_wanted, wants_explanation
-from core.messages import MOST_TEXTS
+from core.generation.explanation_cadence import explanations_wanted, wants_explanation
+from core.process.protocol import MOST_TEXTS
 from gui.explanations import ExplanationEnded, Explanations
 from gui.tasks.headless_process import HeadlessProcess
 from gui.widgets.explanation_panel import ExplanationPanel

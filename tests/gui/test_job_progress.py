@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.events import ClassStarted, ImageFailed, ImageSaved, JobStarted, Paused, Resumed
+from core.generation.events import ClassStarted, ImageFailed, ImageSaved, JobStarted, Paused, Resumed
 from gui.job_progress import JobProgress
 from gui.tasks.generation import ImageReport, StepReport
 from tests.gui.conftest import job

@@ -19,10 +19,10 @@ from PyQt5.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
 from core.classes import CLASSES
-from core.denoising import Step
-from core.image_file import read_parameters, read_pixels, write_image
-from core.reproduction import Repetition
-from core.seeds import image_seed
+from core.generation.denoising import Step
+from core.generation.reproduction import Repetition
+from core.generation.seeds import image_seed
+from core.output.image_file import read_parameters, read_pixels, write_image
 from gui.dialogs import CloseChoice
 from gui.explanations import Explanations
 from gui.job_controller import JobState
@@ -307,7 +307,7 @@ def test_the_disk_is_full(qtbot: QtBot, window: MainWindow, errors: list[str], m
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("core.dataset.write_image", full)
+    monkeypatch.setattr("core.output.output_folder.write_image", full)
     click(qtbot, window, "startButton")
     wait_for_job(qtbot, window)
     assert len(errors) == 1
@@ -329,7 +329,7 @@ def test_the_models_vanish_before_start(
 def test_a_mistake_of_ours_reaches_the_user(
     qtbot: QtBot, window: MainWindow, errors: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.generation.to_pixels", lambda _: 1 / 0)
+    monkeypatch.setattr("core.generation.runner.to_pixels", lambda _: 1 / 0)
     click(qtbot, window, "startButton")
     wait_for_job(qtbot, window)
     assert "ZeroDivisionError" in errors[0]

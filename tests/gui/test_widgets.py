@@ -13,7 +13,7 @@ from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.classes import CLASSES
-from core.events import ClassStarted
+from core.generation.events import ClassStarted
 from gui.checkpoint_folder import Availability
 from gui.job_controller import JobState
 from gui.job_progress import JobProgress

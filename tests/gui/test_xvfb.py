@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.demo_set import unpack_demo_set
+from core.models.demo_set import unpack_demo_set
 from core.paths import PROJECT_ROOT
 from tests.xai.networks import write_classifier
 from xai.job import result_folder

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.image_file import read_pixels
+from core.output.image_file import read_pixels
 from tests.conftest import REAL_IMAGES
 from tests.xai.networks import CPU, write_classifier
 from xai.classifier import Classifier, load_classifier, prepare

@@ -16,9 +16,9 @@ from PIL import Image
 
 from core.classes import CLASSES
 from core.errors import OutputFolderError
-from core.generation import run
-from core.image_file import read_pixels
-from core.job import GenerationJob
+from core.generation.job import GenerationJob
+from core.generation.runner import run
+from core.output.image_file import read_pixels
 from tests.xai.conftest import REAL_IMAGE
 from tests.xai.small_analysis import OPTIONS, SETTINGS
 from xai.analysis import Analysis, AnalysisSettings

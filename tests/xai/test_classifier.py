@@ -13,7 +13,7 @@ from torch import nn
 
 from core.classes import CLASSES
 from core.errors import ClassifierError, DeviceError
-from core.files import sha256_of
+from core.io.atomic_files import sha256_of
 from tests.xai.networks import CPU, resnet
 from xai import classifier as module
 from xai.classifier import MEAN, STD, UNTRAINED_HEAD, Classifier, load_classifier, prepare

@@ -13,8 +13,8 @@ from PIL import Image
 
 from core.classes import CLASSES
 from core.errors import ArgumentError, OutputFolderError
-from core.files import sha256_of
-from core.image_file import read_pixels
+from core.io.atomic_files import sha256_of
+from core.output.image_file import read_pixels
 from tests.xai.conftest import REAL_IMAGE
 from tests.xai.networks import CPU, GreenDetector, classifier_of
 from xai.attribution import AttributionOptions

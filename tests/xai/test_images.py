@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.image_file import ImageFileError
+from core.output.image_file import ImageFileError
 from tests.conftest import REAL_IMAGES
 from xai.images import read_image
 

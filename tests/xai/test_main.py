@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 import xai.__main__
-from core.control import Control
 from core.errors import ArgumentError, JobFailedError
-from core.headless import headless_command, headless_environment, run_headless
+from core.generation.control import Control
 from core.paths import PROJECT_ROOT
+from core.process.runner import headless_command, headless_environment, run_headless
 from tests.xai.conftest import REAL_IMAGE
 from xai.job import ANALYSIS, OVERLAY, ExplanationJob, result_folder
 

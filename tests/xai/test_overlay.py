@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.image_file import read_pixels
+from core.output.image_file import read_pixels
 from tests.xai.conftest import REAL_IMAGE
 from xai.attribution import Attribution
 from xai.combine import combine

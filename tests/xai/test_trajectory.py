@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.generation import run
-from core.image_file import read_parameters, read_pixels, write_image
-from core.job import GenerationJob
-from core.trajectory import trajectory_file
+from core.generation.job import GenerationJob
+from core.generation.runner import run
+from core.generation.trajectory import trajectory_file
+from core.output.image_file import read_parameters, read_pixels, write_image
 from tests.conftest import tiny_unet, write_checkpoint
 from tests.xai.conftest import REAL_IMAGE
 from xai.trajectory import RECORDED, REPEATED, Traced, trace

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from core.download import DownloadJob, fetch_models, parse_source
-from core.download.patience import Patience
-from core.events import Event
+from core.download.retry import Patience
+from core.generation.events import Event
 from tests.conftest import tiny_unet, write_checkpoint
 
 QUICK = Patience(attempts=6, base_s=0.001, cap_s=0.01, gain_bytes=30_000, most_attempts=60)

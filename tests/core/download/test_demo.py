@@ -10,14 +10,14 @@ import pytest
 import torch
 from filelock import Timeout
 
-from core import folder_lock as folder_lock_module
 from core.classes import CLASSES
 from core.download import folder_status, unpack_demo
 from core.download.events import Installed, Kept
 from core.download.manifest import changing_manifest
 from core.errors import ArgumentError
-from core.events import Notice
-from core.folder_lock import folder_lock
+from core.generation.events import Notice
+from core.io import folder_lock as folder_lock_module
+from core.io.folder_lock import folder_lock
 from tests.core.download.examples import contents, run, zip_of
 
 

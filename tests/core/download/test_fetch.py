@@ -9,7 +9,7 @@ import pytest
 from core.download.events import DownloadResumed, Progress, Waiting
 from core.download.fetch import Network, Wanted, fetch
 from core.download.http import open_session
-from core.download.patience import Patience
+from core.download.retry import Patience
 from core.errors import DownloadError
 from tests.core.download.examples import QUICK
 from tests.core.download.server import Reply
@@ -212,7 +212,7 @@ def test_a_proxy_of_the_environment_is_used(server, wanted, tmp_path, monkeypatc
 
 
 def test_room_on_the_disk_is_looked_at_first(server, wanted, network, tmp_path, monkeypatch):
-    monkeypatch.setattr("core.download.space._MARGIN_BYTES", 1 << 60)
+    monkeypatch.setattr("core.download.disk_space._MARGIN_BYTES", 1 << 60)
     with pytest.raises(DownloadError, match=r"MB are free.*--dest"):
         drain(wanted, tmp_path / "f.bin", network)
     assert not (tmp_path / "f.bin.part").exists()

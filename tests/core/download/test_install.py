@@ -11,7 +11,7 @@ from core.classes import CLASSES
 from core.download import fetch_models
 from core.download.events import DownloadFinished, Installed, Kept, Planned, Progress, Skipped
 from core.errors import ArgumentError, DownloadError
-from core.events import Notice
+from core.generation.events import Notice
 from tests.core.download.examples import contents, job_of, manifest_of, run, zip_of
 from tests.core.download.server import Reply
 
@@ -257,7 +257,7 @@ def test_folders_that_cannot_be_used(source, folder, models):
 def test_room_for_unpacking_is_looked_at_before(source, folder, monkeypatch):
     usage = shutil.disk_usage(folder.parent)
     free = iter([usage.free, 1000])
-    monkeypatch.setattr("core.download.space.shutil.disk_usage", lambda _: usage._replace(free=next(free)))
+    monkeypatch.setattr("core.download.disk_space.shutil.disk_usage", lambda _: usage._replace(free=next(free)))
     with pytest.raises(DownloadError, match="MB are needed"):
         run(source, folder)
     assert contents(folder) == {}

@@ -1,0 +1,1 @@
+"""Faster forms of UNet layers for CPUs, equal up to rounding."""

@@ -1,0 +1,202 @@
+"""A generation job: one immutable value that says everything, from the command line, a file or the window."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from core.classes import CLASSES
+from core.errors import ArgumentError
+from core.generation.seeds import BASE_SEED
+from core.io.atomic_files import write_whole
+from core.io.job_file import checked_fields, path_field, read_job_file
+from core.models.conditions import Condition
+from core.paths import CHECKPOINTS, OUTPUT
+from core.presets import PRESETS, STANDARD
+
+JOB_FORMAT: Final = "isicgui.job/1"
+SAMPLERS: Final = ("ddpm", "ddim", "dpmpp", "unipc")
+PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16")
+MAX_STEPS: Final = 1000
+MAX_REUSE: Final = 10
+AUTO: Final = "auto"
+
+
+@dataclass(frozen=True)
+class GenerationJob:
+    """What to generate, from what, into where.
+
+    Attributes:
+        counts: images wanted per class code; kept in the order of ``CLASSES``. Under a condition, the images wanted
+            under its label.
+        checkpoints: folder that holds ``unet_<CLASS>_best.pth``.
+        output: folder that receives ``<CLASS>/ISIC_0000001.png`` and ``synthetic_dataset.csv``.
+        steps: denoising steps, 1 to 1000.
+        sampler: one of ``SAMPLERS``.
+        reuse: every how many steps the network's deep features are computed anew, 1 to 10
+            (``core.generation.deep_cache``); 1 is every step.
+        base_seed: the seeds of all images follow from it (``core.generation.seeds``), 0 to 2**31 - 1.
+        device: ``auto``, ``cpu`` or ``cuda:N``.
+        precision: one of ``PRECISIONS``.
+        batch_size: images denoised together; None chooses by device and model.
+        color_adjustment: apply ``color_statistics.json`` of the checkpoints folder where it is there.
+        record_trajectory: keep the x0 estimate of every step beside each image (``core.generation.trajectory``).
+        condition: what the images of a metadata-conditioned model are to show; None for the models of the classes.
+        guidance: how far such a model is drawn towards its condition: 1 as it was learnt, 0 to 20.
+
+    Raises:
+        ArgumentError: a value is out of its range; the message names it.
+    """
+
+    counts: Mapping[str, int]
+    checkpoints: Path = CHECKPOINTS
+    output: Path = OUTPUT
+    steps: int = PRESETS[STANDARD].steps
+    sampler: str = PRESETS[STANDARD].sampler
+    reuse: int = PRESETS[STANDARD].reuse
+    base_seed: int = BASE_SEED
+    device: str = AUTO
+    precision: str = AUTO
+    batch_size: int | None = None
+    color_adjustment: bool = True
+    record_trajectory: bool = False
+    condition: Condition | None = None
+    guidance: float = 1.0
+
+    def __post_init__(self) -> None:
+        labels = CLASSES if self.condition is None else (self.condition.label,)
+        ordered = {name: self.counts[name] for name in labels if name in self.counts}
+        _check_counts(self.counts, labels)
+        object.__setattr__(self, "counts", MappingProxyType(ordered))
+        _check_choice("sampler", self.sampler, SAMPLERS)
+        _check_choice("precision", self.precision, PRECISIONS)
+        _check_integer("steps", self.steps, 1, MAX_STEPS)
+        _check_integer("reuse", self.reuse, 1, MAX_REUSE)
+        _check_integer("seed", self.base_seed, 0, 2**31 - 1)
+        if self.batch_size is not None:
+            _check_integer("batch size", self.batch_size, 1, 4096)
+        for name in ("color_adjustment", "record_trajectory"):
+            if not isinstance(getattr(self, name), bool):
+                raise ArgumentError(f"{name} {getattr(self, name)!r} is neither true nor false.")
+        if not isinstance(self.device, str):
+            raise ArgumentError(f"Device {self.device!r} is not auto, cpu or cuda:N.")
+        if (
+            isinstance(self.guidance, bool)
+            or not isinstance(self.guidance, (int, float))
+            or not 0 <= self.guidance <= 20
+        ):
+            raise ArgumentError(f"The guidance {self.guidance!r} is not a number from 0 to 20.")
+
+    @property
+    def total(self) -> int:
+        """Images over all classes."""
+        return sum(self.counts.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The job as plain JSON values."""
+        values: dict[str, Any] = {"format": JOB_FORMAT}
+        for field in fields(self):
+            values[field.name] = _plain(getattr(self, field.name))
+        return values
+
+    @classmethod
+    def from_json(cls, values: object, source: str) -> GenerationJob:
+        """Check and take over what a job file holds.
+
+        Raises:
+            ArgumentError: not a job, an unknown or missing field, or a value out of range; names ``source``.
+        """
+        if not isinstance(values, dict) or values.get("format") != JOB_FORMAT:
+            raise ArgumentError(f'{source} is not a generation job: "format" is not "{JOB_FORMAT}".')
+        if not isinstance(values.get("counts"), dict):
+            raise ArgumentError(f'{source} does not say what to generate: "counts" must map classes to numbers.')
+        settings = checked_fields(values, {field.name for field in fields(cls)}, (), source)
+        for name in {"checkpoints", "output"} & set(settings):
+            settings[name] = path_field(settings[name], name, source)
+        if settings.get("condition") is not None:
+            settings["condition"] = Condition.from_json(settings["condition"])
+        return cls(**settings)
+
+    @classmethod
+    def load(cls, file: Path) -> GenerationJob:
+        """Read a job file (UTF-8 JSON).
+
+        Raises:
+            ArgumentError: the file is not there, not JSON or not a job.
+        """
+        return cls.from_json(read_job_file(file), str(file))
+
+    def save(self, file: Path) -> None:
+        """Write a job file that ``load`` accepts.
+
+        Raises:
+            ArgumentError: the file cannot be written.
+        """
+        try:
+            write_whole(file, json.dumps(self.to_json(), indent=2, ensure_ascii=False).encode() + b"\n")
+        except OSError as error:
+            raise ArgumentError(f"The job file {file} cannot be written: {error.strerror}.") from error
+
+
+def parse_counts(text: str) -> dict[str, int]:
+    """Read ``MEL=4,NV=2`` or ``ALL=3``.
+
+    Raises:
+        ArgumentError: an unknown class, a class named twice, or a count that is not a positive integer.
+    """
+    counts: dict[str, int] = {}
+    for part in text.split(","):
+        name, separator, number = (piece.strip() for piece in part.partition("="))
+        name = name.upper()
+        if not separator:
+            raise ArgumentError(
+                f"{part.strip()!r} does not say how many: write CLASS=NUMBER, as in MEL=4,NV=2 or ALL=3."
+            )
+        if name != "ALL" and name not in CLASSES:
+            raise _unknown_class(name)
+        if not (number.isascii() and number.isdigit() and int(number) > 0):
+            raise ArgumentError(f"The count {number!r} of {name} is not a positive integer.")
+        for class_name in CLASSES if name == "ALL" else (name,):
+            if class_name in counts:
+                raise ArgumentError(f"{class_name} is named twice in {text!r}; name each class once.")
+            counts[class_name] = int(number)
+    return counts
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Condition):
+        return value.to_json()
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _check_counts(counts: Mapping[str, int], labels: Sequence[str]) -> None:
+    if not counts:
+        raise ArgumentError("The job names no class; choose at least one of " + ", ".join(labels) + ".")
+    for name, number in counts.items():
+        if name not in labels:
+            raise (
+                _unknown_class(name)
+                if labels is CLASSES
+                else ArgumentError(f"Images under this condition are counted under {labels[0]}, not {name!r}.")
+            )
+        _check_integer(f"count of {name}", number, 1, 9_999_999)
+
+
+def _unknown_class(name: str) -> ArgumentError:
+    return ArgumentError(f"There is no class {name!r}; choose from {', '.join(CLASSES)} or ALL.")
+
+
+def _check_integer(what: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ArgumentError(f"The {what} {value!r} is not a whole number from {low} to {high}.")
+
+
+def _check_choice(what: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ArgumentError(f"There is no {what} {value!r}; choose from {', '.join(choices)}.")

@@ -1,0 +1,321 @@
+"""Run a generation job: one generator of events from the first check to the last image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Final
+
+import diffusers
+import numpy as np
+import torch
+
+from core import __version__
+from core.classes import CLASSES
+from core.errors import CheckpointError, JobFailedError
+from core.generation.control import Control, Decision
+from core.generation.deep_cache import check_reuse
+from core.generation.denoising import denoise, to_pixels, usable
+from core.generation.events import (
+    ClassStarted,
+    DenoisingStep,
+    Event,
+    ImageFailed,
+    ImageSaved,
+    JobFinished,
+    JobStarted,
+    Notice,
+    Paused,
+    Resumed,
+    Warned,
+)
+from core.generation.job import GenerationJob
+from core.generation.samplers import Sampler
+from core.generation.seeds import image_seed
+from core.generation.trajectory import trajectory_file, write_trajectory
+from core.models.checkpoints import Checkpoint, LoadedModel, ModelCache, read_checkpoint
+from core.models.demo_set import unpack_where_empty
+from core.models.devices import (
+    default_batch_size,
+    empty_cache,
+    enough_memory,
+    is_out_of_memory,
+    no_memory,
+    release_after_out_of_memory,
+    resolve_device,
+    resolve_precision,
+)
+from core.models.guided_checkpoints import CONDITIONED_FILE, load_conditioned, read_conditioned
+from core.output.color_adjustment import ColorStatistics, adjust, load_color_statistics
+from core.output.dataset_table import OF_CLASSES, OF_CONDITIONS
+from core.output.image_file import ImageParameters
+from core.output.output_folder import OutputFolder, open_output_folder
+from core.paths import checkpoint_file
+
+_TRAJECTORY_BYTES: Final = 2**29  # what the recorded steps of one batch may take in memory
+
+
+def run(
+    job: GenerationJob, control: Control | None = None, cache: ModelCache | None = None
+) -> Generator[Event, None, None]:
+    """Generate the images of a job.
+
+    Everything that can be checked is checked before anything is written. Closing the generator stops the job
+    as ``stop_now`` does: images that are being denoised are given up, everything finished stays.
+
+    Args:
+        job: what to generate.
+        control: asked at every denoising step; without one the job runs to its end.
+        cache: models to use again from an earlier job.
+
+    Raises:
+        ArgumentError: the job cannot be carried out on this machine or with this output folder.
+        CheckpointError: a checkpoint is missing, damaged or refused.
+        JobFailedError: the disk is full, or memory does not suffice for a model or one image; what was made is kept.
+    """
+    device = resolve_device(job.device)
+    precision = resolve_precision(job.precision, device)
+    if job.condition is None and unpack_where_empty(job.checkpoints):
+        yield Notice(
+            f"{job.checkpoints} had no model, so the bundled demonstration weights were unpacked there: "
+            "small models of all seven classes for trying the program out, not for research."
+        )
+    _check_models(job)
+    colors = load_color_statistics(job.checkpoints) if job.color_adjustment else {}
+    models = ModelCache() if cache is None else cache  # an empty cache is false
+    with open_output_folder(job.output, OF_CONDITIONS if job.condition else OF_CLASSES) as output:
+        running = _Run(job, control or Control(), models, output, colors, device, precision)
+        yield from running.events()
+
+
+def _check_models(job: GenerationJob) -> None:
+    """Read every checkpoint of the job and try its schedule, so that nothing is written when one is wanting."""
+    if job.condition:
+        checkpoint = read_conditioned(job.checkpoints / CONDITIONED_FILE)
+        _check_model(job, checkpoint)
+        return
+    missing = [name for name in job.counts if not checkpoint_file(job.checkpoints, name).is_file()]
+    if missing:
+        there = [name for name in CLASSES if checkpoint_file(job.checkpoints, name).is_file()]
+        raise CheckpointError(
+            f"{job.checkpoints} has no {checkpoint_file(job.checkpoints, missing[0]).name}, so {missing[0]} cannot be "
+            f"generated; the classes there are {', '.join(there)}."
+        )
+    for name in job.counts:
+        _check_model(job, read_checkpoint(checkpoint_file(job.checkpoints, name)))
+
+
+def _check_model(job: GenerationJob, checkpoint: Checkpoint) -> None:
+    Sampler(job.sampler, checkpoint.scheduler, job.steps)  # refuses more steps than the schedule has
+    check_reuse(checkpoint.path.name, checkpoint.config, job.reuse)
+
+
+@dataclass(frozen=True)
+class _Denoised:
+    """What the steps of a batch led to: (B, 3, S, S) in [-1, 1]; and each step's estimates, uint8, where recorded."""
+
+    images: torch.Tensor
+    estimates: Sequence[np.ndarray]
+    timesteps: Sequence[int]
+
+    def of(self, index: int) -> _Denoised:
+        """One image of the batch, as a batch of one."""
+        own = slice(index, index + 1)
+        return _Denoised(self.images[own], [estimates[own] for estimates in self.estimates], self.timesteps)
+
+
+@dataclass
+class _Run:
+    """The state of one run: what is done, what failed, and how large a batch may be."""
+
+    job: GenerationJob
+    control: Control
+    cache: ModelCache
+    output: OutputFolder
+    colors: dict[str, ColorStatistics]
+    device: torch.device
+    precision: str
+    batch_limit: int | None = None
+    saved: int = 0
+    failed: int = 0
+    table_warned: bool = False
+
+    def events(self) -> Iterator[Event]:
+        job, started = self.job, time.monotonic()
+        yield JobStarted(job.total, job.steps, job.sampler, job.reuse, str(self.device), self.precision, job.output)
+        for class_name, count in job.counts.items():
+            yield from self._class(class_name, count)
+            if self._stopping():
+                break
+        self._write_waiting_rows()
+        stopped = self.saved + self.failed < job.total
+        yield JobFinished(self.saved, self.failed, stopped, time.monotonic() - started)
+
+    def _class(self, class_name: str, count: int) -> Iterator[Event]:
+        loaded = self._load(class_name, self.precision)
+        size = self.job.batch_size or default_batch_size(self.device, loaded.checkpoint.image_size)
+        size = min(size, self.batch_limit or size, self._most_recorded(loaded.checkpoint.image_size))
+        yield ClassStarted(class_name, count, loaded.checkpoint.path.name, loaded.sha256, min(size, count))
+        remaining = count
+        while remaining and not self._stopping():
+            batch = min(remaining, size, self.batch_limit or size)
+            numbers = [self.output.next_number(class_name) for _ in range(batch)]
+            yield from self._batch(class_name, numbers, loaded)
+            remaining -= batch
+
+    def _most_recorded(self, image_size: int) -> int:
+        """How many images may be denoised together so that their recorded steps fit the memory meant for them."""
+        if not self.job.record_trajectory:
+            return self.job.total
+        return max(1, _TRAJECTORY_BYTES // (3 * image_size**2 * self.job.steps))
+
+    def _batch(self, class_name: str, numbers: Sequence[int], loaded: LoadedModel) -> Iterator[Event]:
+        """Denoise and save; when memory runs out, in halves from then on."""
+        try:
+            made = yield from self._denoise(class_name, numbers, loaded)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(numbers) == 1:
+                raise no_memory(self.device, "one image") from error
+        else:
+            if made is not None:
+                with enough_memory(self.device, "one image"):  # a second try in fp32 takes more than the first
+                    yield from self._save(class_name, numbers, made, loaded)
+            empty_cache(self.device)
+            return
+        # Outside the except block: the traceback, and the tensors that it holds, are gone by now.
+        release_after_out_of_memory(self.device)
+        half = (len(numbers) + 1) // 2
+        self.batch_limit = half
+        yield Warned(f"Memory ran out with {len(numbers)} images at a time; going on with {half}.")
+        for part in (numbers[:half], numbers[half:]):
+            if not self._stopping():
+                yield from self._batch(class_name, part, loaded)
+
+    def _denoise(
+        self, class_name: str, numbers: Sequence[int], loaded: LoadedModel
+    ) -> Generator[Event, None, _Denoised | None]:
+        """Yield the steps of a batch; returns what they led to, or None when told to stop now."""
+        seeds = [image_seed(class_name, number, self.job.base_seed) for number in numbers]
+        sampler = Sampler(self.job.sampler, loaded.checkpoint.scheduler, self.job.steps)
+        made = None
+        estimates: list[np.ndarray] = []
+        for step in denoise(loaded.model, sampler, seeds, self.device, self.job.reuse):
+            if self.job.record_trajectory:
+                estimates.append(to_pixels(step.estimate))
+            made = _Denoised(step.images, estimates, sampler.timesteps)
+            yield DenoisingStep(
+                class_name, tuple(numbers), step.index, len(sampler.timesteps), step.timestep, step.estimate
+            )
+            yield from self._obey_pause()
+            if self.control.decision is Decision.STOP_NOW:
+                return None
+        return made
+
+    def _obey_pause(self) -> Iterator[Event]:
+        if self.control.decision is Decision.PAUSE:
+            empty_cache(self.device)  # people pause to lend the device to another program
+            yield Paused()
+            self.control.wait_while_paused()
+            yield Resumed()
+
+    def _save(self, class_name: str, numbers: Sequence[int], made: _Denoised, loaded: LoadedModel) -> Iterator[Event]:
+        for index, (number, good) in enumerate(zip(numbers, usable(made.images), strict=True)):
+            precision, finished = self.precision, made.of(index)
+            if not good:
+                retried = yield from self._retry_in_fp32(class_name, number)
+                if retried is None:
+                    continue
+                precision, finished = "fp32", retried
+            yield from self._write(finished, self._parameters(class_name, number, precision, loaded))
+
+    def _retry_in_fp32(self, class_name: str, number: int) -> Generator[Event, None, _Denoised | None]:
+        """Once more in fp32 for an image that came out as NaN or constant; None when that fails too."""
+        if self.precision != "fp32":
+            yield Warned(f"Image {number} of {class_name} came out empty in {self.precision}; trying it in fp32.")
+            made = yield from self._denoise(class_name, [number], self._load(class_name, "fp32"))
+            if made is None or usable(made.images)[0]:  # told to stop now, or a whole image
+                return made
+        self.failed += 1
+        seed = image_seed(class_name, number, self.job.base_seed)
+        reason = "the model gave no image: its values are not finite or all alike"
+        yield ImageFailed(class_name, number, seed, reason, self.saved + self.failed, self.job.total)
+        return None
+
+    def _write(self, made: _Denoised, parameters: ImageParameters) -> Iterator[Event]:
+        pixels = to_pixels(made.images)[0]
+        if parameters.color_adjustment is not None:
+            pixels = adjust(pixels, parameters.color_adjustment)
+        try:
+            path = self.output.save(pixels, parameters)
+        except OSError as error:
+            raise JobFailedError(
+                f"Image {parameters.isic_number} of {parameters.class_name} could not be written to "
+                f"{self.output.folder} ({error.strerror}); the {self.saved} images before it are in place."
+            ) from error
+        self.saved += 1
+        if self.job.record_trajectory:
+            yield from self._record(trajectory_file(path), made, parameters.seed)
+        yield ImageSaved(path, parameters, self.saved + self.failed, self.job.total)
+        if self.output.table.pending and not self.table_warned:
+            self.table_warned = True
+            yield Warned(
+                f"{self.output.table.file} cannot be written now; is it open in another program? "
+                "Its rows are kept and tried again with every image."
+            )
+
+    def _record(self, file: Path, made: _Denoised, seed: int) -> Iterator[Event]:
+        try:
+            write_trajectory(file, [estimates[0] for estimates in made.estimates], made.timesteps, seed)
+        except OSError as error:
+            yield Warned(f"{file} could not be written ({error.strerror}); what explains the image makes it again.")
+
+    def _write_waiting_rows(self) -> None:
+        try:
+            self.output.table.append([])
+        except OSError as error:
+            raise JobFailedError(
+                f"{len(self.output.table.pending)} rows could not be written to {self.output.table.file} "
+                f"({error.strerror}); close the program that has it open: the next job adds them from the images."
+            ) from error
+
+    def _load(self, class_name: str, precision: str) -> LoadedModel:
+        job = self.job
+        try:
+            if job.condition:
+                file = job.checkpoints / CONDITIONED_FILE
+                return load_conditioned(file, job.condition, job.guidance, self.device, precision)
+            return self.cache.get(checkpoint_file(job.checkpoints, class_name), self.device, precision)
+        except CheckpointError as error:  # whole when the job was checked, gone or replaced since
+            raise JobFailedError(f"{error} The {self.saved} images before it are in place.") from error
+
+    def _parameters(self, class_name: str, number: int, precision: str, loaded: LoadedModel) -> ImageParameters:
+        return ImageParameters(
+            class_name=class_name,
+            isic_number=number,
+            generated_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            seed=image_seed(class_name, number, self.job.base_seed),
+            base_seed=self.job.base_seed,
+            sampler=self.job.sampler,
+            steps=self.job.steps,
+            reuse=self.job.reuse,
+            precision=precision,
+            device=str(self.device),
+            checkpoint=loaded.checkpoint.path.name,
+            checkpoint_sha256=loaded.sha256,
+            demonstration=loaded.checkpoint.is_demo,
+            image_size=loaded.checkpoint.image_size,
+            color_adjustment=self.colors.get(class_name),
+            isicgui_version=__version__,
+            torch_version=torch.__version__,
+            diffusers_version=diffusers.__version__,
+            condition=self.job.condition,
+            guidance=self.job.guidance if self.job.condition else None,
+        )
+
+    def _stopping(self) -> bool:
+        return self.control.decision in (Decision.STOP_AFTER_IMAGE, Decision.STOP_NOW)

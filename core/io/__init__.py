@@ -1,0 +1,1 @@
+"""Files: atomic writes, locks, side files and job files."""

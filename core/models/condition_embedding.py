@@ -1,0 +1,58 @@
+"""The part of a metadata-conditioned UNet that reads the condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+from core.models.conditions import FIELDS, NUMBERS
+from core.models.torchvision_shim import declare_missing_operators
+
+HIDDEN: Final = 128
+IDENTITY: Final = "identity"
+_FIRST_OF_FIELD: Final = [place.start for place in FIELDS.values()]
+
+
+class ConditionEmbedding(nn.Module):
+    """Twelve numbers, NaN where unknown, to a vector that is added to the time embedding.
+
+    The network is told of each field whether it is unknown, so that an unknown sex is not the same as the zero that
+    stands for male. It begins at zero: a UNet that gets this part anew starts as the UNet without it.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear_1 = nn.Linear(len(NUMBERS) + len(FIELDS), HIDDEN)
+        self.linear_2 = nn.Linear(HIDDEN, width)
+        nn.init.zeros_(self.linear_2.weight)
+        nn.init.zeros_(self.linear_2.bias)
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        """(B, 12) of 0, 1 and NaN to (B, width)."""
+        unknown = vectors[:, _FIRST_OF_FIELD].isnan().to(vectors.dtype)
+        numbers = torch.cat([vectors.nan_to_num(nan=0.0), unknown], dim=1)
+        embedded: torch.Tensor = self.linear_2(nn.functional.silu(self.linear_1(numbers)))
+        return embedded
+
+
+def is_conditioned(config: Mapping[str, Any]) -> bool:
+    """Whether a configuration asks for a UNet that takes a condition's twelve numbers for its class labels."""
+    return config.get("class_embed_type") == IDENTITY
+
+
+def build_unet(config: Mapping[str, Any]) -> Any:
+    """A ``UNet2DModel`` with random weights; its class embedding reads conditions where ``is_conditioned``.
+
+    diffusers hands class labels of the type "identity" to the class embedding as they are, and adds what comes out
+    to the time embedding; the ``ConditionEmbedding`` takes that place.
+    """
+    declare_missing_operators()
+    from diffusers import UNet2DModel  # noqa: PLC0415 - takes seconds, and reading a condition does not need it
+
+    model = UNet2DModel(**config)
+    if is_conditioned(config):
+        model.class_embedding = ConditionEmbedding(model.time_embedding.linear_2.out_features)
+    return model

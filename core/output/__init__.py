@@ -1,0 +1,1 @@
+"""The output folder: images, their table and the color adjustment."""

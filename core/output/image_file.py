@@ -1,0 +1,144 @@
+"""A finished image as a PNG that says by itself how it was made."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from core.classes import CLASSES
+from core.errors import ArgumentError, IsicGuiError
+from core.io.atomic_files import whole_file
+from core.models.conditions import LABELS, Condition
+from core.output.color_adjustment import ColorStatistics
+from core.presets import NO_REUSE
+
+IMAGE_FORMAT: Final = "isicgui.image/1"
+TEXT_CHUNK: Final = "isicgui"
+SOURCE: Final = "synthetic"
+UNREADABLE: Final = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises for a file that is no image, that is damaged, or that is too large to be opened."""
+
+
+class ImageFileError(IsicGuiError):
+    """A file is not an image of this program, or cannot be read."""
+
+
+@dataclass(frozen=True)
+class ImageParameters:
+    """Everything that decided one image; what the PNG's text chunk holds and what reproducing needs.
+
+    ``checkpoint`` is a file name without its folder: a published image must not tell how its maker's disk is laid out.
+    ``color_adjustment`` holds the class statistics that were applied, or None. ``condition`` and ``guidance`` are those
+    of a metadata-conditioned model, whose images have one of ``core.models.conditions.LABELS`` for their class.
+    """
+
+    class_name: str
+    isic_number: int
+    generated_at: str
+    seed: int
+    base_seed: int
+    sampler: str
+    steps: int
+    reuse: int
+    precision: str
+    device: str
+    checkpoint: str
+    checkpoint_sha256: str
+    demonstration: bool
+    image_size: int
+    color_adjustment: ColorStatistics | None
+    isicgui_version: str
+    torch_version: str
+    diffusers_version: str
+    condition: Condition | None = None
+    guidance: float | None = None
+
+    @property
+    def filename(self) -> str:
+        """``ISIC_0000001.png``."""
+        return f"ISIC_{self.isic_number:07d}.png"
+
+    def to_json(self) -> dict[str, Any]:
+        """As the text chunk holds it; ``class`` and ``source`` under the names that the CSV uses."""
+        values = asdict(self)
+        name = values.pop("class_name")
+        color = self.color_adjustment.to_json() if self.color_adjustment else None
+        if self.condition is None:
+            del values["condition"], values["guidance"]
+        return {"format": IMAGE_FORMAT, "class": name, "source": SOURCE, **values, "color_adjustment": color}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> ImageParameters:
+        """Take over what a text chunk holds; fields of later versions are passed over.
+
+        Raises:
+            ValueError: not of this format, a field is missing, or the class is unknown.
+        """
+        if values.get("format") != IMAGE_FORMAT:
+            raise ValueError(f"its format is {values.get('format')!r}, not {IMAGE_FORMAT!r}")
+        taken = {"condition": None, "guidance": None, "reuse": NO_REUSE, **values, "class_name": values.get("class")}
+        missing = sorted({field.name for field in fields(cls)} - set(taken))
+        if missing or taken["class_name"] not in (CLASSES if taken["condition"] is None else LABELS):
+            raise ValueError(f"the field {missing[0] if missing else 'class'!r} is missing or unknown")
+        color = taken["color_adjustment"]
+        taken["color_adjustment"] = ColorStatistics.from_json(color) if color is not None else None
+        condition = taken["condition"]
+        taken["condition"] = Condition.from_json(condition) if condition is not None else None
+        return cls(**{field.name: taken[field.name] for field in fields(cls)})
+
+
+def write_image(path: Path, pixels: np.ndarray, parameters: ImageParameters) -> None:
+    """Write a PNG with its parameters; the file is whole or not there.
+
+    Args:
+        path: must not exist.
+        pixels: uint8 (S, S, 3), RGB.
+        parameters: go into the text chunk ``isicgui`` as JSON.
+
+    Raises:
+        FileExistsError: there is such a file already.
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    text = PngImagePlugin.PngInfo()
+    text.add_text(TEXT_CHUNK, json.dumps(parameters.to_json()))
+    with whole_file(path, replace=False) as stream:
+        Image.fromarray(pixels).save(stream, format="PNG", pnginfo=text)
+
+
+def read_parameters(path: Path) -> ImageParameters:
+    """Read how an image was made, without decoding its pixels.
+
+    Raises:
+        ImageFileError: not there, not a PNG, too large to be opened, or not an image of this program.
+    """
+    try:
+        with Image.open(path) as image:
+            text = image.info.get(TEXT_CHUNK)
+    except FileNotFoundError as error:
+        raise ImageFileError(f"There is no image {path}.") from error
+    except UNREADABLE as error:
+        raise ImageFileError(f"{path} is not a readable image.") from error
+    if not isinstance(text, str):
+        raise ImageFileError(f"{path} does not say how it was made: it has no text chunk {TEXT_CHUNK!r}.")
+    try:
+        return ImageParameters.from_json(json.loads(text))
+    except (ValueError, TypeError, AttributeError, ArgumentError) as error:
+        raise ImageFileError(f"{path} does not say how it was made in a way that can be read: {error}.") from error
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """The pixels of an image, uint8 (H, W, 3).
+
+    Raises:
+        ImageFileError: not a readable image.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except UNREADABLE as error:
+        raise ImageFileError(f"{path} is not a readable image.") from error

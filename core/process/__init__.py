@@ -1,0 +1,1 @@
+"""Headless processes: how they start, report, stop and exit."""

@@ -1,0 +1,82 @@
+"""Exit codes of every command, and the one way from how it ended to one of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from core.errors import ArgumentError, CheckpointError, ClassifierError, IsicGuiError
+
+if TYPE_CHECKING:
+    from core.generation.events import Event
+
+DONE: Final = 0
+FAILED: Final = 1  # what was made is kept
+WRONG_ARGUMENTS: Final = 2  # nothing was written
+INTERRUPTED: Final = 130  # cleanly
+
+
+def run_command(command: Callable[[], int], *, as_json: bool, when_interrupted: str = "") -> int:
+    """Run a command to its exit code; an error becomes one sentence on stderr.
+
+    Args:
+        command: gives its exit code.
+        as_json: report an error as a line of JSON on stdout too.
+        when_interrupted: said after Ctrl-C; nothing where it is empty.
+    """
+    try:
+        code = _code_of(command, as_json=as_json, when_interrupted=when_interrupted)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise  # another pipe, as one to a process of its own
+        return INTERRUPTED
+
+
+def _code_of(command: Callable[[], int], *, as_json: bool, when_interrupted: str) -> int:
+    try:
+        return command()
+    except KeyboardInterrupt:
+        if when_interrupted:
+            print(when_interrupted, file=sys.stderr)
+        return INTERRUPTED
+    except IsicGuiError as error:
+        return report(str(error), code_of(error), as_json=as_json)
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of stdout is gone, as behind ``| head``; if so, nothing is written there any more."""
+    try:
+        print(flush=True)  # only writing tells, and an empty line before a traceback does no harm
+    except BrokenPipeError:
+        sys.stdout = None  # else Python flushes it at its end, and complains
+        return True
+    return False
+
+
+def report(text: str, code: int, *, as_json: bool) -> int:
+    """Say why a command failed; returns ``code``."""
+    if as_json:
+        print(json.dumps({"event": "error", "text": text, "exit_code": code}), flush=True)
+    print(f"error: {text}", file=sys.stderr)
+    return code
+
+
+def code_of(error: IsicGuiError) -> int:
+    """The code that an error ends a program with. Weights are found wanting before the first result is written."""
+    return WRONG_ARGUMENTS if isinstance(error, (ArgumentError, CheckpointError, ClassifierError)) else FAILED
+
+
+def code_of_job(last: Event | None) -> int:
+    """The code of a generation job, from its last event."""
+    from core.generation.events import JobFinished  # not needed to print a help
+
+    if not isinstance(last, JobFinished):
+        return DONE
+    if last.stopped:
+        return INTERRUPTED
+    return FAILED if last.failed else DONE

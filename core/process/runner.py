@@ -1,0 +1,203 @@
+"""Headless work: a job file in, JSON lines out, in a process of its own whose death stays a message.
+
+The protocol, for every package that does such work (``core.process.worker`` is its other side):
+
+- it is started as ``python -m PACKAGE JOB.json``, with UTF-8, matplotlib without a display, and an open stdin;
+- stdout is one JSON object a line, ``{"event": NAME, ...}``: ``progress`` (done, total), ``notice`` and ``warning``
+  (text), and whatever else the package tells; a line that is none becomes ``{"event": "said", "text": ...}``;
+- it ends when its stdin is closed, or at SIGTERM: with the results so far, within ``GRACE_S``, else it is killed;
+- exit codes are those of the command line; before another code than 0 or 130 it says why, in an ``error`` (text),
+  which is not passed on as a message but is what the failure says.
+
+Both users of this stand on the same parsing (``core.process.protocol``): the command line through ``run_headless``,
+the window through QProcess.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Final
+
+from core.errors import ArgumentError, JobFailedError
+from core.generation.control import Control, Decision
+from core.paths import PROJECT_ROOT
+from core.process.exit_codes import WRONG_ARGUMENTS
+from core.process.protocol import Message, Messages, over_time, why_it_ended
+
+__all__ = ["ERROR_TAIL", "GRACE_S", "Message", "headless_command", "headless_environment", "run_headless"]
+
+GRACE_S: Final = 5.0
+ERROR_TAIL: Final = 400
+STOP_WITH_STDIN: Final = "ISICGUI_STOP_WITH_STDIN"
+_CHUNK: Final = 1 << 16
+_STOPS: Final = (Decision.STOP_NOW, Decision.STOP_AFTER_IMAGE)
+_POLL_S: Final = 0.1
+
+
+def headless_command(package: str) -> tuple[str, ...]:
+    """What starts a package; the job file's path follows as the last argument."""
+    return (sys.executable, "-m", package)
+
+
+def headless_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a headless process: ours, UTF-8 everywhere, no display, and ``extra``."""
+    fixed = {"PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1", "MPLBACKEND": "Agg", STOP_WITH_STDIN: "1"}
+    return {**os.environ, **fixed, **extra}
+
+
+def run_headless(
+    command: tuple[str, ...],
+    job: bytes,
+    *,
+    environment: Mapping[str, str],
+    time_limit_s: float | None = None,
+    control: Control | None = None,
+) -> Iterator[Message]:
+    """Run one job to its end and yield what it tells.
+
+    The process waits when its output is not taken, so that nothing piles up here. Closing the iterator ends the
+    process; a control that says stop ends it too, and then the iterator ends without an error.
+
+    Args:
+        command: as of ``headless_command``.
+        job: the content of the job file.
+        environment: of the process, see ``headless_environment``.
+        time_limit_s: after which it is stopped; None for no limit.
+        control: asked ten times a second.
+
+    Raises:
+        ArgumentError: the process refused the job (exit code 2).
+        JobFailedError: the job file could not be written, or the process could not be started, did not end well or
+            took too long; says why.
+    """
+    with _job_file(job) as file:
+        try:
+            process = subprocess.Popen(
+                [*command, str(file)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=PROJECT_ROOT,
+                env=dict(environment),
+            )
+        except OSError as error:
+            raise JobFailedError(f"{command[0]} cannot be started: {error.strerror}.") from error
+        run = _Run(process, time_limit_s, control or Control())
+        try:
+            yield from run.messages()
+        finally:
+            run.end()
+
+
+@contextlib.contextmanager
+def _job_file(job: bytes) -> Iterator[Path]:
+    """The job as a file, in a temporary folder of its own that is gone afterwards."""
+    with contextlib.ExitStack() as opened:  # the work itself is done outside the `try`: its errors are others
+        try:
+            folder = opened.enter_context(
+                tempfile.TemporaryDirectory(prefix="isicgui-job-", ignore_cleanup_errors=True)
+            )
+            file = Path(folder) / "job.json"
+            file.write_bytes(job)
+        except OSError as error:
+            place = tempfile.tempdir or "a temporary folder"  # None where Python has found none that can be used
+            raise JobFailedError(
+                f"The job file cannot be written into {place} ({error.strerror}); "
+                "make room there, or name another folder with TMPDIR."
+            ) from error
+        yield file
+
+
+class _Run:
+    """A process that runs, two threads that read from it, and the clock."""
+
+    def __init__(self, process: subprocess.Popen[bytes], limit_s: float | None, control: Control) -> None:
+        self._process, self._limit, self._control = process, limit_s, control
+        self._started = time.monotonic()
+        self._kill_at: float | None = None
+        self._reason: str | None = None
+        self._errors = b""
+        self._chunks: queue.Queue[bytes] = queue.Queue(maxsize=8)  # full: the reader waits, and with it the process
+        self._readers = [self._start(process.stdout, self._chunks.put), self._start(process.stderr, self._keep_tail)]
+
+    def messages(self) -> Iterator[Message]:
+        parser = Messages()
+        while chunk := self._next_chunk():
+            if self._kill_at is None:
+                yield from parser.feed(chunk)
+        self._wait()
+        if self._kill_at is None:
+            yield from parser.end()
+            if self._process.returncode != 0:
+                self._reason = why_it_ended(self._process.returncode, parser, self._errors)
+        if self._reason is not None and self._control.decision not in _STOPS:
+            kind = ArgumentError if self._process.returncode == WRONG_ARGUMENTS else JobFailedError
+            raise kind(f"{self._reason[0].upper()}{self._reason[1:]}.")
+
+    def end(self) -> None:
+        """Nothing of the process is left afterwards."""
+        self._ask_to_end()
+        while self._next_chunk():
+            pass
+        self._wait()
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def _wait(self) -> None:
+        """Until the process has ended: one that has closed its output may still be at work."""
+        while self._process.poll() is None:
+            self._watch()
+            time.sleep(_POLL_S / 10)
+        for reader in self._readers:
+            reader.join()
+
+    def _next_chunk(self) -> bytes:
+        """The next output; empty when the process has closed it."""
+        while True:
+            self._watch()
+            try:
+                return self._chunks.get(timeout=_POLL_S)
+            except queue.Empty:
+                if not self._readers[0].is_alive() and self._chunks.empty():
+                    return b""
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        if self._kill_at is not None:
+            if now >= self._kill_at:
+                self._process.kill()
+        elif self._control.decision in _STOPS:
+            self._ask_to_end()
+        elif self._limit is not None and now - self._started >= self._limit:
+            self._reason = over_time(self._limit)
+            self._ask_to_end()
+
+    def _ask_to_end(self) -> None:
+        if self._kill_at is None:
+            self._kill_at = time.monotonic() + GRACE_S
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            if os.name != "nt":  # there, terminate would kill at once; the closed stdin asks instead
+                self._process.terminate()
+
+    def _start(self, pipe: IO[bytes] | None, take: Callable[[bytes], None]) -> threading.Thread:
+        def read() -> None:
+            while pipe is not None and (data := os.read(pipe.fileno(), _CHUNK)):
+                take(data)
+
+        thread = threading.Thread(target=read, name="headless-output", daemon=True)
+        thread.start()
+        return thread
+
+    def _keep_tail(self, data: bytes) -> None:
+        self._errors = (self._errors + data)[-ERROR_TAIL:]

@@ -1,0 +1,1 @@
+"""Real images: lists, tables, diagnoses and the held-out lesions."""

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from core.errors import OutputFolderError
+from core.io.atomic_files import require_writable, whole_file, write_whole
+
+
+def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "файл.bin"
+    with whole_file(target, replace=False) as stream:
+        stream.write(b"half")
+        assert not target.exists()
+    assert target.read_bytes() == b"half"
+    assert os.listdir(tmp_path) == [target.name]
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    write_whole(target, b"before")
+    with pytest.raises(RuntimeError), whole_file(target, replace=True) as stream:
+        stream.write(b"after")
+        raise RuntimeError
+    assert target.read_bytes() == b"before"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_an_existing_file_is_never_replaced_unasked(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    with pytest.raises(FileExistsError), whole_file(target, replace=False) as stream:
+        stream.write(b"ours")
+        target.write_bytes(b"theirs")  # appears while we write
+    assert target.read_bytes() == b"theirs"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_file_system_without_hard_links_does_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(_source: Path, _target: Path) -> None:
+        raise OSError(errno.EOPNOTSUPP, "no hard links here")
+
+    monkeypatch.setattr("core.io.atomic_files.os.link", no_links)
+    with whole_file(tmp_path / "a", replace=False) as stream:
+        stream.write(b"1")
+    with pytest.raises(FileExistsError), whole_file(tmp_path / "a", replace=False) as stream:
+        stream.write(b"2")
+    assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_a_folder_is_tried_before_it_is_needed(tmp_path: Path) -> None:
+    require_writable(tmp_path / "new" / "folder")
+    assert os.listdir(tmp_path / "new" / "folder") == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputFolderError, match=r"file cannot be written \(.*\); choose another with --output"):
+        require_writable(tmp_path / "file")
