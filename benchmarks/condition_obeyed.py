@@ -1,12 +1,12 @@
 r"""Does a metadata-conditioned model show what it is told?
 
-For each value of each field (``core.models.conditions``) images are made under a condition in which that value alone
-is known. A judge of each field, a small head (``evaluation.heads``) on the features of the project's classifier, learns it
-from the real images that the model was trained on. Beside its balanced accuracy on the generated images stand that on
-real images of lesions that neither has seen, which is about what the field leaves visible at all, and what guessing gives.
-The area under the ROC curve beside it asks only whether images told a value look more like it than the others do, so
-that a judge who sees one value in everything generated, soft images taken for old skin, does not hide what is obeyed.
-A grid shows one seed with one field changed at a time.
+For each value of each field (``core.models.conditions``) images are made under a condition in which that value alone is
+known. A judge of each field, a small head (``evaluation.utility.probe``) on the features of the project's classifier,
+learns it from the real images that the model was trained on. Beside its balanced accuracy on the generated images stand
+that on real images of lesions that neither has seen, which is about what the field leaves visible at all, and what
+guessing gives. The area under the ROC curve beside it asks only whether images told a value look more like it than the
+others do, so that a judge who sees one value in everything generated, soft images taken for old skin, does not hide
+what is obeyed. A grid shows one seed with one field changed at a time.
 
     python -m benchmarks.condition_obeyed --real HAM10000_FOLDER --checkpoints runs/metadata/checkpoints \
         --output runs/condition_obeyed
@@ -46,11 +46,11 @@ from core.presets import preset_named
 from core.real_data.held_out import is_held_out
 from diffusion.data import DataError, LabelledImage
 from diffusion.tables import read_images
-from evaluation.heads import Head
-from evaluation.image_sets import FoundImage
-from evaluation.networks import CLASSIFIER, open_networks
+from evaluation.features.extractors import CLASSIFIER, open_networks
+from evaluation.features.image_listing import FoundImage
+from evaluation.features.image_set import Side, add_features, read_side
 from evaluation.progress import result_of
-from evaluation.sides import Side, add_features, read_side
+from evaluation.utility.probe import Head
 
 ASKED: Final[dict[str, tuple[Condition, ...]]] = {
     "melanocytic": (Condition(melanocytic=True), Condition(melanocytic=False)),

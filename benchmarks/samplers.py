@@ -41,7 +41,7 @@ from core.report.document_markers import filled, marked_names
 from evaluation.comparison import check_comparable, markdown, read_result
 from evaluation.job import CACHE, EvaluationJob
 from evaluation.progress import Progress, Told, result_of
-from evaluation.report import JSON_FILE, write_results
+from evaluation.report.writer import JSON_FILE, write_results
 from evaluation.run import evaluate
 
 STEPS = (10, 20, 50, 100)

@@ -29,9 +29,9 @@ def _run(file: Path) -> int:
 
 
 def _evaluate(job: EvaluationJob) -> int:
-    from evaluation.report import write_results
+    from evaluation.report.summary import summarise
+    from evaluation.report.writer import write_results
     from evaluation.run import evaluate
-    from evaluation.summary import summarise
 
     evaluation = _told(evaluate(job))
     files = write_results(evaluation)

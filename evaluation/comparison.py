@@ -10,16 +10,16 @@ from typing import Any, Final
 from core.errors import ArgumentError, OutputFolderError
 from core.io.atomic_files import sha256_of, write_whole
 from core.report import Section, Table, write_report
-from evaluation.image_sets import FoundImage
+from evaluation.features.image_listing import FoundImage
+from evaluation.features.image_loading import common_size
+from evaluation.features.image_set import read_side
 from evaluation.job import LEAST_SIZE, ComparisonJob
-from evaluation.pictures import common_size
+from evaluation.metrics.resemblance import ALL
 from evaluation.progress import Progress, Told, Warned, Whole, Work, result_of, through
-from evaluation.report import JSON_FILE, write_results
-from evaluation.resemblance import ALL
-from evaluation.results import RESULT_FORMAT, digest_of, versions
+from evaluation.report.results import RESULT_FORMAT, digest_of, versions
+from evaluation.report.summary import heading
+from evaluation.report.writer import JSON_FILE, write_results
 from evaluation.run import evaluate, find_images
-from evaluation.sides import read_side
-from evaluation.summary import heading
 
 HTML_FILE: Final = "comparison.html"
 DATA_FILE: Final = "comparison.json"

@@ -10,24 +10,24 @@ import numpy as np
 
 from core.errors import ArgumentError
 from core.models.devices import resolve_device
-from evaluation.agreement import agreement
-from evaluation.appearance import appearance
-from evaluation.copies import find_copies
-from evaluation.duplicates import find_duplicates
-from evaluation.embedding import embedding
-from evaluation.finetuning import STEPS as NETWORK_STEPS
-from evaluation.finetuning import train_network
-from evaluation.image_sets import FoundImage, read_real, read_set, refuse_same, refuse_same_content
+from evaluation.copy_detection.detector import find_copies
+from evaluation.copy_detection.duplicates import find_duplicates
+from evaluation.features.extractors import LABELS, Network, open_networks
+from evaluation.features.image_listing import FoundImage, read_real, read_set, refuse_same, refuse_same_content
+from evaluation.features.image_loading import common_size
+from evaluation.features.image_set import Side, add_features, read_side
+from evaluation.features.provenance import read_provenance
 from evaluation.job import EvaluationJob
-from evaluation.networks import LABELS, Network, open_networks
-from evaluation.pictures import common_size
+from evaluation.metrics.appearance import appearance
+from evaluation.metrics.class_agreement import agreement
+from evaluation.metrics.embedding import embedding
+from evaluation.metrics.resemblance import resemblance
 from evaluation.progress import Told, Warned, Whole, Work, through
-from evaluation.provenance import read_provenance
-from evaluation.report import require_folder
-from evaluation.resemblance import resemblance
-from evaluation.results import FULL, QUICK, Effort, Evaluation
-from evaluation.sides import Side, add_features, read_side
-from evaluation.usefulness import Usefulness, train_head, usefulness
+from evaluation.report.results import FULL, QUICK, Effort, Evaluation
+from evaluation.report.writer import require_folder
+from evaluation.utility.experiment import Usefulness, train_head, usefulness
+from evaluation.utility.finetuning import STEPS as NETWORK_STEPS
+from evaluation.utility.finetuning import train_network
 
 _LEAST_SET = 2
 _LEAST_LESIONS = 8

@@ -11,9 +11,9 @@ import pytest
 from benchmarks.condition_obeyed import ASKED, grid, judge, main, make_sets, table, value_of
 from core.generation.job import GenerationJob
 from core.models.conditions import Condition
-from evaluation.image_sets import FoundImage
-from evaluation.networks import CLASSIFIER
-from evaluation.sides import Side
+from evaluation.features.extractors import CLASSIFIER
+from evaluation.features.image_listing import FoundImage
+from evaluation.features.image_set import Side
 from tests.conftest import REAL_IMAGES, write_conditioned
 
 SEXES = [value_of(condition, "sex") for condition in ASKED["sex"]]

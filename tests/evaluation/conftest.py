@@ -10,8 +10,8 @@ import pytest
 
 from core.output.image_file import write_image
 from evaluation.job import EvaluationJob
-from evaluation.report import write_results
-from evaluation.results import Evaluation
+from evaluation.report.results import Evaluation
+from evaluation.report.writer import write_results
 from evaluation.run import evaluate
 from tests.core.examples import parameters
 from tests.evaluation.examples import lesion, listened, write_real

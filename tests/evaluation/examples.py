@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from evaluation.image_sets import FoundImage
+from evaluation.features.image_listing import FoundImage
+from evaluation.features.image_set import Side
 from evaluation.progress import Progress, Told, Warned, Work, result_of
-from evaluation.sides import Side
 
 SIZE = 64
 COLOURS = {"MEL": (70, 40, 45), "NV": (150, 95, 70), "VASC": (170, 40, 60)}

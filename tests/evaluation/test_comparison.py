@@ -14,7 +14,7 @@ from core.io.atomic_files import sha256_of
 from evaluation.comparison import check_comparable, compare, markdown, tables
 from evaluation.job import ComparisonJob, EvaluationJob
 from evaluation.progress import Progress, Work, result_of
-from evaluation.results import Evaluation, digest_of
+from evaluation.report.results import Evaluation, digest_of
 from tests.evaluation.conftest import Evaluated
 from tests.evaluation.examples import lesion, write_real, write_set
 

@@ -13,9 +13,9 @@ from core.errors import ArgumentError, OutputFolderError
 from evaluation.intervals import Share
 from evaluation.job import EvaluationJob
 from evaluation.progress import Progress, Whole, result_of
-from evaluation.results import plain
+from evaluation.report.results import plain
+from evaluation.report.summary import summarise
 from evaluation.run import evaluate
-from evaluation.summary import summarise
 from tests.evaluation.conftest import COPIED, Evaluated
 from tests.evaluation.examples import lesion, listened, write_set
 

@@ -1,0 +1,1 @@
+"""Detection of copied real images and of duplicates within a set."""

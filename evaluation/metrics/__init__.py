@@ -1,0 +1,1 @@
+"""Metrics that compare a generated set with real images."""

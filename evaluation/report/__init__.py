@@ -1,0 +1,1 @@
+"""The results of an evaluation and its report."""

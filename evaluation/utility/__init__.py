@@ -1,0 +1,1 @@
+"""Utility of a set for training a classifier of real images."""

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import resnet18
+
+from core.errors import JobFailedError
+from evaluation.features import extractors
+from evaluation.features.extractors import (
+    ClassifierNetwork,
+    ImageNetNetwork,
+    build_efficientnet,
+    network_input,
+    open_networks,
+)
+from tests.evaluation.examples import lesion
+from xai.classifier import DEMONSTRATION
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def pictures() -> np.ndarray:
+    return np.stack([lesion(1), lesion(2), lesion(2)])
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Path:
+    """A folder with a classifier of random weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(resnet18(num_classes=7).state_dict(), tmp_path / "classifier.pth")
+    return tmp_path
+
+
+def test_the_last_layer_of_imagenets_network_gives_its_own_scores(pictures: np.ndarray) -> None:
+    network = ImageNetNetwork(CPU)
+    found = network.features(pictures)
+    assert found.shape == (3, 1504)
+    model = build_efficientnet().eval()
+    with torch.inference_mode():
+        scores = model(network_input(pictures, CPU))
+        again = model._fc(torch.from_numpy(found[:, network.spaces["imagenet"]]))
+    assert again.numpy() == pytest.approx(scores.numpy(), abs=1e-4)
+    assert np.array_equal(found[1], found[2])
+    for columns in network.spaces.values():
+        assert not np.allclose(found[0, columns], found[1, columns])
+
+
+def test_features_of_the_classifier_lead_to_its_probabilities(checkpoints: Path, pictures: np.ndarray) -> None:
+    (network,), missing = open_networks(["classifier"], checkpoints, CPU)
+    assert isinstance(network, ClassifierNetwork)
+    assert missing == []
+    found = network.features(pictures)
+    features, probabilities = (found[:, network.spaces[space]] for space in ("classifier", "probabilities"))
+    head = network.classifier.model.get_submodule("fc")
+    again = head(torch.from_numpy(features)).softmax(dim=1)
+    assert again.numpy() == pytest.approx(probabilities, abs=1e-5)
+    assert probabilities.sum(axis=1) == pytest.approx(1)
+
+
+def test_what_cannot_be_had_is_told_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extractors, "DEMO_SET", tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.URL_INCEPTION_V3", "http://127.0.0.1:9/w.pth")
+    found, missing = open_networks(["imagenet", "classifier", "inception"], tmp_path, CPU)
+    assert [network.name for network in found] == ["imagenet"]
+    left_out = "The features 'classifier' cannot be had and are left out: "
+    assert missing[0] == f"{left_out}there is no classifier.pth in the checkpoints folder."
+    assert missing[1].startswith("The features 'inception' cannot be had and are left out: <urlopen error")
+    with pytest.raises(JobFailedError, match=r"None of .* \('classifier': there is no classifier.pth.*name others"):
+        open_networks(["classifier"], tmp_path, CPU)
+
+
+def test_that_the_bundled_classifier_judges_is_told(tmp_path: Path) -> None:
+    _, notices = open_networks(["classifier"], tmp_path, CPU)
+    assert notices == [DEMONSTRATION]
+
+
+def test_inception_is_not_downloaded_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extractors, "DEMO_SET", tmp_path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    found, missing = open_networks([], tmp_path, CPU)
+    assert [network.name for network in found] == ["imagenet"]
+    assert len(missing) == 1
+
+
+@pytest.mark.parametrize("content", [b"nonsense", b""])
+def test_a_broken_classifier_is_left_out(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "classifier.pth").write_bytes(content)
+    found, missing = open_networks([], tmp_path, CPU)
+    assert "imagenet" in [network.name for network in found]
+    assert "classifier.pth" in missing[0]
+    assert str(tmp_path) not in missing[0]
+
+
+def test_a_head_of_other_classes_judges_nothing(tmp_path: Path) -> None:
+    torch.save(resnet18(num_classes=2).state_dict(), tmp_path / "classifier.pth")
+    _, missing = open_networks([], tmp_path, CPU)
+    assert "the head of classifier.pth is untrained" in missing[0]
