@@ -23,11 +23,11 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from classification.metrics import confusion
+from classification.data.pixel_cache import read_image
+from classification.evaluation.metrics import confusion
+from classification.evaluation.prediction import symmetries
 from classification.model_file import TrainedClassifier, load_classifier
 from classification.networks import normalise
-from classification.pixels import read_image
-from classification.prediction import symmetries
 from core.classes import CLASSES
 from core.errors import ArgumentError, IsicGuiError
 

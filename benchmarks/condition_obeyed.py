@@ -29,9 +29,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from classification.bootstrap import Interval, intervals
-from classification.metrics import multiclass_statistic
-from classification.tables import cell
+from classification.evaluation.bootstrap import Interval, intervals
+from classification.evaluation.metrics import multiclass_statistic
+from classification.evaluation.tables import cell
 from core.errors import IsicGuiError
 from core.generation.control import Control
 from core.generation.denoising import denoise, to_pixels
@@ -71,8 +71,8 @@ class Obeyed:
     Attributes:
         field: its name.
         chance: balanced accuracy of guessing; that of the macro AUC is one half.
-        real, generated: ``balanced_accuracy`` and ``macro_auc`` of the judge (``classification.metrics``), with 95%
-            intervals of the bootstrap over lesions, each generated image being one.
+        real, generated: ``balanced_accuracy`` and ``macro_auc`` of the judge (``classification.evaluation.metrics``),
+            with 95% intervals of the bootstrap over lesions, each generated image being one.
         real_images, generated_images: how many.
         by_value: share of the generated images of each value that the judge names so.
     """

@@ -32,7 +32,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.machine import describe_machine
-from classification.data import MASKS, read_ham10000
+from classification.data.collection import MASKS, read_ham10000
 from core.classes import CLASSES
 from core.errors import ArgumentError
 from core.models.devices import resolve_device

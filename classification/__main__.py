@@ -54,8 +54,8 @@ def _teller(options: argparse.Namespace) -> Any:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from classification.job import TrainingJob, run_name
-    from classification.training import train
+    from classification.training.job import TrainingJob, run_name
+    from classification.training.runner import train
 
     values = _given(options, TrainingJob)
     if "output" not in values:
@@ -64,9 +64,9 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _finetune(options: argparse.Namespace) -> None:
-    from classification.job import TrainingJob
     from classification.model_file import load_classifier
-    from classification.training import train
+    from classification.training.job import TrainingJob
+    from classification.training.runner import train
 
     values = _given(options, TrainingJob, output=RUNS / "finetuned")
     if "sizes" not in values:
@@ -75,15 +75,15 @@ def _finetune(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from classification.evaluate import EvaluationJob, evaluate
+    from classification.evaluation.runner import EvaluationJob, evaluate
 
     beside = options.checkpoint.parent / "evaluation"
     evaluate(EvaluationJob(**_given(options, EvaluationJob, output=beside)), _teller(options))
 
 
 def _fidelity(options: argparse.Namespace) -> None:
-    from classification.evaluate import EvaluationJob
-    from classification.fidelity import FidelityJob, measure_fidelity
+    from classification.evaluation.runner import EvaluationJob
+    from classification.faithfulness.measurement import FidelityJob, measure_fidelity
 
     beside = options.checkpoint.parent / "fidelity"
     evaluation = EvaluationJob(**_given(options, EvaluationJob, output=beside))
@@ -91,13 +91,13 @@ def _fidelity(options: argparse.Namespace) -> None:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from classification.fitzpatrick import PrepareJob, prepare
+    from classification.data.fitzpatrick import PrepareJob, prepare
 
     prepare(PrepareJob(**_given(options, PrepareJob, output=Path("runs/fitzpatrick17k"))), _teller(options))
 
 
 def _fairness(options: argparse.Namespace) -> None:
-    from classification.audit import AuditJob, audit
+    from classification.fairness.audit import AuditJob, audit
 
     names = [name for name, _ in options.classifiers]
     twice = next((name for name in names if names.count(name) > 1), None)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from classification.audit import FAIRNESS
-from classification.evaluation_files import METRICS
+from classification.evaluation.result_files import METRICS
+from classification.evaluation.tables import cell, interval_of, plain_failures
 from classification.events import Note, Tell, Written, nobody
+from classification.fairness.audit import FAIRNESS
 from classification.model_file import teacher_of
-from classification.tables import cell, interval_of, plain_failures
 from classification.tasks import BACKBONES
 from core.errors import ArgumentError
 from core.io.atomic_files import write_whole

@@ -11,8 +11,8 @@ from typing import Any, Final
 import torch
 from torch import nn
 
+from classification.evaluation.tables import plain_failures
 from classification.networks import build_network
-from classification.tables import plain_failures
 from classification.tasks import BACKBONES, Task
 from core.classes import CLASSES
 from core.errors import ArgumentError, CheckpointError, OutputFolderError

@@ -7,17 +7,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from classification.audit import AuditJob, audit
-from classification.bootstrap import RESAMPLES
-from classification.data import PREPARED_FILE
-from classification.evaluate import EvaluationJob, evaluate
-from classification.evaluation_files import METRICS
+from classification.data.collection import PREPARED_FILE
+from classification.data.fitzpatrick import PrepareJob, prepare
+from classification.evaluation.bootstrap import RESAMPLES
+from classification.evaluation.result_files import METRICS
+from classification.evaluation.runner import EvaluationJob, evaluate
 from classification.events import Note, Tell, nobody
-from classification.fitzpatrick import PrepareJob, prepare
-from classification.job import BEST, RESAMPLES_RANGE, RESULT, STATE, TrainingJob, check_ranges, run_name
+from classification.fairness.audit import AuditJob, audit
 from classification.model_file import load_classifier
 from classification.tasks import BACKBONES
-from classification.training import train
+from classification.training.job import BEST, RESAMPLES_RANGE, RESULT, STATE, TrainingJob, check_ranges, run_name
+from classification.training.runner import train
 from core.errors import ArgumentError
 
 EVALUATION: Final = "evaluation"

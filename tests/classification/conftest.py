@@ -148,8 +148,8 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory, ham10000: Path, cache: Path) -> Path:
     """The folder of a real run of two passes; read-only."""
-    from classification.job import TrainingJob
-    from classification.training import train
+    from classification.training.job import TrainingJob
+    from classification.training.runner import train
 
     folder = tmp_path_factory.mktemp("runs")
     job = TrainingJob(
@@ -173,7 +173,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, ham10000: Path, cache:
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory, fitzpatrick: Path) -> Path:
     """The Fitzpatrick17k table made ready; read-only."""
-    from classification.fitzpatrick import PrepareJob, prepare
+    from classification.data.fitzpatrick import PrepareJob, prepare
 
     folder = tmp_path_factory.mktemp("prepared")
     prepare(PrepareJob(fitzpatrick, fitzpatrick.parent / "images", folder, test=0.5))

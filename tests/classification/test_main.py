@@ -11,9 +11,9 @@ import pytest
 
 from classification.__main__ import main
 from classification.document import fill_document
-from classification.evaluate import EvaluationJob, evaluate
-from classification.job import BEST, RESULT, STATE
+from classification.evaluation.runner import EvaluationJob, evaluate
 from classification.study import StudyJob, study_fairness, study_ham10000
+from classification.training.job import BEST, RESULT, STATE
 from core.errors import ArgumentError
 from core.paths import PROJECT_ROOT
 from tests.classification.conftest import write_classifier, write_ham10000
@@ -144,7 +144,7 @@ def test_arguments_that_cannot_be_read_give_two(arguments: list[str]) -> None:
 
 
 def test_ctrl_c_gives_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from classification import evaluate as module
+    from classification.evaluation import runner as module
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt

@@ -1,0 +1,1 @@
+"""Labelled images: collections, splits, groups and the pixel cache."""

@@ -1,0 +1,253 @@
+"""Fitzpatrick17k made ready: filtered to a question, split by picture, a test part for each skin type.
+
+M. Groh et al., Evaluating deep neural networks trained on clinical images in dermatology with the Fitzpatrick 17k
+dataset, arXiv 2104.09957. It does not say which images show the same patient; images of the same picture, of which
+there are many (K. Abhishek et al., arXiv 2401.14497), are kept together.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from classification.data.collection import PREPARED_FILE, PREPARED_FORMAT, PREPARED_TABLE
+from classification.data.fitzpatrick_table import TYPES, UNKNOWN_TYPE, Seen, class_of, file_of, look_at, read_table
+from classification.data.image_download import download_images
+from classification.data.perceptual_duplicates import same_pictures
+from classification.data.splits import TEST, TRAINING, VALIDATION
+from classification.evaluation.tables import plain_failures, write_json
+from classification.events import Note, Tell, Written, nobody
+from classification.tasks import CONTRASTS
+from classification.training.job import SPLIT_RANGES, check_ranges
+from core.errors import ArgumentError
+from core.io.atomic_files import require_writable, write_whole
+
+REPORT: Final = "prepare_report.json"
+_COLUMNS: Final = ("image_id", "lesion_id", "class", "part", "skin_type", "label", "file")
+
+
+@dataclass(frozen=True)
+class PrepareJob:
+    """What to prepare, from what, into where.
+
+    Attributes:
+        table: ``fitzpatrick17k.csv``.
+        images: the folder of ``<md5hash>.jpg``.
+        output: receives the table of images with their parts, and the report.
+        contrast: ``melanoma`` (against nevus) or ``malignant`` (against benign).
+        seed: of the split.
+        validation, test: shares of each skin type's positives and negatives.
+        download: fetch missing images from the table's addresses.
+
+    Raises:
+        ArgumentError: a value out of its range, or shares that leave nothing for training.
+    """
+
+    table: Path
+    images: Path
+    output: Path
+    contrast: str = "malignant"
+    seed: int = 0
+    validation: float = 0.15
+    test: float = 0.35
+    download: bool = False
+
+    def __post_init__(self) -> None:
+        check_ranges(self, SPLIT_RANGES)
+        if self.validation + self.test >= 1:
+            raise ArgumentError(f"The shares {self.validation} and {self.test} leave nothing for training.")
+
+
+def prepare(job: PrepareJob, tell: Tell = nobody) -> dict[str, Any]:
+    """Filter, look at and split the images; writes ``images.csv``, one list a part, and a report of what was left out.
+
+    Raises:
+        ArgumentError: the table is not Fitzpatrick17k's, a value in it is unknown, too little is left, or the output
+            cannot be written.
+        JobFailedError: a result cannot be written.
+    """
+    if job.contrast not in CONTRASTS:
+        raise ArgumentError(f"There is no contrast {job.contrast!r}; choose from {', '.join(CONTRASTS)}.")
+    rows = read_table(job.table)
+    wanted = {row["md5hash"]: class_of(row, job.contrast) for row in rows}
+    asked = [row for row in rows if wanted[row["md5hash"]]]
+    _require_output(job.output)
+    not_downloaded = _download(job, asked, tell) if job.download else {}
+    seen = look_at(job.images, asked, tell)
+    pictures = _pictures(seen)
+    there = [row for row in asked if row["md5hash"] in pictures]
+    contradicted = _contradicted(there, pictures, wanted)
+    kept = [row for row in there if row["md5hash"] not in contradicted]
+    parts = _split(kept, pictures, wanted, job)
+    table = [_entry(row, pictures, wanted, parts, seen) for row in kept]
+    _check(table, job)
+    report = {
+        "format": "isicgui.prepare_report/1",
+        "contrast": job.contrast,
+        "listed": len(rows),
+        "of_the_contrast": len(asked),
+        "kept": len(kept),
+        "missing": sorted(seen.missing),
+        "broken": seen.broken,
+        "not_downloaded": not_downloaded,
+        "contradictory_copies": sorted(contradicted),
+        "pictures_shown_more_than_once": sum(times > 1 for times in Counter(pictures.values()).values()),
+        "labels": {name: dict(counts) for name, counts in _labels(table).items()},
+        "parts": {part: dict(counts) for part, counts in sorted(_cells(table).items())},
+    }
+    with plain_failures(job.output):
+        _write(job, table, report)
+    tell(Note(_summary(report)))
+    tell(Written(job.output / REPORT))
+    return report
+
+
+def _require_output(folder: Path) -> None:
+    """Find out early that a folder cannot be written, and leave none behind: too little may be left to fill it."""
+    there = folder.exists()
+    require_writable(folder)
+    if not there:
+        folder.rmdir()
+
+
+def _download(job: PrepareJob, rows: Sequence[Mapping[str, str]], tell: Tell) -> dict[str, str]:
+    if not rows:
+        raise ArgumentError(f"{job.table} lists no image that answers {job.contrast!r}; name another --contrast.")
+    if "url" not in rows[0]:
+        raise ArgumentError(f"{job.table} has no column url to download from; leave --download out.")
+    missing = [row for row in rows if file_of(job.images, row["md5hash"]) is None]
+    return download_images({f"{row['md5hash']}.jpg": row["url"] for row in missing}, job.images, tell)
+
+
+def _pictures(seen: Seen) -> dict[str, str]:
+    """The picture that each image shows, named after the first of its copies: the same in every preparation."""
+    if not seen.hashes:
+        return {}
+    numbers = dict(zip(seen.hashes, same_pictures(list(seen.hashes.values())), strict=True))
+    first: dict[int, str] = {}
+    for name in sorted(numbers):
+        first.setdefault(numbers[name], name)
+    return {name: f"picture-{first[number]}" for name, number in numbers.items()}
+
+
+def _contradicted(
+    rows: Sequence[Mapping[str, str]], pictures: Mapping[str, str], wanted: Mapping[str, str]
+) -> set[str]:
+    """Images of one picture that are called positive here and negative there."""
+    classes: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        classes[pictures[row["md5hash"]]].add(wanted[row["md5hash"]])
+    return {row["md5hash"] for row in rows if len(classes[pictures[row["md5hash"]]]) > 1}
+
+
+def _split(
+    rows: Sequence[Mapping[str, str]], pictures: Mapping[str, str], wanted: Mapping[str, str], job: PrepareJob
+) -> dict[str, str]:
+    """The part of each picture: drawn within skin type and class; without a skin type only training is left."""
+    strata: dict[tuple[str, str], list[str]] = defaultdict(list)
+    types: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        types[pictures[row["md5hash"]]].add(row["fitzpatrick_scale"])
+    for row in rows:
+        picture = pictures[row["md5hash"]]
+        skin_type = min(types[picture])  # of copies with several types; "-1" comes first
+        if picture not in strata[skin_type, wanted[row["md5hash"]]]:
+            strata[skin_type, wanted[row["md5hash"]]].append(picture)
+    rng, parts = np.random.default_rng(job.seed), {}
+    for (skin_type, _), members in sorted(strata.items()):
+        order = rng.permutation(members).tolist()
+        test, validation = round(job.test * len(order)), round(job.validation * len(order))
+        for place, picture in enumerate(order):
+            part = TEST if place < test else VALIDATION if place < test + validation else TRAINING
+            parts[picture] = TRAINING if skin_type == UNKNOWN_TYPE else part
+    return parts
+
+
+def _entry(
+    row: Mapping[str, str],
+    pictures: Mapping[str, str],
+    wanted: Mapping[str, str],
+    parts: Mapping[str, str],
+    seen: Seen,
+) -> dict[str, str]:
+    name, skin_type = row["md5hash"], row["fitzpatrick_scale"]
+    part = parts[pictures[name]]
+    return {
+        "image_id": name,
+        "lesion_id": pictures[name],
+        "class": wanted[name],
+        "part": f"{TEST}{skin_type}" if part == TEST else part,
+        "skin_type": skin_type,
+        "label": row["label"],
+        "file": seen.files[name],
+    }
+
+
+def _check(table: Sequence[Mapping[str, str]], job: PrepareJob) -> None:
+    for part in (TRAINING, VALIDATION):
+        classes = {entry["class"] for entry in table if entry["part"] == part}
+        if len(classes) < 2:
+            there = f"nothing but {', '.join(classes)}" if classes else "no image"
+            raise ArgumentError(
+                f"The {part} part would have {there}: of {job.table} only {len(table):,} images of the contrast "
+                f"{job.contrast!r} are in {job.images}; give more, or --download."
+            )
+
+
+def _cells(table: Sequence[Mapping[str, str]]) -> dict[str, Counter[str]]:
+    cells: dict[str, Counter[str]] = defaultdict(Counter)
+    for part in (TRAINING, VALIDATION, *(f"{TEST}{number}" for number in TYPES)):
+        cells[part] = Counter()
+    for entry in table:
+        cells[entry["part"]][entry["class"]] += 1
+    return cells
+
+
+def _labels(table: Sequence[Mapping[str, str]]) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for entry in table:
+        found[entry["class"]][entry["label"]] += 1
+    return found
+
+
+def _write(job: PrepareJob, table: Sequence[Mapping[str, str]], report: Mapping[str, Any]) -> None:
+    job.output.mkdir(parents=True, exist_ok=True)
+    _write_table(job.output / PREPARED_TABLE, table)
+    for part in _cells(table):
+        _write_table(job.output / f"{part}.csv", [entry for entry in table if entry["part"] == part])
+    write_json(job.output / REPORT, report)
+    facts = {
+        "format": PREPARED_FORMAT,
+        "source": "fitzpatrick17k",
+        "contrast": job.contrast,
+        "images": str(job.images.resolve()),
+        "seed": job.seed,
+        "shares": {VALIDATION: job.validation, TEST: job.test},
+    }
+    write_whole(job.output / PREPARED_FILE, json.dumps(facts, indent=2).encode())  # last: only whole folders have it
+
+
+def _write_table(file: Path, table: Sequence[Mapping[str, str]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    write_whole(file, text.getvalue().encode())
+
+
+def _summary(report: Mapping[str, Any]) -> str:
+    left_out = {
+        "missing": len(report["missing"]),
+        "broken": len(report["broken"]),
+        "contradictory copies": len(report["contradictory_copies"]),
+    }
+    reasons = ", ".join(f"{count} {name}" for name, count in left_out.items())
+    return f"{report['kept']:,} of {report['of_the_contrast']:,} images kept; left out: {reasons}."

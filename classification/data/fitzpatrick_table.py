@@ -1,0 +1,103 @@
+"""Fitzpatrick17k's table and images as they are: read, checked, and each image looked at once."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from classification.data.perceptual_duplicates import perceptual_hash
+from classification.events import Counted, Tell
+from classification.tasks import BENIGN, MALIGNANT
+from core.errors import ArgumentError
+from core.output.image_file import UNREADABLE
+
+UNKNOWN_TYPE: Final = "-1"
+TYPES: Final = ("1", "2", "3", "4", "5", "6")
+_NEEDED: Final = ("md5hash", "fitzpatrick_scale", "label", "three_partition_label")
+_PARTITIONS: Final = ("malignant", "benign", "non-neoplastic")
+_MELANOMA: Final = ("melanoma", "lentigo maligna")
+_NEVUS: Final = ("nevus", "naevus")
+_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
+
+
+def class_of(row: Mapping[str, str], contrast: str) -> str:
+    """The class of a row of the table; empty where the question is not about it."""
+    if contrast == "malignant":
+        return {"malignant": MALIGNANT, "benign": BENIGN}.get(row["three_partition_label"], "")
+    label = row["label"].lower()
+    if any(word in label for word in _MELANOMA):
+        return "MEL"
+    return "NV" if any(word in label.split() for word in _NEVUS) else ""
+
+
+def read_table(table: Path) -> list[dict[str, str]]:
+    """Read and check the table.
+
+    Raises:
+        ArgumentError: it is not Fitzpatrick17k's, or has a value that is unknown.
+    """
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ArgumentError(f"The table {table} cannot be read: {reason}.") from error
+    if not rows or not set(_NEEDED) <= set(rows[0]):
+        raise ArgumentError(f"{table} is not Fitzpatrick17k's table: its columns are not {', '.join(_NEEDED)}, ….")
+    for number, row in enumerate(rows, 2):
+        if any(row[name] is None for name in _NEEDED):
+            raise ArgumentError(f"Line {number} of {table} is too short; restore it.")
+        row["fitzpatrick_scale"] = row["fitzpatrick_scale"].removesuffix(".0")
+        if row["fitzpatrick_scale"] not in (*TYPES, UNKNOWN_TYPE):
+            raise ArgumentError(
+                f"{table} gives {row['md5hash']} the skin type {row['fitzpatrick_scale']!r}, not 1 to 6."
+            )
+        if row["three_partition_label"] not in _PARTITIONS:
+            label = row["three_partition_label"]
+            raise ArgumentError(f"{table} calls {row['md5hash']} {label!r}, which is none of {', '.join(_PARTITIONS)}.")
+    name, times = Counter(row["md5hash"] for row in rows).most_common(1)[0]
+    if times > 1:
+        raise ArgumentError(f"{table} lists {name} {times} times; list it once.")
+    return rows
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What looking at the files gave, by md5hash."""
+
+    hashes: dict[str, np.ndarray]
+    files: dict[str, str]
+    missing: list[str]
+    broken: dict[str, str]
+
+
+def look_at(folder: Path, rows: Sequence[Mapping[str, str]], tell: Tell) -> Seen:
+    """Open every image of the rows."""
+    seen = Seen({}, {}, [], {})
+    for number, row in enumerate(rows, 1):
+        name = row["md5hash"]
+        file = file_of(folder, name)
+        if file is None:
+            seen.missing.append(name)
+            continue
+        try:
+            with Image.open(file) as picture:
+                seen.hashes[name] = perceptual_hash(picture)
+            seen.files[name] = file.name
+        except UNREADABLE as error:
+            seen.broken[name] = str(error)
+        if number % 500 == 0 or number == len(rows):
+            tell(Counted("images looked at", number, len(rows)))
+    return seen
+
+
+def file_of(folder: Path, name: str) -> Path | None:
+    """The image of this name; None where there is none."""
+    return next((folder / f"{name}{suffix}" for suffix in _SUFFIXES if (folder / f"{name}{suffix}").is_file()), None)

@@ -1,0 +1,76 @@
+"""Which group an image belongs to: skin type, skin tone measured on the image, sex, age."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from classification.data.collection import LabelledImage
+from classification.data.skin_tone import TONES, tone_of
+from core.errors import ArgumentError
+
+UNKNOWN: Final = "unknown"
+SKIN_TYPES: Final = ("I", "II", "III", "IV", "V", "VI")
+AGES: Final = ("under 30", "30 to 44", "45 to 59", "60 to 74", "75 and over")
+_AGE_LIMITS: Final = (30, 45, 60, 75)
+
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "skin_type": SKIN_TYPES,
+    "skin_tone": TONES,
+    "sex": ("female", "male"),
+    "age": AGES,
+}
+"""Name of a grouping to its groups in their order. All of them are reported, also those without an image."""
+
+
+def check_grouping(name: str) -> None:
+    """Refuse a grouping that there is not.
+
+    Raises:
+        ArgumentError: it is not one of ``GROUPS``.
+    """
+    if name not in GROUPS:
+        raise ArgumentError(f"There is no grouping {name!r}; choose from {', '.join(GROUPS)}.")
+
+
+def groups_of(images: Sequence[LabelledImage], grouping: str) -> list[str]:
+    """The group of each image; ``unknown`` where nothing is known of it.
+
+    Raises:
+        ArgumentError: an unknown grouping, or one that nothing is known of for any of the images.
+    """
+    check_grouping(grouping)
+    found = [_FINDERS[grouping](image) for image in images]
+    if set(found) <= {UNKNOWN}:
+        raise ArgumentError(
+            f"Nothing is known of the {grouping.replace('_', ' ')} of any of the {len(images)} images; "
+            f"choose another grouping from {', '.join(name for name in GROUPS if name != grouping)}."
+        )
+    return found
+
+
+def _skin_type(image: LabelledImage) -> str:
+    """Fitzpatrick's type as the table gives it, 1 to 6; -1 and anything else is unknown."""
+    text = image.facts.get("skin_type", "").removesuffix(".0")
+    return SKIN_TYPES[int(text) - 1] if text in {"1", "2", "3", "4", "5", "6"} else UNKNOWN
+
+
+def _sex(image: LabelledImage) -> str:
+    text = image.facts.get("sex", "")
+    return text if text in GROUPS["sex"] else UNKNOWN
+
+
+def _age(image: LabelledImage) -> str:
+    try:
+        years = float(image.facts.get("age", ""))
+    except ValueError:
+        return UNKNOWN
+    return AGES[sum(years >= limit for limit in _AGE_LIMITS)] if years >= 0 else UNKNOWN
+
+
+_FINDERS: Final[Mapping[str, Callable[[LabelledImage], str]]] = {
+    "skin_type": _skin_type,
+    "skin_tone": tone_of,
+    "sex": _sex,
+    "age": _age,
+}

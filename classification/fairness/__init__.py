@@ -1,0 +1,1 @@
+"""The fairness audit: scores per group, gaps and mitigations."""

@@ -1,0 +1,109 @@
+"""How far groups are apart, and how far chance alone would set them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from classification.evaluation.bootstrap import Interval, difference
+from classification.fairness.group_scores import Audited, Cell
+
+GAPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "equal opportunity": ("sensitivity",),
+    "equalised odds": ("sensitivity", "specificity"),
+    "demographic parity": ("positive_rate",),
+}
+"""Criterion to the scores whose largest difference between two groups it is (M. Hardt et al., arXiv 1610.02413)."""
+
+_SHUFFLES: Final = 1000
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The largest difference between two groups.
+
+    Attributes:
+        criterion: one of ``GAPS``.
+        size: with its interval; None where fewer than two groups can be judged.
+        by_chance: the size that one in twenty shufflings of the groups exceeds.
+        lowest, highest: the two groups, by the score that differs most.
+        score: that score.
+        judged, too_few: groups that were compared, and those that could not be.
+    """
+
+    criterion: str
+    size: Interval | None
+    by_chance: float | None
+    score: str
+    lowest: str
+    highest: str
+    judged: tuple[str, ...]
+    too_few: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The gap as plain JSON values."""
+        texts = {name: getattr(self, name) for name in ("criterion", "by_chance", "score", "lowest", "highest")}
+        size = self.size.to_json() if self.size else "too few"
+        return {**texts, "size": size, "judged": list(self.judged), "too_few": list(self.too_few)}
+
+
+def gaps(audited: Audited, cells: Sequence[Cell], seed: int = 0) -> list[Gap]:
+    """The gaps between the groups that can be judged, with intervals, and beside them what chance makes.
+
+    The interval is that of the difference between the two groups that turned out lowest and highest. Groups that are
+    served alike differ too, so it has to be read beside ``by_chance``, which shuffling the groups among lesions of the
+    same outcome gives.
+
+    Args:
+        audited: the judged images.
+        cells: their groups, as ``group_cells`` gives them.
+        seed: of the shuffling.
+    """
+    by_group = {cell.group: cell for cell in cells}
+    return [_gap(audited, by_group, criterion, seed) for criterion in GAPS]
+
+
+def _gap(audited: Audited, cells: Mapping[str, Cell], criterion: str, seed: int) -> Gap:
+    scores = GAPS[criterion]
+    judged = tuple(group for group in audited.names if all(cells[group].scores[score] for score in scores))
+    too_few = tuple(group for group in audited.names if group not in judged)
+    if len(judged) < 2:
+        return Gap(criterion, None, None, "", "", "", judged, too_few)
+    size, score, low, high = max(
+        (_largest(cells, judged, name) for name in scores), key=lambda found: found[0].value or 0
+    )
+    return Gap(criterion, size, _by_chance(audited, judged, scores, seed), score, low, high, judged, too_few)
+
+
+def _largest(cells: Mapping[str, Cell], judged: Sequence[str], score: str) -> tuple[Interval, str, str, str]:
+    """The difference of the highest and the lowest group, the score, and the two; none where all are equal."""
+    found = {group: interval for group in judged if (interval := cells[group].scores[score])}
+    order = sorted(found, key=lambda group: found[group].value or 0)
+    size = difference(found[order[-1]], found[order[0]])
+    return (size, score, order[0], order[-1]) if size.value else (size, score, "", "")
+
+
+def _by_chance(audited: Audited, judged: Sequence[str], scores: Sequence[str], seed: int) -> float:
+    """The 95th percentile of the gap when groups are shuffled among lesions, within the outcome that a score is of."""
+    rng = np.random.default_rng(seed)
+    there = np.isin(audited.groups, judged)
+    found = np.zeros(_SHUFFLES)
+    for score in scores:
+        outcome = {"sensitivity": audited.part.positive, "specificity": ~audited.part.positive}.get(score)
+        mask = there if outcome is None else there & outcome
+        right = ~audited.decided[mask] if score == "specificity" else audited.decided[mask]
+        lesions, which = np.unique(np.asarray(audited.part.lesions)[mask], return_inverse=True)
+        group_of = np.array([list(judged).index(group) for group in np.asarray(audited.groups)[mask]])
+        first = np.zeros(len(lesions), int)
+        first[which] = group_of
+        spread = [_spread(right, rng.permutation(first)[which], len(judged)) for _ in range(_SHUFFLES)]
+        found = np.maximum(found, spread)
+    return float(np.quantile(found, 0.95))
+
+
+def _spread(right: np.ndarray, groups: np.ndarray, count: int) -> float:
+    shares = np.bincount(groups, right, count) / np.maximum(np.bincount(groups, minlength=count), 1)
+    return float(np.ptp(shares))

@@ -1,0 +1,1 @@
+"""Faithfulness of explanations, measured against lesion masks."""

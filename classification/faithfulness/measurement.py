@@ -1,0 +1,227 @@
+"""Whether the pixels that an explanation marks are those that the classifier uses.
+
+The most important p percent of an image are blackened, or replaced by random pixels; a faithful map makes the
+probability of the class fall faster than a map that means nothing does (V. Petsiuk et al., RISE, arXiv 1806.07421;
+the random map guards against the fall that any damage causes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
+from classification.data.collection import LabelledImage, open_collection
+from classification.data.pixel_cache import read_image
+from classification.evaluation.bootstrap import intervals
+from classification.evaluation.metrics import Scores
+from classification.evaluation.prediction import Predictions
+from classification.evaluation.runner import EvaluationJob, answers, images_asked
+from classification.evaluation.thresholds import check_rule, choose_threshold
+from classification.events import Counted, Note, Tell, Written, nobody
+from classification.faithfulness.contours import Explained
+from classification.faithfulness.result_files import EXPLAINED, REMOVALS, SHARES, write_fidelity
+from classification.model_file import TrainedClassifier, load_classifier
+from classification.networks import LITE
+from classification.training.job import check_ranges
+from core.errors import ArgumentError
+from core.models.devices import resolve_device
+from xai.attribution import AttributionOptions
+from xai.classifier import Classifier
+from xai.methods import METHODS
+
+FIDELITY_FORMAT: Final = "isicgui.fidelity/1"
+_COARSE: Final = 7  # places of a random map that is as coarse as Grad-CAM's
+_BATCH: Final = 16
+_RANGES: Final = (("images", 1, 10**9), ("shown", 0, 10**9), ("ig_steps", 1, 10_000))
+
+
+@dataclass(frozen=True)
+class FidelityJob:
+    """What to explain, and how many images.
+
+    Attributes:
+        evaluation: classifier, data, part and threshold, as for an evaluation; its output receives the results.
+        images: how many of the part, drawn by its seed; all where there are fewer.
+        chosen: image ids that are shown in any case.
+        shown: images of each kind (true and false, positive and negative) that are shown.
+        ig_steps: of Integrated Gradients.
+
+    Raises:
+        ArgumentError: a value out of its range.
+    """
+
+    evaluation: EvaluationJob
+    images: int = 100
+    chosen: tuple[str, ...] = ()
+    shown: int = 2
+    ig_steps: int = 32
+
+    def __post_init__(self) -> None:
+        check_ranges(self, _RANGES)
+
+
+def measure_fidelity(job: FidelityJob, tell: Tell = nobody) -> dict[str, Any]:
+    """Explain images and measure fidelity; writes ``fidelity.json``, curves, contours and ``report.html``.
+
+    Raises:
+        ArgumentError: the data and the classifier do not fit, a chosen image is not in the part, or the output cannot
+            be written.
+        CheckpointError: the classifier cannot be read.
+        JobFailedError: a probability is not a number, or a result cannot be written.
+    """
+    plan = job.evaluation
+    check_rule(plan.threshold)
+    trained, collection = load_classifier(plan.checkpoint), open_collection(plan.data)
+    tell(Note(collection.describe()))
+    _check_chosen(job, images_asked(plan, collection)[1])
+    validation, judged = answers(plan, trained, collection, tell)
+    threshold = choose_threshold(plan.threshold, validation.positive, validation.scores)
+    rows = _drawn(judged, threshold, job)
+    classifier = explainable(trained, plan.device)
+    falls: dict[str, list[np.ndarray]] = {}
+    explained: list[Explained] = []
+    for number, row in enumerate(rows.measured + rows.shown_only):
+        image = _image(judged, row, trained.image_size)
+        target = int(judged.probabilities[row].argmax())
+        maps = _maps(classifier, image, target, job, plan.seed + row)
+        explained.append(_explained(judged, row, threshold, image, maps))
+        if number < len(rows.measured):
+            for name, values in maps.items():
+                for removal in REMOVALS:
+                    fall = _falls(classifier, image, target, values, removal, plan.seed + row)
+                    falls.setdefault(f"{name}, {removal}", []).append(fall)
+        tell(Counted("images explained", number + 1, len(rows.measured) + len(rows.shown_only)))
+    lesions = [judged.images[row].lesion_id for row in rows.measured]
+    result = _result(job, trained, {name: np.array(values) for name, values in falls.items()}, lesions, threshold)
+    write_fidelity(plan.output, result, [item for item in explained if item.row in rows.shown])
+    tell(Written(plan.output / "report.html"))
+    return result
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of the part: measured, and those among them or beside them that are shown."""
+
+    measured: list[int]
+    shown: list[int]
+
+    @property
+    def shown_only(self) -> list[int]:
+        return [row for row in self.shown if row not in set(self.measured)]
+
+
+def _check_chosen(job: FidelityJob, judged: Sequence[LabelledImage]) -> None:
+    ids = {image.image_id for image in judged}
+    for name in job.chosen:
+        if name not in ids:
+            raise ArgumentError(f"The image {name} is not in the part {job.evaluation.part!r}; choose another one.")
+
+
+def _drawn(judged: Predictions, threshold: float, job: FidelityJob) -> _Rows:
+    ids = [image.image_id for image in judged.images]
+    rng = np.random.default_rng(job.evaluation.seed)
+    order = rng.permutation(len(ids)).tolist()
+    kinds: dict[str, list[int]] = {}
+    for row in order:
+        kinds.setdefault(kind_of(judged, row, threshold), []).append(row)
+    drawn = [row for kind in sorted(kinds) for row in kinds[kind][: job.shown]]
+    shown = list(dict.fromkeys([*(ids.index(name) for name in job.chosen), *drawn]))
+    return _Rows(order[: job.images], shown)
+
+
+def kind_of(judged: Predictions, row: int, threshold: float) -> str:
+    """True or false, positive or negative: TP, FP, TN or FN."""
+    called, positive = judged.scores[row] >= threshold, bool(judged.positive[row])
+    return ("T" if called == positive else "F") + ("P" if called else "N")
+
+
+def explainable(trained: TrainedClassifier, device: str) -> Classifier:
+    """A classifier of ours as the explanations take it, whatever its backbone and task."""
+    place = resolve_device(device)
+    network = trained.build()
+    if trained.backbone == LITE:
+        network.layer4 = network._bn1  # what a ResNet's last block is: the maps before pooling, under its name
+    return Classifier(network.to(place), place, torch.float32, trained.source, trained.sha256, True, ())
+
+
+def _image(judged: Predictions, row: int, size: int) -> torch.Tensor:
+    pixels = read_image(judged.images[row].path, size)
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).unsqueeze(0).float() / 255
+
+
+def _maps(
+    classifier: Classifier, image: torch.Tensor, target: int, job: FidelityJob, seed: int
+) -> dict[str, np.ndarray]:
+    """The methods' maps and two controls, one as fine and one as coarse as they are; (S, S) each."""
+    options = AttributionOptions(seed=job.evaluation.seed, ig_steps=job.ig_steps)
+    found = {name: METHODS[name](classifier, image, target, options).values for name in EXPLAINED}
+    size, generator = image.shape[-1], torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 1, _COARSE, _COARSE, generator=generator)
+    found["control, coarse"] = interpolate(coarse, (size, size), mode="bilinear")[0, 0].numpy()
+    found["control, fine"] = torch.rand(size, size, generator=generator).numpy()
+    return found
+
+
+def _falls(
+    classifier: Classifier, image: torch.Tensor, target: int, values: np.ndarray, removal: str, seed: int
+) -> np.ndarray:
+    """How far the target's probability falls when the most important shares are removed, (len(SHARES),)."""
+    generator = torch.Generator().manual_seed(seed)
+    filling = torch.zeros_like(image) if removal == "black" else torch.rand(image.shape, generator=generator)
+    order = torch.from_numpy(values.astype(np.float64).ravel()).argsort(descending=True, stable=True)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order))
+    rank = rank.view(1, 1, *image.shape[-2:])
+    damaged = [torch.where(rank < share / 100 * rank.numel(), filling, image) for share in SHARES]
+    batches = torch.cat([image, *damaged]).split(_BATCH)
+    scores = torch.cat([classifier.probabilities(batch).cpu() for batch in batches])[:, target].double().numpy()
+    return scores[0] - scores[1:]
+
+
+def fall_statistic(falls: np.ndarray) -> Callable[[np.ndarray], Scores]:
+    """Mean over images, then over the shares removed: the area under the curve, from falls (N, P)."""
+    areas = falls.mean(axis=1)
+
+    def statistic(weights: np.ndarray) -> Scores:
+        return {"area": weights @ areas / weights.sum(axis=1)}
+
+    return statistic
+
+
+def _result(
+    job: FidelityJob,
+    trained: TrainedClassifier,
+    falls: Mapping[str, np.ndarray],
+    lesions: Sequence[str],
+    threshold: float,
+) -> dict[str, Any]:
+    rows = []
+    for name, values in falls.items():
+        method, _, removal = name.rpartition(", ")
+        row: dict[str, Any] = {"method": method, "removal": removal, "curve": values.mean(axis=0).tolist()}
+        row["area"] = _area(values, lesions, job.evaluation)
+        if method in EXPLAINED:
+            control = "control, coarse" if method == "gradcam" else "control, fine"
+            row["above_control"] = _area(values - falls[f"{control}, {removal}"], lesions, job.evaluation)
+        rows.append(row)
+    facts = {"images": len(lesions), "lesions": len(set(lesions)), "threshold": threshold, "shares": list(SHARES)}
+    settings = {"ig_steps": job.ig_steps, "seed": job.evaluation.seed, "resamples": job.evaluation.resamples}
+    return {"format": FIDELITY_FORMAT, "classifier": trained.describe(), **facts, "settings": settings, "rows": rows}
+
+
+def _area(falls: np.ndarray, lesions: Sequence[str], plan: EvaluationJob) -> dict[str, Any]:
+    return intervals(fall_statistic(falls), lesions, plan.resamples, plan.seed)["area"].to_json()
+
+
+def _explained(
+    judged: Predictions, row: int, threshold: float, image: torch.Tensor, maps: Mapping[str, np.ndarray]
+) -> Explained:
+    pixels = (image[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    shown = {name: maps[name] for name in EXPLAINED}
+    kind, score = kind_of(judged, row, threshold), float(judged.scores[row])
+    return Explained(row, judged.images[row].image_id, kind, judged.images[row].class_name, score, pixels, shown)

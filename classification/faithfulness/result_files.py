@@ -1,0 +1,88 @@
+"""The files of a fidelity measurement: JSON, curves, and the report with its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from classification.evaluation.plots import fidelity_figure, save
+from classification.evaluation.tables import cell, interval_of, plain_failures, write_csv, write_json
+from classification.faithfulness.contours import NAMES, Explained, contour_figures
+from core.report import Cell, Gallery, Picture, Section, Table, write_report
+
+SHARES: Final = tuple(range(5, 100, 5))
+"""Percent of the pixels that are removed."""
+EXPLAINED: Final = ("gradcam", "ig")
+REMOVALS: Final = ("black", "random")
+_WHAT: Final = (
+    "The most important pixels are removed in steps of 5%; the fall of the probability of the predicted class is "
+    "averaged over images and steps. The control removes what a random map marks: as coarse as Grad-CAM's for "
+    "Grad-CAM, pixel by pixel for Integrated Gradients. Only what lies above the control speaks for the method. "
+    "Removal takes images away from everything the classifier has seen, which this measure cannot tell from "
+    "importance (arXiv 2201.13291)."
+)
+
+_CONTOURS: Final = (
+    "Contours enclose the most important 20%. TP, FP, TN, FN: true and false positives, true and false negatives."
+)
+
+
+def write_fidelity(output: Path, result: Mapping[str, Any], shown: Sequence[Explained]) -> None:
+    """Write the curves as CSV and PNG, ``report.html`` with the images that are shown, and ``fidelity.json``.
+
+    Raises:
+        JobFailedError: a file cannot be written.
+    """
+    with plain_failures(output):
+        _write(output, result, shown)
+
+
+def _write(output: Path, result: Mapping[str, Any], shown: Sequence[Explained]) -> None:
+    curves = [{"method": r["method"], "removal": r["removal"], **_by_share(r["curve"])} for r in result["rows"]]
+    write_csv(output / "fidelity.csv", curves)
+    pictures = []
+    for removal in REMOVALS:
+        mine = [row for row in result["rows"] if row["removal"] == removal]
+        lines = [
+            (NAMES.get(row["method"], row["method"]), np.array(row["curve"]), row["method"] not in EXPLAINED)
+            for row in mine
+        ]
+        file = save(fidelity_figure(SHARES, lines), output / f"fidelity_{removal}.png")
+        pictures.append(Picture(file, f"Removed pixels become {removal}.", width=430))
+    contours = [Picture(figure, caption, width=430) for figure, caption in contour_figures(shown)]
+    table = Table(
+        ("Method", "Removal", "Mean fall", "Above the control"),
+        [_row(row) for row in result["rows"]],
+        f"Mean fall over {result['images']} images, with 95% intervals over lesions.",
+    )
+    sections = [
+        Section("Fidelity", [_WHAT, table, Gallery(pictures, "Mean fall of the probability of the predicted class.")]),
+        Section("Where the classifier looks", [Gallery(contours, _CONTOURS)]),
+    ]
+    summary = [_sentence(row) for row in result["rows"] if "above_control" in row]
+    title = f"Fidelity of explanations: {result['classifier']['backbone']}, {result['images']} images"
+    provenance = {**result["classifier"], **result["settings"]}
+    beginning = str(result["classifier"].get("beginning", ""))
+    warnings = [beginning] if beginning.startswith("Training from scratch") else []
+    write_report(output / "report.html", title, summary, sections, provenance=provenance, warnings=warnings)
+    write_json(output / "fidelity.json", result)  # last: where it is, the rest is too
+
+
+def _by_share(curve: Sequence[float]) -> dict[str, str]:
+    return {f"{share}%": f"{value:.5f}" for share, value in zip(SHARES, curve, strict=True)}
+
+
+def _row(row: Mapping[str, Any]) -> list[Cell]:
+    above = cell(interval_of(row["above_control"])) if "above_control" in row else None
+    return [NAMES.get(row["method"], row["method"]), row["removal"], cell(interval_of(row["area"])), above]
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    above = interval_of(row["above_control"])
+    verdict = "not shown to differ in fidelity from"
+    if above.low is not None and above.high is not None and above.low * above.high > 0:
+        verdict = "more faithful than" if above.low > 0 else "less faithful than"
+    return f"{NAMES[row['method']]} (pixels made {row['removal']}) is {verdict} a random map: {cell(above)} above it."

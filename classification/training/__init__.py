@@ -1,0 +1,1 @@
+"""Training: the job, batches, the learner and the run."""

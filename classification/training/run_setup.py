@@ -1,0 +1,168 @@
+"""What a training run works with: images, labels, parts, batches and the network before its first step."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from classification.data.collection import (
+    Collection,
+    LabelledImage,
+    check_every_class,
+    labels_of,
+    open_collection,
+    read_synthetic,
+)
+from classification.data.groups import groups_of
+from classification.data.pixel_cache import Pixels, decode, size_of
+from classification.data.splits import TEST, TRAINING, VALIDATION, images_of, parts_of, refuse_leak
+from classification.events import Note, Tell
+from classification.model_file import TrainedClassifier, load_classifier, save_classifier
+from classification.networks import AtSize, build_network, load_imagenet
+from classification.tasks import Task
+from classification.training.augmentation import source_size
+from classification.training.batches import (
+    EvaluationBatches,
+    Passes,
+    TrainingBatches,
+    class_weights,
+    drawn_shares,
+    group_weights,
+)
+from classification.training.callbacks import unwritable
+from classification.training.job import BEST, SPLIT, TrainingJob
+from classification.training.learner import Learner
+from classification.training.stages import Stages
+from core.errors import ArgumentError
+from core.io.atomic_files import sha256_of
+from core.models.devices import resolve_device, resolve_precision
+
+import lightning  # isort: skip - after the learner, which makes torchvision importable
+
+
+class Run:
+    """Everything that a run needs, made from its job before the first step."""
+
+    def __init__(self, job: TrainingJob, tell: Tell) -> None:
+        self.job, self.tell = job, tell
+        self.collection: Collection = open_collection(job.data)
+        tell(Note(self.collection.describe()))
+        self.parts: Mapping[str, str] = parts_of(
+            self.collection, job.split, job.seed, test_unseen_by_generator=job.test_unseen_by_generator
+        )
+        self.task = Task(job.task, job.contrast)
+        self.training = images_of(self.collection, self.parts, TRAINING)
+        self.validation = images_of(self.collection, self.parts, VALIDATION)
+        check_every_class(self.training, self.task, TRAINING)
+        check_every_class(self.validation, self.task, VALIDATION)
+        kept = [*self.validation, *images_of(self.collection, self.parts, TEST)]
+        for other in (job.start, job.teacher):
+            if other:
+                refuse_leak(other.parent / SPLIT, kept, str(other))
+        self.synthetic = read_synthetic(job.synthetic) if job.synthetic else ()
+        self.device = resolve_device(job.device)
+        self.precision = resolve_precision(job.precision, self.device)
+        self.network, self.beginning = _begin(job, self.task)
+        tell(Note(self.beginning))
+        self.per_pass = math.ceil((len(self.training) + len(self.synthetic)) / job.batch_size)
+        self.stages = Stages(job.sizes, tuple(passes * self.per_pass for passes in job.passes))
+
+    def batches(self, trainer: lightning.Trainer) -> tuple[Passes, EvaluationBatches, torch.Tensor]:
+        """Training and validation batches, and the share of each class among the images drawn."""
+        job, real = self.job, len(self.collection.images)
+        pixels = self._decoded(self._source_size(), self.collection.images, self.synthetic)
+        row_of = {image.image_id: row for row, image in enumerate(self.collection.images)}
+        rows = [row_of[image.image_id] for image in self.training]
+        rows += range(real, len(pixels))
+        shown = [*self.training, *self.synthetic]
+        labels, weights = labels_of(shown, self.task), torch.zeros(len(pixels), dtype=torch.float64)
+        weights[rows] = self._weights(shown, labels)
+        all_labels = [0] * len(pixels)
+        for row, label in zip(rows, labels, strict=True):
+            all_labels[row] = label
+        drawn = TrainingBatches(
+            pixels, all_labels, weights, job.batch_size, job.seed, self.stages, trainer.global_rank, trainer.world_size
+        )
+        checked = self.validation[trainer.global_rank :: trainer.world_size]
+        validation = EvaluationBatches(
+            self._decoded(job.sizes[-1], self.collection.images),
+            [row_of[image.image_id] for image in checked],
+            labels_of(checked, self.task),
+            job.batch_size,
+        )
+        passes = Passes(drawn, self.per_pass, self._workers(), lambda: trainer.global_step)
+        return passes, validation, drawn_shares(labels, weights[rows], len(self.task.classes))
+
+    def _decoded(self, size: int, *sets: Sequence[LabelledImage]) -> Pixels:
+        return Pixels(tuple(decode(images, size, self.job.cache, self.tell) for images in sets if images))
+
+    def _source_size(self) -> int:
+        """What crops are cut out of; enlarging the files for it would add nothing."""
+        size = self.job.sizes[-1]
+        return max(size, min(source_size(size), *size_of(self.collection.images[0].path)))
+
+    def _workers(self) -> int:
+        if self.job.workers is not None:
+            return self.job.workers
+        return 0 if self.device.type == "cpu" else min(8, max(0, (os.cpu_count() or 1) - 1))
+
+    def _weights(self, shown: Sequence[LabelledImage], labels: Sequence[int]) -> torch.Tensor:
+        weights = class_weights(labels, len(self.task.classes), self.job.sampling)
+        if self.job.reweigh:
+            weights = weights * group_weights(labels, groups_of(shown, self.job.reweigh))
+        return weights
+
+    def write_best(self, learner: Learner, found: Mapping[str, float]) -> None:
+        """Keep the averaged weights as a classifier."""
+        provenance = {
+            "training": self.job.to_json(),
+            "training_images": len(self.training),
+            "validation_images": len(self.validation),
+            "synthetic_images": len(self.synthetic),
+            "beginning": self.beginning,
+            "precision": self.precision,
+            "split_sha256": sha256_of(self.job.output / SPLIT),
+            "torch": str(torch.__version__),
+            **found,
+        }
+        classifier = TrainedClassifier(
+            self.job.backbone, self.task, self.job.sizes[-1], learner.averaged_weights(), provenance
+        )
+        try:
+            save_classifier(classifier, self.job.output / BEST)
+        except OSError as error:
+            raise unwritable(self.job.output / BEST, error) from error
+
+
+def _begin(job: TrainingJob, task: Task) -> tuple[torch.nn.Module, str]:
+    """The network before its first step, and a sentence that says where its weights come from."""
+    torch.manual_seed(job.seed)
+    network = build_network(job.backbone, len(task.classes), job.dropout)
+    if job.start:
+        found = load_classifier(job.start)
+        own = network.state_dict()
+        fitting = {name: tensor.float() for name, tensor in found.state_dict.items() if own[name].shape == tensor.shape}
+        network.load_state_dict({**own, **fitting})
+        head = "" if len(fitting) == len(own) else f", with a new head: it was trained on {found.task}"
+        return network, f"Training begins with {job.start}{head}."
+    if not job.imagenet:
+        return network, "Training from scratch, as asked."
+    return network, load_imagenet(network, job.backbone)[1]
+
+
+def load_teacher(job: TrainingJob, task: Task) -> torch.nn.Module | None:
+    """The teacher, where the job names one; it is shown images at its own size, whatever the pupil sees.
+
+    Raises:
+        ArgumentError: it has other outputs.
+        CheckpointError: it cannot be read.
+    """
+    if job.teacher is None:
+        return None
+    found = load_classifier(job.teacher)
+    if found.task.classes != task.classes:
+        raise ArgumentError(f"The teacher {job.teacher} was trained on {found.task}, not on {task}; name another one.")
+    return AtSize(found.build(), found.image_size)

@@ -1,0 +1,159 @@
+"""A training run from its settings to the best weights: first training and fine-tuning alike."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import warnings
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from classification.data.collection import open_collection
+from classification.data.splits import write_split
+from classification.events import Tell, Written, nobody
+from classification.model_file import check_exportable, export_classifier, load_classifier, require_writable_file
+from classification.tasks import Task
+from classification.training.callbacks import CURVE, KeepBest, Progress, SaveState, StopWhenStale
+from classification.training.job import BEST, JOB, RESULT, SPLIT, STATE, TrainingJob
+from classification.training.learner import Learner, Recipe
+from classification.training.run_setup import Run, load_teacher
+from core.errors import ArgumentError
+from core.io.atomic_files import require_writable, write_whole
+
+import lightning  # isort: skip - after the learner, which makes torchvision importable
+
+_PRECISIONS: Final = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+_FREE_ON_RESUME: Final = {"device", "gpus", "precision", "workers", "save_every_s", "patience", "export", "cache"}
+
+
+def train(job: TrainingJob, *, resume: bool = False, tell: Tell = nobody) -> Path:
+    """Train to the end, or go on where an earlier run was interrupted; returns the file of the best weights.
+
+    Raises:
+        ArgumentError: the job does not fit the data, the machine or what is in the output folder, or a folder cannot be
+            written.
+        CheckpointError: a classifier that it begins with or learns from cannot be used.
+        JobFailedError: the loss is not a number any more; the last saved state is kept.
+        KeyboardInterrupt: interrupted; the last saved state is kept.
+    """
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        tell = nobody  # one process speaks for all
+    job = _with_start(job)
+    if job.export:
+        check_exportable(job.backbone, Task(job.task, job.contrast), job.sizes[-1])
+    _check_output(job, resume=resume)
+    run = Run(job, tell)
+    if job.export:
+        require_writable_file(job.export)
+    require_writable(job.output)
+    if not resume:
+        write_whole(job.output / JOB, json.dumps(job.to_json(), indent=2).encode())
+        write_split(job.output / SPLIT, run.collection.images, run.parts)
+    _fit(run, job.output / STATE if resume else None)
+    classifier = load_classifier(job.output / BEST)
+    if job.export:
+        export_classifier(classifier, job.export)
+        tell(Written(job.export))
+    result = {"format": "isicgui.training/1", "finished": True, **classifier.describe()}
+    write_whole(job.output / RESULT, json.dumps(result, indent=2).encode())
+    return job.output / BEST
+
+
+def _with_start(job: TrainingJob) -> TrainingJob:
+    """Take over what a classifier to begin with says of itself."""
+    if job.start is None:
+        return job
+    found = load_classifier(job.start)
+    asked = open_collection(job.data).contrast
+    task = found.task.asking(asked) if asked and found.task.name == "binary" else found.task
+    if asked and task.name == "isic7":
+        task = Task("binary", asked)  # the data know yes and no alone: a new head on the trained body
+    return replace(job, backbone=found.backbone, task=task.name, contrast=task.contrast)
+
+
+def _check_output(job: TrainingJob, *, resume: bool) -> None:
+    file, state = job.output / JOB, job.output / STATE
+    if not resume:
+        if state.exists() or (job.output / RESULT).exists():
+            raise ArgumentError(f"{job.output} holds a run already; add --resume to go on, or name another --output.")
+        return
+    if not (file.is_file() and state.is_file()):
+        raise ArgumentError(f"{job.output} holds no interrupted run to go on with; leave --resume out.")
+    before, now = json.loads(file.read_text(encoding="utf-8")), job.to_json()
+    for name in sorted(set(now) - _FREE_ON_RESUME):
+        if before.get(name) != now[name]:
+            raise ArgumentError(
+                f"{job.output} was begun with {name} {before.get(name)!r}, not {now[name]!r}; "
+                "resume with the same settings, or name another --output."
+            )
+
+
+def _fit(run: Run, state: Path | None) -> None:
+    job = run.job
+    keeper = KeepBest(run.write_best, run.stages)
+    callbacks = [
+        keeper,
+        StopWhenStale(job.patience, sum(job.passes[:-1])),
+        Progress(job.output / CURVE, run.stages, job.batch_size, keeper, run.tell),
+        SaveState(job.output / STATE, job.save_every_s),
+    ]
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    try:
+        trainer = lightning.Trainer(
+            callbacks=callbacks,
+            max_epochs=sum(job.passes),
+            precision=_PRECISIONS[run.precision],  # type: ignore[arg-type]
+            deterministic=True,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            **_placed(run),
+        )
+        passes, validation, shares = run.batches(trainer)
+        recipe = Recipe(
+            run.stages,
+            job.learning_rate,
+            job.weight_decay,
+            label_smoothing=job.label_smoothing,
+            mixup=job.mixup,
+            average=job.average,
+            seed=job.seed,
+        )
+        network: Any = run.network
+        network.to(memory_format=torch.channels_last)
+        learner = Learner(network, recipe, shares, load_teacher(job, run.task))
+        _interruptible(partial(trainer.fit, learner, passes, validation, ckpt_path=state, weights_only=True))
+    finally:
+        torch.use_deterministic_algorithms(deterministic)
+
+
+def _placed(run: Run) -> dict[str, Any]:
+    """Lightning's words for the device."""
+    if run.device.type == "cpu":
+        return {"accelerator": "cpu", "devices": 1}
+    if run.job.gpus > 1:
+        return {"accelerator": "gpu", "devices": run.job.gpus, "strategy": "ddp"}
+    return {"accelerator": "gpu", "devices": [run.device.index or 0]}
+
+
+def _interruptible(fit: Any) -> None:
+    """Turn Lightning's exit on Ctrl-C back into the KeyboardInterrupt that it was."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec", FutureWarning)  # Lightning's own
+            fit()
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    finally:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # Lightning left it so
+            signal.signal(signal.SIGINT, handler)
