@@ -7,7 +7,7 @@ from pathlib import Path
 from PyQt5.QtCore import QObject, pyqtBoundSignal, pyqtSignal
 
 from gui.desktop import open_path, show_in_file_manager
-from gui.explained import read_explained
+from gui.explanation_results import read_explained
 from gui.output_listing import OutputListing
 from gui.output_watcher import OutputWatcher
 from gui.tasks.browsing import ImageFacts, ImageTask, ListingTask

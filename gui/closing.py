@@ -12,7 +12,7 @@ from xai.job import ANALYSIS
 
 if TYPE_CHECKING:
     from gui.evaluations import Evaluations
-    from gui.explanations import Explanations
+    from gui.explanation_queue import Explanations
     from gui.job_controller import JobController
     from gui.main_window import MainWindow
     from gui.tasks.task import TaskKeeper

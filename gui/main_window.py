@@ -18,8 +18,8 @@ from gui.dialogs import RESEARCH_USE, choose_folder, show_error
 from gui.downloads import Downloads
 from gui.evaluation_job import EvaluationRequest
 from gui.evaluations import Evaluations
-from gui.explaining import Explaining
-from gui.explanations import Explanations
+from gui.explanation_controller import Explaining
+from gui.explanation_queue import Explanations
 from gui.forecast import Forecast
 from gui.image_actions import ImageActions
 from gui.job_actions import JobActions

@@ -11,7 +11,7 @@ from PyQt5.QtCore import QObject, pyqtSignal
 from PyQt5.QtGui import QImage
 
 from core.output.image_file import ImageFileError, ImageParameters, read_parameters
-from gui.explained import Explained, read_explained
+from gui.explanation_results import Explained, read_explained
 from gui.output_listing import list_output
 from gui.pictures import read_picture
 from gui.tasks.task import Task, TaskKeeper

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 
-from gui.explanations import Explanations
+from gui.explanation_queue import Explanations
 from gui.widgets.controls import label, named, tool_button
 
 

@@ -8,7 +8,7 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QGridLayout, QLabel, QProgressBar, QWidget
 
 from core.classes import CLASS_NAMES, CLASSES
-from gui.explained import Explained
+from gui.explanation_results import Explained
 from gui.widgets.controls import label, named
 
 _BAR_HEIGHT, _BAR_WIDTH = 7, 60

@@ -24,7 +24,7 @@ from core.generation.reproduction import Repetition
 from core.generation.seeds import image_seed
 from core.output.image_file import read_parameters, read_pixels, write_image
 from gui.dialogs import CloseChoice
-from gui.explanations import Explanations
+from gui.explanation_queue import Explanations
 from gui.job_controller import JobState
 from gui.job_progress import JobProgress
 from gui.journal import JOURNAL_FOLDER, Journal
@@ -33,7 +33,7 @@ from gui.tasks.generation import StepReport
 from gui.tasks.headless_process import HeadlessProcess
 from tests.conftest import tiny_unet, write_checkpoint
 from tests.gui.conftest import WAIT_MS, images_in, log_of, wait_for_job
-from tests.gui.test_explanations import STAND_IN
+from tests.gui.test_explanation_queue import STAND_IN
 from tests.xai.networks import write_classifier
 from xai.job import result_folder
 

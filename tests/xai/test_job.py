@@ -88,7 +88,7 @@ def test_results_follow_the_image_not_its_name(tmp_path: Path) -> None:
 
 
 def test_a_job_can_be_written_without_torch() -> None:
-    program = "import sys, xai.job, gui.explained, cli.analyse; print('torch' in sys.modules)"
+    program = "import sys, xai.job, gui.explanation_results, cli.analyse; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from core.generation.explanation_cadence import explanations_wanted, wants_explanation
 from core.process.protocol import MOST_TEXTS
-from gui.explanations import ExplanationEnded, Explanations
+from gui.explanation_queue import ExplanationEnded, Explanations
 from gui.tasks.headless_process import HeadlessProcess
 from gui.widgets.explanation_panel import ExplanationPanel
 from tests.gui.conftest import WAIT_MS

@@ -10,7 +10,7 @@ from PyQt5.QtCore import QObject, pyqtSignal
 
 from core.generation.explanation_cadence import explanations_wanted, wants_explanation
 from core.generation.job import GenerationJob
-from gui.explanations import ExplanationEnded, Explanations
+from gui.explanation_queue import ExplanationEnded, Explanations
 from gui.job_controller import JobController
 from gui.job_progress import EXPLANATION, STEP, JobProgress
 from gui.layout import Layout

@@ -8,7 +8,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from core.classes import CLASSES
-from gui.explained import Explained, read_explained
+from gui.explanation_results import Explained, read_explained
 from gui.widgets.probability_bars import ProbabilityBars
 from tests.conftest import REAL_IMAGES
 from xai.job import result_folder
