@@ -25,10 +25,10 @@ from core.generation.events import (
     Notice,
     Warned,
 )
-from core.generation.job import AUTO, GenerationJob, parse_counts
+from core.generation.job import GenerationJob, parse_counts
 from core.generation.wording import counted_images, reuse_in_words
 from core.paths import XAI_RESULTS
-from core.presets import preset_named
+from core.presets import AUTO, preset_named
 from core.process.exit_codes import code_of_job
 
 

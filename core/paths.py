@@ -11,6 +11,7 @@ OUTPUT: Final = PROJECT_ROOT / "output"
 XAI_RESULTS: Final = PROJECT_ROOT / "xai_results"
 CONDITIONED_FILE: Final = "unet_metadata_best.pth"
 CLASSIFIER_FILE: Final = "classifier.pth"
+STATISTICS_FILE: Final = "color_statistics.json"
 DEMO_SET: Final = PROJECT_ROOT / "core" / "demo"
 
 

@@ -7,6 +7,9 @@ from typing import Final
 
 from core.errors import ArgumentError
 
+AUTO: Final = "auto"
+"""The device or the precision that suits this machine best."""
+
 NO_REUSE: Final = 1
 """Every step computes the whole network."""
 

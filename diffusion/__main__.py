@@ -49,7 +49,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _color_statistics(options: argparse.Namespace) -> int:
-    from core.output.color_adjustment import STATISTICS_FILE
+    from core.paths import STATISTICS_FILE
     from diffusion.export import write_color_statistics
     from diffusion.tables import read_images
 

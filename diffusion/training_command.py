@@ -17,7 +17,7 @@ from core.generation.control import Control, Decision, obey_signals
 from core.io.folder_lock import LOCK_NAME
 from core.io.side_files import SideFiles
 from core.models.devices import resolve_precision
-from core.output.color_adjustment import STATISTICS_FILE
+from core.paths import STATISTICS_FILE
 from diffusion.data import Found
 from diffusion.export import enter_in_manifest, list_in_manifest, write_color_statistics
 from diffusion.plan import Run, folder_of, plan

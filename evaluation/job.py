@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from core.classes import CLASSES
 from core.errors import ArgumentError
-from core.generation.job import AUTO
 from core.io.job_file import checked_fields, path_field, read_job_file
 from core.paths import CHECKPOINTS, PROJECT_ROOT
+from core.presets import AUTO
 
 EVALUATION_FORMAT: Final = "isicgui.evaluation/1"
 COMPARISON_FORMAT: Final = "isicgui.comparison/1"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from core.generation.job import AUTO
 from core.paths import CHECKPOINTS
+from core.presets import AUTO
 
 EVALUATION_FORMAT: Final = "isicgui.evaluation/1"
 _USEFULNESS: Final = "features"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from core.generation.job import AUTO, GenerationJob
+from core.generation.job import GenerationJob
 from core.generation.wording import reuse_in_words
-from core.presets import NO_REUSE
+from core.presets import AUTO, NO_REUSE
 from gui.checkpoint_folder import Availability
 
 _BYTES_A_PIXEL: Final = 1.8  # a PNG of skin: 3 channels, compressed to about 60 %

@@ -10,7 +10,7 @@ from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PyQt5.QtWidgets import QApplication, QMainWindow
 
 from core.generation.events import Notice
-from core.generation.job import AUTO
+from core.presets import AUTO
 from core.paths import XAI_RESULTS
 from gui.browsing_presenter import BrowsingPresenter
 from gui.closing import Closing

@@ -11,11 +11,11 @@ from PyQt5.QtCore import QSettings
 
 from core.classes import CLASSES
 from core.errors import ArgumentError
-from core.generation.job import AUTO, GenerationJob
+from core.generation.job import GenerationJob
 from core.generation.seeds import BASE_SEED
 from core.models.conditions import Condition
 from core.paths import CHECKPOINTS, OUTPUT
-from core.presets import PRESETS, STANDARD
+from core.presets import AUTO, PRESETS, STANDARD
 
 CLASS_SOURCE, METADATA_SOURCE = "classes", "metadata"
 THEMES: Final = ("system", "light", "dark")

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from core.classes import CLASSES
 from core.errors import ArgumentError, IsicGuiError
-from core.generation.job import AUTO
 from core.io.atomic_files import sha256_of
 from core.io.job_file import checked_fields, path_field, read_job_file
+from core.presets import AUTO
 
 JOB_FORMAT: Final = "isicgui.xai/1"
 OVERLAY: Final = "overlay"

@@ -18,8 +18,7 @@ from core.io.atomic_files import write_whole
 from core.io.folder_lock import LOCK_NAME, taking_turns
 from core.models.checkpoints import UNET_FORMAT, has_any_checkpoint
 from core.models.class_folding import fold_class
-from core.output.color_adjustment import STATISTICS_FILE
-from core.paths import CHECKPOINTS, CLASSIFIER_FILE, DEMO_SET, checkpoint_file
+from core.paths import CHECKPOINTS, CLASSIFIER_FILE, DEMO_SET, STATISTICS_FILE, checkpoint_file
 
 WEIGHTS_FILE: Final = "unet.safetensors"
 DESCRIPTION_FILE: Final = "unet.json"

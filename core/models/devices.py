@@ -12,7 +12,7 @@ import psutil
 import torch
 
 from core.errors import DeviceError, JobFailedError
-from core.generation.job import AUTO
+from core.presets import AUTO
 
 DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _NATIVE_BF16_CPU = ("amx_bf16", "avx512_bf16", "bf16")  # Intel, AMD and Intel, Arm

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from core.errors import CheckpointError
+from core.paths import STATISTICS_FILE
 
-STATISTICS_FILE: Final = "color_statistics.json"
 SCALE_RANGE: Final = (0.6, 1.4)  # a wider stretch turns noise and JPEG blocks into visible artefacts
 BLEND: Final = 0.35
 _FLATTEST: Final = 1e-3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import pyqtSignal
 
-from core.generation.job import AUTO
+from core.presets import AUTO
 from gui.tasks.quiet_import import load_core
 from gui.tasks.task import Task
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QWidget
 
-from core.generation.job import AUTO
+from core.presets import AUTO
 from gui.tasks.engine import EngineFacts
 from gui.theme import set_icon
 from gui.widgets.controls import label, named, spin_box, tool_button

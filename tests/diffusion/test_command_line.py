@@ -320,7 +320,7 @@ def test_what_is_trained_side_by_side_is_listed_together(tmp_path: Path) -> None
     """Two processes finish files of one folder over and over; neither forgets what the other has entered."""
     code = (
         "import sys; from pathlib import Path\n"
-        "from core.output.color_adjustment import STATISTICS_FILE\n"
+        "from core.paths import STATISTICS_FILE\n"
         "from diffusion.export import list_in_manifest, write_color_statistics\n"
         "from diffusion.tables import read_images\n"
         "folder, name, images = Path(sys.argv[1]), sys.argv[2], read_images(Path(sys.argv[3])).images\n"
