@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from classification.evaluation.result_files import METRICS
-from classification.evaluation.tables import cell, interval_of, plain_failures
+from classification.evaluation.tables import cell, interval_of
 from classification.events import Note, Tell, Written, nobody
 from classification.fairness.audit import FAIRNESS
+from classification.file_output import plain_failures
 from classification.model_file import teacher_of
 from classification.tasks import BACKBONES
 from core.errors import ArgumentError

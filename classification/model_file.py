@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from classification.evaluation.tables import plain_failures
+from classification.file_output import plain_failures
 from classification.networks import build_network
 from classification.tasks import BACKBONES, Task
 from core.classes import CLASSES

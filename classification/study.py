@@ -15,8 +15,9 @@ from classification.evaluation.runner import EvaluationJob, evaluate
 from classification.events import Note, Tell, nobody
 from classification.fairness.audit import AuditJob, audit
 from classification.model_file import load_classifier
+from classification.ranges import RESAMPLES_RANGE, check_ranges
 from classification.tasks import BACKBONES
-from classification.training.job import BEST, RESAMPLES_RANGE, RESULT, STATE, TrainingJob, check_ranges, run_name
+from classification.training.job import BEST, RESULT, STATE, TrainingJob, run_name
 from classification.training.runner import train
 from core.errors import ArgumentError
 

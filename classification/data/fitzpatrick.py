@@ -23,10 +23,10 @@ from classification.data.fitzpatrick_table import TYPES, UNKNOWN_TYPE, Seen, cla
 from classification.data.image_download import download_images
 from classification.data.perceptual_duplicates import same_pictures
 from classification.data.splits import TEST, TRAINING, VALIDATION
-from classification.evaluation.tables import plain_failures, write_json
 from classification.events import Note, Tell, Written, nobody
+from classification.file_output import plain_failures, write_json
+from classification.ranges import SPLIT_RANGES, check_ranges
 from classification.tasks import CONTRASTS
-from classification.training.job import SPLIT_RANGES, check_ranges
 from core.errors import ArgumentError
 from core.io.atomic_files import require_writable, write_whole
 

@@ -15,7 +15,8 @@ from classification.evaluation.plots import (
 )
 from classification.evaluation.prediction import Predictions
 from classification.evaluation.report import write_evaluation_report
-from classification.evaluation.tables import plain_failures, write_csv, write_json
+from classification.evaluation.tables import write_csv
+from classification.file_output import plain_failures, write_json
 
 METRICS: Final = "metrics.json"
 

@@ -18,8 +18,9 @@ from classification.evaluation.result_files import write_results
 from classification.evaluation.thresholds import check_rule, choose_threshold
 from classification.events import Note, Tell, Written, nobody
 from classification.model_file import TrainedClassifier, load_classifier
+from classification.ranges import BOOTSTRAP_RANGES, check_ranges
 from classification.tasks import Task
-from classification.training.job import BOOTSTRAP_RANGES, SPLIT, check_ranges
+from classification.training.job import SPLIT
 from core.errors import ArgumentError
 from core.io.atomic_files import require_writable
 from core.models.devices import resolve_device

@@ -13,15 +13,16 @@ from classification.data.splits import TEST
 from classification.evaluation.bootstrap import RESAMPLES
 from classification.evaluation.prediction import Predictions
 from classification.evaluation.runner import EvaluationJob, answers, images_asked, task_asked
-from classification.evaluation.tables import plain_failures, write_csv, write_json
+from classification.evaluation.tables import write_csv
 from classification.evaluation.thresholds import check_rule, choose_threshold
 from classification.events import Note, Tell, Written, nobody
 from classification.fairness.gaps import gaps
 from classification.fairness.group_scores import MINIMUM, Audited, changes, differences, group_cells
 from classification.fairness.mitigation import thresholds_by_group
 from classification.fairness.report import write_audit_report
+from classification.file_output import plain_failures, write_json
 from classification.model_file import TrainedClassifier, load_classifier
-from classification.training.job import BOOTSTRAP_RANGES, check_ranges
+from classification.ranges import BOOTSTRAP_RANGES, check_ranges
 from core.errors import ArgumentError
 
 AUDIT_FORMAT: Final = "isicgui.fairness/1"

@@ -27,7 +27,7 @@ from classification.faithfulness.contours import Explained
 from classification.faithfulness.result_files import EXPLAINED, REMOVALS, SHARES, write_fidelity
 from classification.model_file import TrainedClassifier, load_classifier
 from classification.networks import LITE
-from classification.training.job import check_ranges
+from classification.ranges import check_ranges
 from core.errors import ArgumentError
 from core.models.devices import resolve_device
 from xai.attribution import AttributionOptions

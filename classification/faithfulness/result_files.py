@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 
 from classification.evaluation.plots import fidelity_figure, save
-from classification.evaluation.tables import cell, interval_of, plain_failures, write_csv, write_json
+from classification.evaluation.tables import cell, interval_of, write_csv
 from classification.faithfulness.contours import NAMES, Explained, contour_figures
+from classification.file_output import plain_failures, write_json
 from core.report import Cell, Gallery, Picture, Section, Table, write_report
 
 SHARES: Final = tuple(range(5, 100, 5))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from classification.ranges import SEED_RANGE, check_ranges
 from classification.tasks import BACKBONES, Task
 from core.errors import ArgumentError
 
@@ -100,24 +101,6 @@ class TrainingJob:
         return json.loads(json.dumps(asdict(self), default=str))
 
 
-def check_ranges(job: object, ranges: Iterable[tuple[str, float, float]]) -> None:
-    """Refuse a job with a value out of its range: name, lowest, highest.
-
-    Raises:
-        ArgumentError: names the first one.
-    """
-    for name, low, high in ranges:
-        value = getattr(job, name)
-        if not low <= value <= high:
-            raise ArgumentError(f"The {name.replace('_', ' ')} {value} is not in [{low}, {high}].")
-
-
-_SEED: Final = ("seed", 0, 2**31 - 1)
-RESAMPLES_RANGE: Final = ("resamples", 1, 1_000_000)
-BOOTSTRAP_RANGES: Final = (RESAMPLES_RANGE, _SEED)
-"""Of every job that resamples lesions."""
-SPLIT_RANGES: Final = (("validation", 0.0, 1.0), ("test", 0.0, 1.0), _SEED)
-"""Of every job that draws a split."""
 _RANGES: Final = (
     ("batch_size", 2, 4096),
     ("learning_rate", 1e-7, 1.0),
@@ -126,7 +109,7 @@ _RANGES: Final = (
     ("label_smoothing", 0.0, 0.5),
     ("mixup", 0.0, 2.0),
     ("average", 0.0, 0.99999),
-    _SEED,
+    SEED_RANGE,
     ("patience", 1, 10_000),
     ("gpus", 1, 64),
 )

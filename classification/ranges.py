@@ -1,0 +1,27 @@
+"""Ranges of the settings that several jobs share, and the check of a job against its ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from core.errors import ArgumentError
+
+SEED_RANGE: Final = ("seed", 0, 2**31 - 1)
+RESAMPLES_RANGE: Final = ("resamples", 1, 1_000_000)
+BOOTSTRAP_RANGES: Final = (RESAMPLES_RANGE, SEED_RANGE)
+"""Of every job that resamples lesions."""
+SPLIT_RANGES: Final = (("validation", 0.0, 1.0), ("test", 0.0, 1.0), SEED_RANGE)
+"""Of every job that draws a split."""
+
+
+def check_ranges(job: object, ranges: Iterable[tuple[str, float, float]]) -> None:
+    """Refuse a job with a value out of its range: name, lowest, highest.
+
+    Raises:
+        ArgumentError: names the first one.
+    """
+    for name, low, high in ranges:
+        value = getattr(job, name)
+        if not low <= value <= high:
+            raise ArgumentError(f"The {name.replace('_', ' ')} {value} is not in [{low}, {high}].")
