@@ -40,9 +40,10 @@ from diffusion.architectures import ARCHITECTURES, unet_config  # noqa: E402
 from diffusion.config import Stage, TrainingConfig  # noqa: E402
 from diffusion.data import LabelledImage  # noqa: E402
 from diffusion.history import History  # noqa: E402
+from diffusion.learner import Places  # noqa: E402
 from diffusion.stage_run import StageRun  # noqa: E402
 from diffusion.tables import read_images  # noqa: E402
-from diffusion.train import Places, Trainer  # noqa: E402
+from diffusion.train import Trainer  # noqa: E402
 
 EXCERPT = PROJECT_ROOT / "tests" / "data" / "ham10000_excerpt"
 SCRIPT, PROGRAM_FP32, PROGRAM = "train_unconditional.py", "program fp32", "program auto"

@@ -19,8 +19,8 @@ from diffusion.cache import load_pixels
 from diffusion.config import Stage, TrainingConfig
 from diffusion.data import LabelledImage, split_by_lesion
 from diffusion.ema import ExponentialMovingAverage
+from diffusion.learner import fresh_optimizer
 from diffusion.state import STATE_FILE, write_state
-from diffusion.train import fresh_optimizer
 from diffusion.weights import Weights, read_weights, write_checkpoints, write_demo_set
 
 _SOURCE = "trained here"

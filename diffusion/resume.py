@@ -16,13 +16,13 @@ from diffusion.state import conditioning_of
 from diffusion.weights import Weights
 
 if TYPE_CHECKING:
-    from diffusion.train import Trainer
+    from diffusion.learner import Learner
 
 _EMBEDDING = "class_embedding."
 _TELLING = ("num_class_embeds", "class_embed_type")
 
 
-def resume(trainer: Trainer, state: dict[str, Any], source: str) -> list[str]:
+def resume(trainer: Learner, state: dict[str, Any], source: str) -> list[str]:
     """Put a trainer where a state was saved.
 
     Args:
@@ -50,7 +50,7 @@ def resume(trainer: Trainer, state: dict[str, Any], source: str) -> list[str]:
     return _changes(state["training_config"], trainer)
 
 
-def start_from(trainer: Trainer, weights: Weights, source: str, class_name: str | None = None) -> None:
+def start_from(trainer: Learner, weights: Weights, source: str, class_name: str | None = None) -> None:
     """Begin a run with the weights of an earlier network: step 0, fresh optimiser and average.
 
     A network of half the image size grows into this one. What the network is told may differ: a class is folded into
@@ -121,7 +121,7 @@ def _plain(config: Any) -> Any:
     return json.loads(json.dumps(config))
 
 
-def _changes(before: dict[str, Any], trainer: Trainer) -> list[str]:
+def _changes(before: dict[str, Any], trainer: Learner) -> list[str]:
     now = _plain(trainer.state()["training_config"])
     then = _plain(before)
     return [f"{key}: {then[key]} before, {now[key]} now" for key in now if key in then and then[key] != now[key]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psutil
 import torch
@@ -20,10 +20,8 @@ from diffusion.config import Stage, learning_rate
 from diffusion.data import LabelledImage
 from diffusion.grids import draw_grid, save_grid
 from diffusion.history import History, Measured
+from diffusion.learner import Learner
 from diffusion.objective import denoising_loss
-
-if TYPE_CHECKING:
-    from diffusion.train import Trainer
 
 HELD_OUT_IMAGES: Final = 128
 _LOOK_EVERY: Final = 20  # steps between looks at loss and signals, each of which makes a GPU wait
@@ -33,7 +31,7 @@ class StageRun:
     """One stage of a run: its images at its size, and the steps over them."""
 
     def __init__(
-        self, trainer: Trainer, first: int, stage: Stage, last: int, history: History, control: Control
+        self, trainer: Learner, first: int, stage: Stage, last: int, history: History, control: Control
     ) -> None:
         self.trainer, self.config, self.stage = trainer, trainer.config, stage
         self.first, self.last, self.history, self.control = first, last, history, control

@@ -18,7 +18,7 @@ STATE_FILE: Final = "state.pt"
 
 
 def write_state(file: Path, state: Mapping[str, Any]) -> None:
-    """Write or replace a state (keys: see ``diffusion.train.Trainer.state``).
+    """Write or replace a state (keys: see ``diffusion.learner.Learner.state``).
 
     Raises:
         JobFailedError: the disk is full or the folder cannot be written; the state that was there is whole.

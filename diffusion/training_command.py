@@ -20,12 +20,13 @@ from core.models.devices import resolve_precision
 from core.paths import STATISTICS_FILE
 from diffusion.data import Found
 from diffusion.export import enter_in_manifest, list_in_manifest, write_color_statistics
+from diffusion.learner import Learner, Places
 from diffusion.plan import Run, folder_of, plan
 from diffusion.resume import resume, start_from
 from diffusion.run_folder import check_no_run, check_writable, own_run_folder
 from diffusion.state import STATE_FILE, read_state
 from diffusion.tables import read_images
-from diffusion.train import Places, Trainer
+from diffusion.train import Trainer
 from diffusion.weights import HAM10000, read_weights, weights_of, write_checkpoints, write_demo_set
 
 
@@ -99,7 +100,7 @@ def _train_one(
     checkpoints = checkpoints_of(options)
     side_files = SideFiles(tqdm.write)
 
-    def publish(trainer: Trainer) -> None:
+    def publish(trainer: Learner) -> None:
         written = write_checkpoints(weights_of(trainer.state()), checkpoints, run.classes)
         published.update(written)
         with side_files.going_on_without(checkpoints / MANIFEST):

@@ -12,8 +12,9 @@ from accelerate import Accelerator
 from core.classes import CLASSES
 from diffusion import architectures, growing
 from diffusion.config import Stage, TrainingConfig
+from diffusion.learner import Places
 from diffusion.tables import read_images
-from diffusion.train import Places, Trainer
+from diffusion.train import Trainer
 from tests.conftest import REAL_IMAGES, TINY_UNET
 
 TINY_DEMO: dict[str, Any] = {
