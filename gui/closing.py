@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, pyqtSignal
+from PyQt5.QtWidgets import QWidget
 
 from gui.dialogs import CloseChoice, ask_close, ask_stop_evaluation, ask_stop_explanations, ask_stop_now
-from gui.job_controller import JobState
+from gui.job_state import JobState
 from xai.job import ANALYSIS
 
 if TYPE_CHECKING:
     from gui.evaluations import Evaluations
     from gui.explanation_queue import Explanations
     from gui.job_controller import JobController
-    from gui.main_window import MainWindow
     from gui.tasks.task import TaskKeeper
 
 
@@ -29,7 +29,7 @@ class Closing(QObject):
 
     def __init__(
         self,
-        window: MainWindow,
+        window: QWidget,
         controller: JobController,
         explanations: Explanations,
         evaluations: Evaluations,

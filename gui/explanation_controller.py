@@ -110,7 +110,7 @@ class Explaining(QObject):
 
     def _on_queue(self) -> None:
         """Whatever the user or a process has done to it: jobs that were taken out are not waited for any more."""
-        self._layout.queue.show_queue(self._queue)
+        self._layout.queue.show_queue(self._queue.image, self._queue.waiting, self._queue.fraction)
         self._asked = self._still_queued(self._asked)
         self._counted = self._still_queued(self._counted)
         if self._controller.progress is not None:

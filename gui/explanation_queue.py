@@ -68,6 +68,11 @@ class Explanations(QObject):
         return (*((self.current,) if self.current is not None else ()), *self._waiting)
 
     @property
+    def image(self) -> Path | None:
+        """The image that is being explained."""
+        return None if self.current is None else self.current.image
+
+    @property
     def busy(self) -> bool:
         """Whether a process is running."""
         return self._process is not None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import QObject, pyqtSignal
+from PyQt5.QtWidgets import QWidget
 
 from core.output.image_file import ImageFileError, ImageParameters, read_parameters
 from gui.dialogs import show_information
@@ -16,7 +17,8 @@ from gui.tasks.reproduction import ReproductionTask
 
 if TYPE_CHECKING:
     from gui.job_controller import JobController
-    from gui.main_window import MainWindow
+    from gui.layout import Layout
+    from gui.models_presenter import ModelsPresenter
     from gui.tasks.task import TaskKeeper
 
 
@@ -31,19 +33,28 @@ class ImageActions(QObject):
     failed = pyqtSignal(str)
     logged = pyqtSignal(str, str)
 
-    def __init__(self, window: MainWindow, keeper: TaskKeeper, shared: SharedModels, controller: JobController) -> None:
+    def __init__(
+        self,
+        window: QWidget,
+        parts: Layout,
+        models: ModelsPresenter,
+        keeper: TaskKeeper,
+        shared: SharedModels,
+        controller: JobController,
+    ) -> None:
         super().__init__(window)
-        self._window, self._keeper, self._shared, self._controller = window, keeper, shared, controller
+        self._window, self._parts, self._models = window, parts, models
+        self._keeper, self._shared, self._controller = keeper, shared, controller
 
     def show(self, facts: ImageFacts) -> None:
         """Show the chosen image large, unless a job has the preview."""
         if self._controller.active or facts.picture.isNull():
             return
-        centre = self._window.parts.centre
+        centre = self._parts.centre
         # Without XAI Mode an overlay is shown to who has asked for it: there it is already, and is to stay.
         asked_for = centre.preview.file == facts.path and centre.preview.overlay is not None
         centre.preview.show_picture(facts.picture, facts.path)
-        if not facts.overlay.isNull() and (asked_for or self._window.parts.top.xai_button.isChecked()):
+        if not facts.overlay.isNull() and (asked_for or self._parts.top.xai_button.isChecked()):
             centre.preview.show_overlay(facts.overlay)
         centre.progress.caption.setText(f"{facts.path.parent.name}/{facts.path.name}")
 
@@ -52,7 +63,7 @@ class ImageActions(QObject):
         if self._controller.active:
             self.failed.emit("Something is being generated at the moment; reproduce the image when it is done.")
             return
-        task = ReproductionTask(image, self._window.models.folder, self._shared)
+        task = ReproductionTask(image, self._models.folder, self._shared)
         self._controller.reserve(task.requestInterruption)
         task.compared.connect(self._on_compared)
         task.stopped.connect(self._on_stopped)
@@ -68,7 +79,7 @@ class ImageActions(QObject):
         except ImageFileError as error:
             self.failed.emit(str(error))
             return
-        parts = self._window.parts
+        parts = self._parts
         parts.options.steps.setValue(made.steps)
         parts.options.reuse.setValue(made.reuse)
         parts.options.seed.setValue(made.base_seed)
@@ -81,7 +92,7 @@ class ImageActions(QObject):
         self.logged.emit("info", f"The settings of {made.class_name}/{made.filename} are set.")
 
     def _take_source(self, made: ImageParameters) -> None:
-        parts = self._window.parts
+        parts = self._parts
         if made.condition is None:
             parts.sources.choose(CLASS_SOURCE)
             parts.classes.tick([made.class_name])

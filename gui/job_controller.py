@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,22 +11,11 @@ from core.generation.control import Control, Decision
 from core.generation.events import JobFinished, Paused, Resumed
 from core.generation.job import GenerationJob
 from gui.job_progress import JobProgress
+from gui.job_state import JobState
 from gui.journal import Journal, UnfinishedJob
 from gui.tasks.engine import SharedModels
 from gui.tasks.generation import GenerationTask
 from gui.tasks.task import TaskKeeper
-
-
-class JobState(enum.Enum):
-    """What the job does at the moment."""
-
-    IDLE = "ready"
-    RUNNING = "running"
-    PAUSING = "pausing after this step"
-    PAUSED = "paused"
-    STOPPING_AFTER_IMAGE = "stopping after this image"
-    STOPPING_NOW = "stopping"
-    REPRODUCING = "reproducing an image"
 
 
 class JobController(QObject):

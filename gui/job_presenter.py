@@ -19,7 +19,8 @@ from core.generation.events import (
     Warned,
 )
 from core.generation.wording import counted_images, reuse_in_words
-from gui.job_controller import JobController, JobState
+from gui.job_controller import JobController
+from gui.job_state import JobState
 from gui.remaining_time import in_words
 from gui.tasks.generation import ImageReport, StepReport
 from gui.widgets.log_panel import LogPanel

@@ -10,8 +10,8 @@ from PyQt5.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from PyQt5.QtWidgets import QApplication, QMainWindow
 
 from core.generation.events import Notice
-from core.presets import AUTO
 from core.paths import XAI_RESULTS
+from core.presets import AUTO
 from gui.browsing_presenter import BrowsingPresenter
 from gui.closing import Closing
 from gui.dialogs import RESEARCH_USE, choose_folder, show_error
@@ -27,7 +27,7 @@ from gui.job_controller import JobController
 from gui.job_presenter import JobPresenter
 from gui.journal import JOURNAL_FOLDER, Journal
 from gui.layout import Layout
-from gui.menus import Menus
+from gui.menus import Menus, WindowCommands
 from gui.models_presenter import ModelsPresenter
 from gui.settings import Settings, load_settings, save_settings
 from gui.tasks.browsing import Thumbnails
@@ -61,7 +61,7 @@ class MainWindow(QMainWindow):
         self._make_services(results)
         self._connect_parts()
         self._connect_services()
-        self.menus = Menus(self)
+        self.menus = self._make_menus()
         self._engine_requested = False
         self._restore()
 
@@ -76,10 +76,23 @@ class MainWindow(QMainWindow):
         self.forecast = Forecast(self.settings.speeds)
         self.downloads = Downloads(self, self.keeper)
         self.jobs = JobActions(self.controller, parts, self.forecast, self.collect, self.settings.last_job)
-        self.images = ImageActions(self, self.keeper, shared, self.controller)
+        self.images = ImageActions(self, parts, self.models, self.keeper, shared, self.controller)
         self._presenter = JobPresenter(self.controller, parts.centre, parts.log)
         self._explaining = Explaining(self.explanations, self.controller, parts, self.collect, results)
         self._closing = Closing(self, self.controller, self.explanations, self.evaluations, self.keeper)
+
+    def _make_menus(self) -> Menus:
+        commands = WindowCommands(
+            select_models=self.select_models,
+            download_models=self.download_models,
+            select_output=self.select_output,
+            open_output=self.open_output,
+            evaluate_set=self.evaluate_set,
+            refresh=self.browsing.refresh,
+            choose_theme=self.choose_theme,
+        )
+        theme = self.settings.theme
+        return Menus(self, self.parts, commands, jobs=self.jobs, controller=self.controller, theme=theme)
 
     def _connect_parts(self) -> None:
         parts = self.parts

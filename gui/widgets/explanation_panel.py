@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 
-from gui.explanation_queue import Explanations
 from gui.widgets.controls import label, named, tool_button
 
 
 class ExplanationPanel(QWidget):
-    """Shows an ``Explanations`` queue.
+    """Shows the state of the explanation queue.
 
     Signals:
         clear: forget the explanations that wait.
@@ -37,15 +38,20 @@ class ExplanationPanel(QWidget):
         self.cancel_button.clicked.connect(self.cancel)
         self.hide()
 
-    def show_queue(self, queue: Explanations) -> None:
-        """Show the queue; hidden while it is empty."""
-        self.setVisible(queue.busy)
-        if queue.current is None:
+    def show_queue(self, image: Path | None, waiting: int, fraction: float | None) -> None:
+        """Show the queue.
+
+        Args:
+            image: the image that is being explained; None hides the panel.
+            waiting: the number of waiting explanations.
+            fraction: the progress of the running one, 0 to 1; None if unknown.
+        """
+        self.setVisible(image is not None)
+        if image is None:
             return
-        image = queue.current.image
-        waiting = f", {queue.waiting} waiting" if queue.waiting else ""
-        self.text.setText(f"Explaining {image.parent.name}/{image.name}{waiting}")
-        self.bar.setRange(0, 0 if queue.fraction is None else 100)
-        if queue.fraction is not None:
-            self.bar.setValue(round(100 * queue.fraction))
-        self.clear_button.setEnabled(queue.waiting > 0)
+        more = f", {waiting} waiting" if waiting else ""
+        self.text.setText(f"Explaining {image.parent.name}/{image.name}{more}")
+        self.bar.setRange(0, 0 if fraction is None else 100)
+        if fraction is not None:
+            self.bar.setValue(round(100 * fraction))
+        self.clear_button.setEnabled(waiting > 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QAction, QGridLayout, QMenu, QPushButton, QSizePolicy, QToolButton, QWidget
 
-from gui.job_controller import JobState
+from gui.job_state import JobState
 from gui.theme import set_icon
 from gui.widgets.controls import named
 

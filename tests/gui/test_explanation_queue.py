@@ -207,7 +207,7 @@ def test_the_panel_shows_the_queue_and_clears_it(
 ) -> None:
     queue, panel = make_queue("hang"), ExplanationPanel()
     qtbot.addWidget(panel)
-    queue.changed.connect(lambda: panel.show_queue(queue))
+    queue.changed.connect(lambda: panel.show_queue(queue.image, queue.waiting, queue.fraction))
     panel.clear.connect(queue.clear)
     for number in (1, 2, 3):
         queue.add(a_job(tmp_path, number))

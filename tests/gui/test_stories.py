@@ -25,8 +25,8 @@ from core.generation.seeds import image_seed
 from core.output.image_file import read_parameters, read_pixels, write_image
 from gui.dialogs import CloseChoice
 from gui.explanation_queue import Explanations
-from gui.job_controller import JobState
 from gui.job_progress import JobProgress
+from gui.job_state import JobState
 from gui.journal import JOURNAL_FOLDER, Journal
 from gui.main_window import MainWindow
 from gui.tasks.generation import StepReport

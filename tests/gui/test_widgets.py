@@ -15,8 +15,8 @@ from pytestqt.qtbot import QtBot
 from core.classes import CLASSES
 from core.generation.events import ClassStarted
 from gui.checkpoint_folder import Availability
-from gui.job_controller import JobState
 from gui.job_progress import JobProgress
+from gui.job_state import JobState
 from gui.tasks.engine import EngineFacts
 from gui.tasks.generation import StepReport
 from gui.theme import log_color
