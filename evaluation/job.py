@@ -37,7 +37,7 @@ class EvaluationJob:
             (a whole network), or empty for none.
         fail_on_copies: end with exit code 1 where copies are found.
         features: networks to be used, of ``FEATURES``; empty for those that need no download.
-        size: height and width at which images are compared; 0 for what ``pictures.common_size`` finds.
+        size: height and width at which images are compared; 0 for what ``image_loading.common_size`` finds.
         checkpoints: folder that may hold ``classifier.pth``.
         cache: folder where features are kept by the content of the image.
         device: ``auto``, ``cpu`` or ``cuda:N``.

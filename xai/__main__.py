@@ -51,7 +51,7 @@ def _quick(job: ExplanationJob) -> Iterator[ExplanationEvent]:
     from xai.attribution import AttributionOptions
     from xai.classifier import load_classifier
     from xai.explain import ExplainSettings
-    from xai.quick import explain_quickly
+    from xai.overlay_only import explain_quickly
 
     torch.set_num_threads(1)
     options = AttributionOptions(job.seed, ig_steps=_QUICK_IG_STEPS, shap_samples=_QUICK_SHAP_SAMPLES)
