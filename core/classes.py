@@ -16,3 +16,6 @@ CLASS_NAMES: Final[dict[str, str]] = {
 """Class code (HAM10000's ``dx`` in upper case) to the full name of the diagnosis."""
 
 CLASSES: Final[tuple[str, ...]] = tuple(CLASS_NAMES)
+
+MELANOCYTIC: Final[dict[str, bool]] = {code: code in {"MEL", "NV"} for code in CLASSES}
+"""Whether the lesions of a class are made of melanocytes."""

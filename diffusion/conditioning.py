@@ -10,7 +10,7 @@ import torch
 from core.classes import CLASSES
 from core.models.architectures import UNCONDITIONAL
 from core.models.condition_embedding import IDENTITY
-from core.models.conditions import FIELDS
+from core.models.conditions import METADATA, columns_of
 from diffusion.data import LabelledImage
 
 DROP_CLASS: Final = 0.1  # share of images trained without their class, which is what guidance needs
@@ -80,9 +80,9 @@ class ByMetadata:
         count = len(labels)
         everything = torch.rand(count, generator=generator) < DROP_EVERYTHING
         kept = labels.clone()
-        for place in FIELDS.values():
+        for columns in columns_of(METADATA).values():
             dropped = everything | (torch.rand(count, generator=generator) < DROP_FIELD)
-            kept[:, place] = kept[:, place].masked_fill(dropped[:, None], torch.nan)
+            kept[:, columns] = kept[:, columns].masked_fill(dropped[:, None], torch.nan)
         return kept
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from core.classes import CLASSES
 from core.errors import ArgumentError
-from core.models.conditions import FIELDS, Condition
+from core.models.conditions import METADATA, Condition
 from core.real_data.held_out import held_out_lesions
 
 FEWEST_IMAGES = 10
@@ -68,7 +68,7 @@ class Found:
         lesions = len({image.lesion_id for image in self.images})
         counts = ", ".join(f"{name} {count}" for name, count in self.counts().items())
         lines = [f"{self.folder}: {self.form}, {len(self.images)} images of {lesions} lesions ({counts})"]
-        known = {name: sum(_is_known(image.condition, name) for image in self.images) for name in FIELDS}
+        known = {name: sum(_is_known(image.condition, name) for image in self.images) for name in METADATA}
         lines.append("known of them: " + ", ".join(f"{name} {count}" for name, count in known.items()))
         for reason, names in self.skipped.items():
             examples = ", ".join(names[:_EXAMPLES]) + (", ..." if len(names) > _EXAMPLES else "")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from core.classes import CLASSES
+from core.classes import CLASSES, MELANOCYTIC
 from core.models.conditions import Condition
 from core.real_data.diagnoses import class_of
 from core.real_data.image_listing import (
@@ -23,7 +23,7 @@ from core.real_data.image_listing import (
     tables_with,
 )
 from diffusion.data import DataError, Found, LabelledImage
-from diffusion.vocabulary import MELANOCYTIC, age_of, sex_of, site_of, truth_of
+from diffusion.vocabulary import age_of, sex_of, site_of, truth_of
 
 _UNNAMED: Final = "no folder above it is named after a class"
 

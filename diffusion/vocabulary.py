@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from core.classes import CLASSES
 from core.models.conditions import SITES
 
 PLACES: Final[dict[str, str]] = {
@@ -31,7 +30,6 @@ PLACES: Final[dict[str, str]] = {
 Left out, and so unknown: acral and palms/soles, which may be of a hand or a foot, genital and oral/genital.
 """
 
-MELANOCYTIC: Final[dict[str, bool]] = {code: code in {"MEL", "NV"} for code in CLASSES}
 _TRUTHS: Final = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 
 

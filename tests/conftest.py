@@ -77,6 +77,64 @@ def write_conditioned(folder: Path) -> Path:
     return folder
 
 
+LATENT_UNET = {**TINY_UNET, "sample_size": 8, "in_channels": 4, "out_channels": 4}
+LATENT_SCHEDULER = {
+    "num_train_timesteps": 1000,
+    "beta_schedule": "squaredcos_cap_v2",
+    "prediction_type": "v_prediction",
+    "clip_sample_range": 4.0,
+}
+TINY_AUTOENCODER: dict[str, Any] = {
+    "in_channels": 4,
+    "latent_channels": 4,
+    "encoder_block_out_channels": (8, 8),
+    "decoder_block_out_channels": (8, 8),
+    "encoder_layers_per_block": (1, 1),
+    "decoder_layers_per_block": (1, 1),
+    "encoder_qkv_multiscales": ((), ()),
+    "decoder_qkv_multiscales": ((), ()),
+}
+
+
+def latent_content(seed: int = 0, **changes: object) -> dict[str, Any]:
+    """The content of a latent checkpoint of 16 px images with masks: real tiny networks with random weights."""
+    from core.models.autoencoders import build_autoencoder
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        autoencoder = build_autoencoder("AutoencoderDC", TINY_AUTOENCODER)
+    return {
+        "format": "isicgui.latent_unet/1",
+        "config": LATENT_UNET,
+        "scheduler": LATENT_SCHEDULER,
+        "state_dict": tiny_unet(seed, **LATENT_UNET).state_dict(),
+        "autoencoder": {
+            "class": "AutoencoderDC",
+            "config": TINY_AUTOENCODER,
+            "state_dict": autoencoder.state_dict(),
+            "mean": [0.0] * 4,
+            "std": [1.0] * 4,
+            "mask_channel": True,
+        },
+        "provenance": {"made_by": "the tests"},
+        **changes,
+    }
+
+
+def latent_conditioned_content() -> dict[str, Any]:
+    """The content of a latent checkpoint of all conditions, whose conditions have an effect, as after training."""
+    from core.models.condition_embedding import build_unet
+    from core.models.conditions import ALL_FIELDS
+
+    config = {**LATENT_UNET, "num_class_embeds": None, "class_embed_type": "identity"}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = build_unet(config, ALL_FIELDS)
+        torch.nn.init.normal_(model.class_embedding.linear_2.weight, std=0.3)
+    conditions = {name: list(values) for name, values in ALL_FIELDS.items()}
+    return latent_content(config=config, state_dict=model.state_dict(), conditions=conditions)
+
+
 def write_checkpoint(file: Path, model: Any, **changes: object) -> Path:
     """Write a model as a checkpoint of the form isicgui.unet/1."""
     content = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,29 +17,57 @@ from core.presets import NO_REUSE
 if TYPE_CHECKING:
     from diffusers import UNet2DModel
 
+    from core.models.autoencoders import LatentDecoder
+
 _CONSTANT = 1.0  # a standard deviation below one grey level of 255 shows nothing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
-    """One denoising step of a batch.
+    """One denoising step of a batch. Latents are decoded when an attribute is first read, which costs time.
 
     Attributes:
         index: 1 to ``steps``.
         timestep: of the training schedule, 0 to 999.
-        estimate: the x0 estimate, (B, 3, S, S) float32 in [-1, 1], on the device.
-        images: what the step leads to, (B, 3, S, S) float32; after the last step, the images themselves.
+        x0: the x0 estimate of the network's own space, (B, C, s, s) float32, on the device.
+        state: the result of the step in that space; after the last step, images or their latents.
+        decoder: decodes both for a latent model; None for a model of RGB images.
     """
 
     index: int
     timestep: int
-    estimate: torch.Tensor
-    images: torch.Tensor
+    x0: torch.Tensor = field(repr=False)
+    state: torch.Tensor = field(repr=False)
+    decoder: LatentDecoder | None = field(default=None, repr=False)
+
+    @cached_property
+    def estimate(self) -> torch.Tensor:
+        """The x0 estimate as images, (B, 3, S, S) float32 in [-1, 1]."""
+        return self.decoder.decode(self.x0)[0] if self.decoder else self.x0
+
+    @cached_property
+    def images(self) -> torch.Tensor:
+        """What the step leads to, as images (B, 3, S, S) float32."""
+        return self._decoded[0]
+
+    @cached_property
+    def masks(self) -> torch.Tensor | None:
+        """The lesion mask of each image, (B, S, S) bool; None for a model without masks."""
+        return self._decoded[1]
+
+    @cached_property
+    def _decoded(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return self.decoder.decode(self.state) if self.decoder else (self.state, None)
 
 
 @torch.inference_mode()
 def denoise(
-    model: UNet2DModel, sampler: Sampler, seeds: Sequence[int], device: torch.device, reuse: int = NO_REUSE
+    model: UNet2DModel,
+    sampler: Sampler,
+    seeds: Sequence[int],
+    device: torch.device,
+    reuse: int = NO_REUSE,
+    decoder: LatentDecoder | None = None,
 ) -> Iterator[Step]:
     """Denoise one batch, a step at a time.
 
@@ -50,18 +79,19 @@ def denoise(
         sampler: a fresh one.
         seeds: one per image.
         device: where the model is.
-        reuse: every how many steps deep features are computed anew (``core.generation.deep_cache``).
+        reuse: the number of steps between computations of the deep features (``core.generation.deep_cache``).
+        decoder: of a latent model.
     """
     evaluated = reusing(model, reuse)
     generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
     size = int(model.config["sample_size"])
-    shape = (1, 3, size, size)
-    images = torch.cat([torch.randn(shape, generator=generator, device=device) for generator in generators])
+    shape = (1, int(model.config["in_channels"]), size, size)
+    state = torch.cat([torch.randn(shape, generator=generator, device=device) for generator in generators])
     for index, timestep in enumerate(sampler.timesteps, start=1):
-        noisy = images.to(model.dtype, memory_format=torch.channels_last)
+        noisy = state.to(model.dtype, memory_format=torch.channels_last)
         prediction = evaluated(noisy, timestep, return_dict=False)[0].float()
-        images, estimate = sampler.step(prediction, timestep, images, generators)
-        yield Step(index, timestep, estimate, images)
+        state, estimate = sampler.step(prediction, timestep, state, generators)
+        yield Step(index, timestep, estimate, state, decoder)
 
 
 def to_pixels(images: torch.Tensor) -> np.ndarray:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core.output.image_file import ImageParameters
 
 if TYPE_CHECKING:
     import torch
+
+
+class HasEstimate(Protocol):
+    """A denoising step that gives its x0 estimate as images."""
+
+    @property
+    def estimate(self) -> torch.Tensor:
+        """(B, 3, S, S) in [-1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +58,19 @@ class ClassStarted(Event):
 
 @dataclass(frozen=True)
 class DenoisingStep(Event):
-    """One step of the images ``numbers`` of a class; ``estimate`` is their x0 estimate, (B, 3, S, S) in [-1, 1]."""
+    """One step of the images ``numbers`` of a class; ``source`` computes their x0 estimate when it is asked for."""
 
     class_name: str
     numbers: tuple[int, ...]
     step: int
     steps: int
     timestep: int
-    estimate: torch.Tensor
+    source: HasEstimate
+
+    @property
+    def estimate(self) -> torch.Tensor:
+        """The x0 estimate, (B, 3, S, S) in [-1, 1]. Reading it decodes the latents of a latent model."""
+        return self.source.estimate
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from core.classes import CLASSES
+from core.classes import CLASSES, MELANOCYTIC
 from core.errors import ArgumentError
 from core.generation.seeds import BASE_SEED
 from core.io.atomic_files import write_whole
@@ -30,8 +30,8 @@ class GenerationJob:
     """What to generate, from what, into where.
 
     Attributes:
-        counts: images wanted per class code; kept in the order of ``CLASSES``. Under a condition, the images wanted
-            under its label.
+        counts: images wanted per class code; kept in the order of ``CLASSES``. Under a condition without a class, the
+            images wanted under its label.
         checkpoints: folder that holds ``unet_<CLASS>_best.pth``.
         output: folder that receives ``<CLASS>/ISIC_0000001.png`` and ``synthetic_dataset.csv``.
         steps: denoising steps, 1 to 1000.
@@ -45,7 +45,8 @@ class GenerationJob:
         color_adjustment: apply ``color_statistics.json`` of the checkpoints folder where it is there.
         record_trajectory: keep the x0 estimate of every step beside each image (``core.generation.trajectory``).
         condition: what the images of a metadata-conditioned model are to show; None for the models of the classes.
-        guidance: how far such a model is drawn towards its condition: 1 as it was learnt, 0 to 20.
+        guidance: how far such a model is drawn towards its condition: 1 as the model learned it, 0 to 20.
+        masks: folder for the lesion masks of models that make them; None is ``<output>_masks``.
 
     Raises:
         ArgumentError: a value is out of its range; the message names it.
@@ -65,9 +66,10 @@ class GenerationJob:
     record_trajectory: bool = False
     condition: Condition | None = None
     guidance: float = 1.0
+    masks: Path | None = None
 
     def __post_init__(self) -> None:
-        labels = CLASSES if self.condition is None else (self.condition.label,)
+        labels = CLASSES if self.condition is None or set(self.counts) & set(CLASSES) else (self.condition.label,)
         ordered = {name: self.counts[name] for name in labels if name in self.counts}
         _check_counts(self.counts, labels)
         object.__setattr__(self, "counts", MappingProxyType(ordered))
@@ -89,6 +91,25 @@ class GenerationJob:
             or not 0 <= self.guidance <= 20
         ):
             raise ArgumentError(f"The guidance {self.guidance!r} is not a number from 0 to 20.")
+
+        for name in self.counts:
+            self.condition_of(name)  # refuses a class that contradicts the condition
+
+    def condition_of(self, label: str) -> Condition:
+        """The condition of the images under a label of ``counts``: with the class, if the label is a class code.
+
+        Raises:
+            ArgumentError: the class contradicts the condition.
+        """
+        condition = self.condition or Condition()
+        if label not in CLASSES:
+            return condition
+        if condition.class_name not in (None, label):
+            raise ArgumentError(f"The class {condition.class_name} of the condition is not {label}; name one of them.")
+        if condition.melanocytic is not None and condition.melanocytic != MELANOCYTIC[label]:
+            word = "yes" if condition.melanocytic else "no"
+            raise ArgumentError(f"Melanocytic {word!r} contradicts the class {label}; leave it unknown.")
+        return replace(condition, class_name=label)
 
     @property
     def total(self) -> int:
@@ -114,8 +135,9 @@ class GenerationJob:
         if not isinstance(values.get("counts"), dict):
             raise ArgumentError(f'{source} does not say what to generate: "counts" must map classes to numbers.')
         settings = checked_fields(values, {field.name for field in fields(cls)}, (), source)
-        for name in {"checkpoints", "output"} & set(settings):
-            settings[name] = path_field(settings[name], name, source)
+        for name in {"checkpoints", "output", "masks"} & set(settings):
+            if settings[name] is not None or name != "masks":
+                settings[name] = path_field(settings[name], name, source)
         if settings.get("condition") is not None:
             settings["condition"] = Condition.from_json(settings["condition"])
         return cls(**settings)

@@ -65,7 +65,7 @@ class Repetition:
         made = self.parameters
         sampler = Sampler(made.sampler, self.loaded.checkpoint.scheduler, made.steps)
         with enough_memory(self.device, "one image"):
-            yield from denoise(self.loaded.model, sampler, [made.seed], self.device, made.reuse)
+            yield from denoise(self.loaded.model, sampler, [made.seed], self.device, made.reuse, self.loaded.decoder)
 
     def compare(self, images: torch.Tensor) -> Reproduction:
         """Compare what the last step led to, (1, 3, S, S) in [-1, 1], with the file.

@@ -15,7 +15,7 @@ import torch
 
 from core import __version__
 from core.classes import CLASSES
-from core.errors import CheckpointError, JobFailedError
+from core.errors import ArgumentError, CheckpointError, JobFailedError
 from core.generation.control import Control, Decision
 from core.generation.deep_cache import check_reuse
 from core.generation.denoising import denoise, to_pixels, usable
@@ -86,7 +86,8 @@ def run(
     _check_models(job)
     colors = load_color_statistics(job.checkpoints) if job.color_adjustment else {}
     models = ModelCache() if cache is None else cache  # an empty cache is false
-    with open_output_folder(job.output, OF_CONDITIONS if job.condition else OF_CLASSES) as output:
+    layout = OF_CONDITIONS if job.condition else OF_CLASSES
+    with open_output_folder(job.output, layout, job.masks) as output:
         running = _Run(job, control or Control(), models, output, colors, device, precision)
         yield from running.events()
 
@@ -94,8 +95,8 @@ def run(
 def _check_models(job: GenerationJob) -> None:
     """Read every checkpoint of the job and try its schedule, so that nothing is written when one is wanting."""
     if job.condition:
-        checkpoint = read_conditioned(job.checkpoints / CONDITIONED_FILE)
-        _check_model(job, checkpoint)
+        for name in job.counts:
+            _check_model(job, read_conditioned(job.checkpoints / CONDITIONED_FILE, job.condition_of(name)))
         return
     missing = [name for name in job.counts if not checkpoint_file(job.checkpoints, name).is_file()]
     if missing:
@@ -111,20 +112,25 @@ def _check_models(job: GenerationJob) -> None:
 def _check_model(job: GenerationJob, checkpoint: Checkpoint) -> None:
     Sampler(job.sampler, checkpoint.scheduler, job.steps)  # refuses more steps than the schedule has
     check_reuse(checkpoint.path.name, checkpoint.config, job.reuse)
+    if job.masks is not None and not checkpoint.has_masks:
+        raise ArgumentError(f"{checkpoint.path} makes no lesion masks; leave out --masks, or use a model that does.")
 
 
 @dataclass(frozen=True)
 class _Denoised:
-    """What the steps of a batch led to: (B, 3, S, S) in [-1, 1]; and each step's estimates, uint8, where recorded."""
+    """The finished images of a batch: (B, 3, S, S) in [-1, 1], their lesion masks (B, S, S) if the model makes them,
+    and the estimates of each step, uint8, if they are recorded."""
 
     images: torch.Tensor
+    masks: torch.Tensor | None
     estimates: Sequence[np.ndarray]
     timesteps: Sequence[int]
 
     def of(self, index: int) -> _Denoised:
         """One image of the batch, as a batch of one."""
         own = slice(index, index + 1)
-        return _Denoised(self.images[own], [estimates[own] for estimates in self.estimates], self.timesteps)
+        masks = None if self.masks is None else self.masks[own]
+        return _Denoised(self.images[own], masks, [estimates[own] for estimates in self.estimates], self.timesteps)
 
 
 @dataclass
@@ -156,7 +162,7 @@ class _Run:
 
     def _class(self, class_name: str, count: int) -> Iterator[Event]:
         loaded = self._load(class_name, self.precision)
-        size = self.job.batch_size or default_batch_size(self.device, loaded.checkpoint.image_size)
+        size = self.job.batch_size or default_batch_size(self.device, int(loaded.checkpoint.config["sample_size"]))
         size = min(size, self.batch_limit or size, self._most_recorded(loaded.checkpoint.image_size))
         yield ClassStarted(class_name, count, loaded.checkpoint.path.name, loaded.sha256, min(size, count))
         remaining = count
@@ -202,19 +208,15 @@ class _Run:
         """Yield the steps of a batch; returns what they led to, or None when told to stop now."""
         seeds = [image_seed(class_name, number, self.job.base_seed) for number in numbers]
         sampler = Sampler(self.job.sampler, loaded.checkpoint.scheduler, self.job.steps)
-        made = None
         estimates: list[np.ndarray] = []
-        for step in denoise(loaded.model, sampler, seeds, self.device, self.job.reuse):
+        for step in denoise(loaded.model, sampler, seeds, self.device, self.job.reuse, loaded.decoder):
             if self.job.record_trajectory:
                 estimates.append(to_pixels(step.estimate))
-            made = _Denoised(step.images, estimates, sampler.timesteps)
-            yield DenoisingStep(
-                class_name, tuple(numbers), step.index, len(sampler.timesteps), step.timestep, step.estimate
-            )
+            yield DenoisingStep(class_name, tuple(numbers), step.index, len(sampler.timesteps), step.timestep, step)
             yield from self._obey_pause()
             if self.control.decision is Decision.STOP_NOW:
                 return None
-        return made
+        return _Denoised(step.images, step.masks, estimates, sampler.timesteps)
 
     def _obey_pause(self) -> Iterator[Event]:
         if self.control.decision is Decision.PAUSE:
@@ -231,7 +233,8 @@ class _Run:
                 if retried is None:
                     continue
                 precision, finished = "fp32", retried
-            yield from self._write(finished, self._parameters(class_name, number, precision, loaded))
+            parameters = self._parameters(class_name, number, precision, loaded, finished.masks is not None)
+            yield from self._write(finished, parameters)
 
     def _retry_in_fp32(self, class_name: str, number: int) -> Generator[Event, None, _Denoised | None]:
         """Once more in fp32 for an image that came out as NaN or constant; None when that fails too."""
@@ -250,8 +253,9 @@ class _Run:
         pixels = to_pixels(made.images)[0]
         if parameters.color_adjustment is not None:
             pixels = adjust(pixels, parameters.color_adjustment)
+        mask = None if made.masks is None else made.masks[0].cpu().numpy()
         try:
-            path = self.output.save(pixels, parameters)
+            path = self.output.save(pixels, parameters, mask)
         except OSError as error:
             raise JobFailedError(
                 f"Image {parameters.isic_number} of {parameters.class_name} could not be written to "
@@ -288,12 +292,14 @@ class _Run:
         try:
             if job.condition:
                 file = job.checkpoints / CONDITIONED_FILE
-                return load_conditioned(file, job.condition, job.guidance, self.device, precision)
+                return load_conditioned(file, job.condition_of(class_name), job.guidance, self.device, precision)
             return self.cache.get(checkpoint_file(job.checkpoints, class_name), self.device, precision)
         except CheckpointError as error:  # whole when the job was checked, gone or replaced since
             raise JobFailedError(f"{error} The {self.saved} images before it are in place.") from error
 
-    def _parameters(self, class_name: str, number: int, precision: str, loaded: LoadedModel) -> ImageParameters:
+    def _parameters(
+        self, class_name: str, number: int, precision: str, loaded: LoadedModel, lesion_mask: bool
+    ) -> ImageParameters:
         return ImageParameters(
             class_name=class_name,
             isic_number=number,
@@ -313,8 +319,9 @@ class _Run:
             isicgui_version=__version__,
             torch_version=torch.__version__,
             diffusers_version=diffusers.__version__,
-            condition=self.job.condition,
+            condition=self.job.condition_of(class_name) if self.job.condition else None,
             guidance=self.job.guidance if self.job.condition else None,
+            lesion_mask=lesion_mask,
         )
 
     def _stopping(self) -> bool:

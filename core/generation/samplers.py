@@ -27,16 +27,18 @@ _MULTISTEP: Final[dict[str, Any]] = {
 
 
 class _ClippedEstimate:
-    """Clips the x0 estimate to the range of images, as DDPM does.
+    """Clips the x0 estimate to the range of the training schedule, as DDPM does: 1 for images.
 
-    With a squaredcos_cap_v2 schedule the signal is almost nil at the first timesteps (alpha 5e-5), so the
-    estimate divides the network's error by almost nothing; multistep solvers extrapolate from such estimates
-    and blow up. Dynamic thresholding would do, at the price of a sort per step.
+    With a squaredcos_cap_v2 schedule the signal is almost zero at the first timesteps (alpha 5e-5), so the estimate
+    divides the network's error by almost nothing; multistep solvers extrapolate from such estimates and diverge.
+    Dynamic thresholding would also work, at the price of a sort per step.
     """
+
+    estimate_range = 1.0
 
     def convert_model_output(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         estimate: torch.Tensor = super().convert_model_output(*args, **kwargs)  # type: ignore[misc]
-        return estimate.clamp(-1.0, 1.0)
+        return estimate.clamp(-self.estimate_range, self.estimate_range)
 
 
 class ClippedDPMSolver(_ClippedEstimate, DPMSolverMultistepScheduler):
@@ -81,6 +83,8 @@ class Sampler:
         if steps > most:
             raise ArgumentError(f"{steps} steps are more than the sampler {name} can take here; choose at most {most}.")
         self._scheduler: Any = kind.from_config(training.config, **options)
+        # Latents have no natural bounds: a latent checkpoint gives the range of its training latents here.
+        self._scheduler.estimate_range = float(training.config.clip_sample_range)
         self._ancestral = name == "ddpm"
         self._multistep = bool(options)
         self._scheduler.set_timesteps(steps)
@@ -96,13 +100,14 @@ class Sampler:
         """Go one step towards the images.
 
         Args:
-            prediction: (B, 3, S, S), the UNet's output at ``timestep``, float32.
+            prediction: (B, C, S, S), the UNet's output at ``timestep``, float32.
             timestep: the element of ``timesteps`` whose turn it is.
-            images: (B, 3, S, S), the noisy images, float32.
+            images: (B, C, S, S), the noisy images or latents, float32.
             generators: one per image; every random number of the step comes from them.
 
         Returns:
-            The less noisy images and the x0 estimate, both (B, 3, S, S); the estimate in [-1, 1].
+            The less noisy images and the x0 estimate, both (B, C, S, S); the estimate within the schedule's clip range,
+            which is [-1, 1] for images.
         """
         if self._multistep:
             previous = self._scheduler.step(prediction, timestep, images, return_dict=False)[0]

@@ -1,4 +1,4 @@
-"""Checkpoints: every published form of a UNet, read without executing anything in it, and a small cache of models."""
+"""Checkpoints: every published form of a UNet, read without executing code from the file, and a cache of models."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from core.classes import CLASSES
 from core.errors import CheckpointError, JobFailedError
 from core.io.atomic_files import sha256_of
 from core.models.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET
+from core.models.autoencoders import AutoencoderWeights, LatentDecoder, read_autoencoder
 from core.models.devices import DTYPES, enough_memory, free_memory
 from core.models.state_dicts import find_weights, normalise_names
 from core.models.torchvision_shim import declare_missing_operators
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from diffusers import UNet2DModel
 
 UNET_FORMAT: Final = "isicgui.unet/1"
+LATENT_FORMAT: Final = "isicgui.latent_unet/1"
 _LARGEST_IMAGE: Final = 1024
 
 
@@ -39,6 +41,8 @@ class Checkpoint:
         state_dict: weights under diffusers' present names, on the CPU, in the dtype of the file.
         provenance: what the file says of its origin; empty for a bare state_dict.
         form: which of the known forms the file has, in words.
+        autoencoder: for a latent model, which turns the latents that the UNet denoises into images; None for a model
+            of RGB images.
     """
 
     path: Path
@@ -47,15 +51,22 @@ class Checkpoint:
     state_dict: dict[str, torch.Tensor] = field(repr=False)
     provenance: dict[str, Any]
     form: str
+    autoencoder: AutoencoderWeights | None = None
 
     @property
     def image_size(self) -> int:
         """Height and width of the images, in pixels."""
-        return int(self.config["sample_size"])
+        ratio = self.autoencoder.ratio if self.autoencoder else 1
+        return int(self.config["sample_size"]) * ratio
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether each image comes with a lesion mask."""
+        return self.autoencoder is not None and self.autoencoder.mask_channel
 
     @property
     def parameters(self) -> int:
-        """Number of weights."""
+        """Number of weights of the UNet."""
         return sum(tensor.numel() for tensor in self.state_dict.values())
 
     @property
@@ -80,7 +91,22 @@ class Checkpoint:
 
     def without_weights(self) -> Checkpoint:
         """The same without its tensors: as long as they are there, they keep the file mapped into memory."""
-        return replace(self, state_dict={})
+        autoencoder = self.autoencoder.without_weights() if self.autoencoder else None
+        return replace(self, state_dict={}, autoencoder=autoencoder)
+
+    def load(self, device: torch.device, precision: str, sha256: str) -> LoadedModel:
+        """The model in memory with all that generation needs, and with the hash of its file.
+
+        Raises:
+            JobFailedError: memory does not suffice.
+        """
+        model = self.build(device, precision)
+        decoder, size = None, bytes_of(model)
+        if self.autoencoder:
+            with enough_memory(device, f"the autoencoder of {self.path.name}"):
+                decoder = self.autoencoder.build(device)
+            size += bytes_of(decoder.model)
+        return LoadedModel(model, self.without_weights(), sha256, size, decoder)
 
     def _build(self, device: torch.device | str, precision: str, plain: bool) -> UNet2DModel:
         model = _empty_model(self.config)
@@ -104,7 +130,7 @@ def bytes_of(model: torch.nn.Module) -> int:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read and check a checkpoint of any known form (DESIGN: bare state_dict, isicgui.unet/1, training files).
+    """Read and check a checkpoint of any known form (docs/models.md): RGB or latent, or a training file.
 
     The tensors are memory-mapped: this costs little until they are used. Nothing in the file is executed.
 
@@ -116,6 +142,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     content = load_file_safely(path)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not the weights of a UNet.")
+    if content.get("format") == LATENT_FORMAT:
+        return read_latent(path, content)
     if content.get("format") == UNET_FORMAT:
         config, scheduler = _described(path, content)
         weights, form = content.get("state_dict"), UNET_FORMAT
@@ -128,6 +156,53 @@ def read_checkpoint(path: Path) -> Checkpoint:
     check_weights(path, config, state_dict)
     provenance = content.get("provenance")
     return Checkpoint(path, config, scheduler, state_dict, dict(provenance) if provenance else {}, form)
+
+
+def read_latent(path: Path, content: Mapping[str, Any]) -> Checkpoint:
+    """Check the content of a latent checkpoint whose UNet takes no condition.
+
+    Raises:
+        CheckpointError: a part is missing, damaged or does not fit the others.
+    """
+    config, scheduler, autoencoder = _described_latent(path, content)
+    if config.get("num_class_embeds") is not None or config.get("class_embed_type") is not None:
+        raise CheckpointError(f"{path} is a model of all conditions; export it as one file per class first.")
+    weights = content.get("state_dict")
+    if not isinstance(weights, Mapping) or not weights:
+        raise CheckpointError(f"{path} holds no weights of a UNet.")
+    check_weights(path, config, weights)
+    _check_finite(path, weights)
+    provenance = content.get("provenance")
+    described = dict(provenance) if isinstance(provenance, Mapping) else {}
+    return Checkpoint(path, config, scheduler, dict(weights), described, LATENT_FORMAT, autoencoder)
+
+
+def _described_latent(
+    path: Path, content: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], AutoencoderWeights]:
+    config, scheduler = content.get("config"), content.get("scheduler")
+    if not isinstance(config, Mapping) or not isinstance(scheduler, Mapping):
+        raise CheckpointError(f'{path} has the form {LATENT_FORMAT} but no "config" or no "scheduler".')
+    autoencoder = read_autoencoder(path, content.get("autoencoder"))
+    size = config.get("sample_size")
+    if not isinstance(size, int) or isinstance(size, bool) or not 8 <= size * autoencoder.ratio <= _LARGEST_IMAGE:
+        raise CheckpointError(
+            f"{path} has sample_size {size!r}, latents of {autoencoder.ratio} pixels each; images from 8 to "
+            f"{_LARGEST_IMAGE} pixels are supported."
+        )
+    channels = (config.get("in_channels", 3), config.get("out_channels", 3))
+    if channels != (autoencoder.latent_channels,) * 2:
+        raise CheckpointError(
+            f"{path} has a UNet of {channels[0]!r} channels and an autoencoder of {autoencoder.latent_channels} latent "
+            "channels; they do not belong together."
+        )
+    return dict(config), dict(scheduler), autoencoder
+
+
+def _check_finite(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    for name, tensor in weights.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"{path} holds the weight {name}, which is not finite; train or download it again.")
 
 
 def load_file_safely(path: Path) -> Any:
@@ -247,12 +322,16 @@ def has_any_checkpoint(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in memory with the checkpoint that it came from, without its weights, and the hash of its file."""
+    """A model in memory with the checkpoint that it came from, without its weights, and the hash of its file.
+
+    ``decoder`` turns latents into images; None for a model of RGB images.
+    """
 
     model: UNet2DModel
     checkpoint: Checkpoint
     sha256: str
     bytes: int
+    decoder: LatentDecoder | None = None
 
 
 class ModelCache:
@@ -291,9 +370,7 @@ class ModelCache:
         return len(self._models)
 
     def _read(self, path: Path, device: torch.device, precision: str) -> LoadedModel:
-        checkpoint = read_checkpoint(path)
-        model = checkpoint.build(device, precision)
-        return LoadedModel(model, checkpoint.without_weights(), sha256_of(path), bytes_of(model))
+        return read_checkpoint(path).load(device, precision, sha256_of(path))
 
     def _evict(self, device: torch.device) -> None:
         # A quarter of what is free: the rest belongs to activations and to other programs.

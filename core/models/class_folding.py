@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from core.models.condition_embedding import ConditionEmbedding
-from core.models.conditions import Condition
+from core.models.conditions import METADATA, Condition, Vocabulary
 
 _EMBEDDING = "class_embedding."
 _CLASSES = "class_embedding.weight"
@@ -32,17 +32,23 @@ def fold_class(
 
 @torch.no_grad()
 def fold_condition(
-    state_dict: Mapping[str, torch.Tensor], config: Mapping[str, Any], condition: Condition
+    state_dict: Mapping[str, torch.Tensor],
+    config: Mapping[str, Any],
+    condition: Condition,
+    vocabulary: Vocabulary = METADATA,
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Fold what the condition embedding makes of one condition into the time embedding, as ``fold_class`` does.
+    """Fold the embedding of one condition into the time embedding, as ``fold_class`` does.
 
     Returns:
         The weights and the configuration of an unconditional ``UNet2DModel``.
+
+    Raises:
+        ArgumentError: the condition has a field that the vocabulary does not have.
     """
-    embedding = ConditionEmbedding(len(state_dict[_BIAS]))
     own = {name.removeprefix(_EMBEDDING): w.float() for name, w in state_dict.items() if name.startswith(_EMBEDDING)}
+    embedding = ConditionEmbedding(len(state_dict[_BIAS]), vocabulary, len(own["linear_1.bias"]))
     embedding.load_state_dict(own)
-    return _folded(state_dict, config, embedding(torch.tensor([condition.vector()]))[0])
+    return _folded(state_dict, config, embedding(torch.tensor([condition.vector(vocabulary)]))[0])
 
 
 def _folded(

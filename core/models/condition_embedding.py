@@ -8,42 +8,42 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from core.models.conditions import FIELDS, NUMBERS
+from core.models.conditions import METADATA, Vocabulary, columns_of, width_of
 from core.models.torchvision_shim import declare_missing_operators
 
 HIDDEN: Final = 128
 IDENTITY: Final = "identity"
-_FIRST_OF_FIELD: Final = [place.start for place in FIELDS.values()]
 
 
 class ConditionEmbedding(nn.Module):
-    """Twelve numbers, NaN where unknown, to a vector that is added to the time embedding.
+    """The numbers of a condition, NaN if unknown, to a vector that is added to the time embedding.
 
-    The network is told of each field whether it is unknown, so that an unknown sex is not the same as the zero that
-    stands for male. It begins at zero: a UNet that gets this part anew starts as the UNet without it.
+    For each field the network also gets whether it is unknown, so that an unknown sex differs from the zero that stands
+    for male. The last layer starts at zero: a UNet that gets this part later starts as the UNet without it.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, vocabulary: Vocabulary = METADATA, hidden: int = HIDDEN) -> None:
         super().__init__()
-        self.linear_1 = nn.Linear(len(NUMBERS) + len(FIELDS), HIDDEN)
-        self.linear_2 = nn.Linear(HIDDEN, width)
+        self._first_of_field = [columns.start for columns in columns_of(vocabulary).values()]
+        self.linear_1 = nn.Linear(width_of(vocabulary) + len(vocabulary), hidden)
+        self.linear_2 = nn.Linear(hidden, width)
         nn.init.zeros_(self.linear_2.weight)
         nn.init.zeros_(self.linear_2.bias)
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        """(B, 12) of 0, 1 and NaN to (B, width)."""
-        unknown = vectors[:, _FIRST_OF_FIELD].isnan().to(vectors.dtype)
+        """(B, N) of 0, 1 and NaN to (B, width), where N is the number of values in the vocabulary."""
+        unknown = vectors[:, self._first_of_field].isnan().to(vectors.dtype)
         numbers = torch.cat([vectors.nan_to_num(nan=0.0), unknown], dim=1)
         embedded: torch.Tensor = self.linear_2(nn.functional.silu(self.linear_1(numbers)))
         return embedded
 
 
 def is_conditioned(config: Mapping[str, Any]) -> bool:
-    """Whether a configuration asks for a UNet that takes a condition's twelve numbers for its class labels."""
+    """Whether a configuration asks for a UNet that takes the numbers of a condition as its class labels."""
     return config.get("class_embed_type") == IDENTITY
 
 
-def build_unet(config: Mapping[str, Any]) -> Any:
+def build_unet(config: Mapping[str, Any], vocabulary: Vocabulary = METADATA, hidden: int = HIDDEN) -> Any:
     """A ``UNet2DModel`` with random weights; its class embedding reads conditions where ``is_conditioned``.
 
     diffusers hands class labels of the type "identity" to the class embedding as they are, and adds what comes out
@@ -54,5 +54,5 @@ def build_unet(config: Mapping[str, Any]) -> Any:
 
     model = UNet2DModel(**config)
     if is_conditioned(config):
-        model.class_embedding = ConditionEmbedding(model.time_embedding.linear_2.out_features)
+        model.class_embedding = ConditionEmbedding(model.time_embedding.linear_2.out_features, vocabulary, hidden)
     return model

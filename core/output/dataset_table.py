@@ -35,53 +35,62 @@ COLUMNS: Final = (
     "demonstration",
     "color_adjusted",
     "image_size",
+    "lesion_mask",
     "isicgui_version",
     "torch_version",
 )
-
-
-CONDITION_COLUMNS: Final = (*COLUMNS, "melanocytic", "sex", "age", "age_group", "site", "guidance")
+_WITHOUT_MASKS: Final = tuple(column for column in COLUMNS if column != "lesion_mask")
+CONDITION_COLUMNS: Final = (*COLUMNS, "melanocytic", "sex", "age", "age_group", "site", "tone", "guidance")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What an output folder holds: the names of its class folders, and the columns of its table."""
+    """What an output folder holds: the names of its class folders, and the columns of its table.
+
+    ``earlier`` are the columns of tables from earlier versions, which are continued in their own columns.
+    """
 
     labels: tuple[str, ...]
     columns: tuple[str, ...]
+    earlier: tuple[tuple[str, ...], ...] = ()
 
 
-OF_CLASSES: Final = Layout(CLASSES, COLUMNS)
-OF_CONDITIONS: Final = Layout(LABELS, CONDITION_COLUMNS)
+OF_CLASSES: Final = Layout(CLASSES, COLUMNS, (_WITHOUT_MASKS,))
+OF_CONDITIONS: Final = Layout(
+    (*CLASSES, *LABELS),
+    CONDITION_COLUMNS,
+    ((*_WITHOUT_MASKS, "melanocytic", "sex", "age", "age_group", "site", "guidance"),),
+)
 """Images of the seven classes, or of a metadata-conditioned model; a folder holds one kind or the other."""
 
 
-def row_of(parameters: ImageParameters) -> list[str]:
-    """The row of an image, in the order of the columns of its kind."""
+def row_of(parameters: ImageParameters, columns: Sequence[str]) -> list[str]:
+    """The row of an image, in the order of these columns."""
     values = {
         **parameters.to_json(),
         "filename": parameters.filename,
         "source": SOURCE,
         "path": f"{parameters.class_name}/{parameters.filename}",
         "color_adjusted": parameters.color_adjustment is not None,
+        "lesion_mask": parameters.lesion_mask,
     }
-    if parameters.condition is None:
-        return [str(values[column]) for column in COLUMNS]
-    values |= parameters.condition.to_row()
-    return [str(values[column]) for column in CONDITION_COLUMNS]
+    if parameters.condition is not None:
+        values |= parameters.condition.to_row()
+    return [str(values[column]) for column in columns]
 
 
 class DatasetTable:
     """The CSV of an output folder. Rows that cannot be written at once wait and are tried again."""
 
-    def __init__(self, file: Path, columns: tuple[str, ...] = COLUMNS) -> None:
-        """Look at the file as it is.
+    def __init__(self, file: Path, layout: Layout = OF_CLASSES) -> None:
+        """Read the file if it exists; ``columns`` are then those of the file.
 
         Raises:
             OutputFolderError: it has other columns, or cannot be read.
         """
         self.file = file
-        self.columns = columns
+        self.columns = layout.columns
+        self._earlier = layout.earlier
         self.pending: list[list[str]] = []
         self.known: set[tuple[str, int]] = set()
         try:
@@ -108,6 +117,10 @@ class DatasetTable:
     def _read(self) -> None:
         if not self.file.exists() or self.file.stat().st_size == 0:
             return
+        with self.file.open(newline="", encoding="utf-8-sig") as stream:
+            header = tuple(next(csv.reader(stream), []))
+        if header in self._earlier:
+            self.columns = header
         self._mend_torn_row()
         with self.file.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.reader(stream)

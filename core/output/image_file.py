@@ -34,7 +34,8 @@ class ImageParameters:
 
     ``checkpoint`` is a file name without its folder: a published image must not tell how its maker's disk is laid out.
     ``color_adjustment`` holds the class statistics that were applied, or None. ``condition`` and ``guidance`` are those
-    of a metadata-conditioned model, whose images have one of ``core.models.conditions.LABELS`` for their class.
+    of a metadata-conditioned model; without a class, its images have one of ``core.models.conditions.LABELS`` as class.
+    ``lesion_mask`` is whether a mask was written for the image (``core.output.lesion_mask``).
     """
 
     class_name: str
@@ -57,6 +58,7 @@ class ImageParameters:
     diffusers_version: str
     condition: Condition | None = None
     guidance: float | None = None
+    lesion_mask: bool = False
 
     @property
     def filename(self) -> str:
@@ -70,6 +72,10 @@ class ImageParameters:
         color = self.color_adjustment.to_json() if self.color_adjustment else None
         if self.condition is None:
             del values["condition"], values["guidance"]
+        else:
+            values["condition"] = self.condition.to_json()
+        if not self.lesion_mask:
+            del values["lesion_mask"]
         return {"format": IMAGE_FORMAT, "class": name, "source": SOURCE, **values, "color_adjustment": color}
 
     @classmethod
@@ -81,9 +87,10 @@ class ImageParameters:
         """
         if values.get("format") != IMAGE_FORMAT:
             raise ValueError(f"its format is {values.get('format')!r}, not {IMAGE_FORMAT!r}")
-        taken = {"condition": None, "guidance": None, "reuse": NO_REUSE, **values, "class_name": values.get("class")}
+        defaults = {"condition": None, "guidance": None, "reuse": NO_REUSE, "lesion_mask": False}
+        taken = {**defaults, **values, "class_name": values.get("class")}
         missing = sorted({field.name for field in fields(cls)} - set(taken))
-        if missing or taken["class_name"] not in (CLASSES if taken["condition"] is None else LABELS):
+        if missing or taken["class_name"] not in (CLASSES if taken["condition"] is None else (*CLASSES, *LABELS)):
             raise ValueError(f"the field {missing[0] if missing else 'class'!r} is missing or unknown")
         color = taken["color_adjustment"]
         taken["color_adjustment"] = ColorStatistics.from_json(color) if color is not None else None

@@ -17,6 +17,7 @@ from core.io.atomic_files import PART_SUFFIX
 from core.io.folder_lock import folder_lock
 from core.output.dataset_table import OF_CLASSES, TABLE_NAME, DatasetTable, Layout, row_of
 from core.output.image_file import ImageFileError, ImageParameters, read_parameters, write_image
+from core.output.lesion_mask import mask_file, masks_folder, write_mask
 
 _IMAGE_NAME: Final = re.compile(r"ISIC_(\d{7,})\.png")
 
@@ -24,10 +25,11 @@ _IMAGE_NAME: Final = re.compile(r"ISIC_(\d{7,})\.png")
 class OutputFolder:
     """An output folder while a job writes into it; get one from ``open_output_folder``."""
 
-    def __init__(self, folder: Path, layout: Layout = OF_CLASSES) -> None:
+    def __init__(self, folder: Path, layout: Layout = OF_CLASSES, masks: Path | None = None) -> None:
         self.folder = folder
         self.layout = layout
-        self.table = DatasetTable(folder / TABLE_NAME, layout.columns)
+        self.masks = masks or masks_folder(folder)
+        self.table = DatasetTable(folder / TABLE_NAME, layout)
         self._highest: dict[str, int] = {}
         self._take_stock()
 
@@ -36,17 +38,20 @@ class OutputFolder:
         self._highest[class_name] += 1
         return self._highest[class_name]
 
-    def save(self, pixels: np.ndarray, parameters: ImageParameters) -> Path:
-        """Write an image, then its row. A row that cannot be written now waits in ``table.pending``.
+    def save(self, pixels: np.ndarray, parameters: ImageParameters, mask: np.ndarray | None = None) -> Path:
+        """Write the lesion mask, the image, then its row. A row that cannot be written now waits in ``table.pending``.
 
         Args:
             pixels: uint8 (S, S, 3).
             parameters: with a number from ``next_number``.
+            mask: bool (S, S), if the model makes one. It is written first, so that an image that records a mask has it.
 
         Raises:
-            OSError: the image could not be written; nothing of it is left.
+            OSError: the mask or the image could not be written; nothing of the image is left.
         """
         path = self.folder / parameters.class_name / parameters.filename
+        if mask is not None:
+            write_mask(mask_file(self.masks, parameters.class_name, parameters.isic_number), mask)
         path.parent.mkdir(exist_ok=True)
         try:
             write_image(path, pixels, parameters)
@@ -56,7 +61,7 @@ class OutputFolder:
             raise
         # The image says all that its row says: a table that another program holds open delays the row only.
         with contextlib.suppress(OSError):
-            self.table.append([row_of(parameters)])
+            self.table.append([row_of(parameters, self.table.columns)])
         return path
 
     def _take_stock(self) -> None:
@@ -68,7 +73,7 @@ class OutputFolder:
             self._highest[class_name] = max(there | listed, default=0)
             orphans += self._parameters_of(class_name, sorted(there - listed))
         with contextlib.suppress(OSError):  # tried again with the next image's row
-            self.table.append(row_of(parameters) for parameters in orphans)
+            self.table.append(row_of(parameters, self.table.columns) for parameters in orphans)
 
     def _parameters_of(self, class_name: str, numbers: Iterable[int]) -> Iterator[ImageParameters]:
         for number in numbers:
@@ -91,8 +96,13 @@ def _numbers_in(class_folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def open_output_folder(folder: Path, layout: Layout = OF_CLASSES) -> Iterator[OutputFolder]:
-    """Make the folder if needed, and own it until the block ends; ``layout`` says what it is to hold.
+def open_output_folder(folder: Path, layout: Layout = OF_CLASSES, masks: Path | None = None) -> Iterator[OutputFolder]:
+    """Make the folder if needed, and own it until the block ends.
+
+    Args:
+        folder: the output folder.
+        layout: the kind of images that it holds.
+        masks: folder for lesion masks; None is ``<folder>_masks``.
 
     Raises:
         OutputFolderError: a file is in the way, the folder cannot be written, another job is writing into it,
@@ -114,6 +124,6 @@ def open_output_folder(folder: Path, layout: Layout = OF_CLASSES) -> Iterator[Ou
     except OSError as error:
         raise OutputFolderError(f"The output folder {folder} cannot be written: {error.strerror}.") from error
     try:
-        yield OutputFolder(folder, layout)
+        yield OutputFolder(folder, layout, masks)
     finally:
         lock.release()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.models.conditions import FIELDS, Condition
+from core.models.conditions import METADATA, Condition, columns_of
 from diffusion.batches import BalancedBatches, TrainingBatches, fixed_batches, jittered
 from diffusion.cache import Pixels
 from diffusion.conditioning import CONDITIONINGS
@@ -100,7 +100,7 @@ def test_each_field_of_a_condition_is_withheld_by_itself_and_with_the_others() -
     known = ~told.isnan()
     assert torch.equal(told[known], labels[known])
     rows = known[::2]  # those of the full condition
-    for place in FIELDS.values():
+    for place in columns_of(METADATA).values():
         assert torch.equal(rows[:, place].any(dim=1), rows[:, place].all(dim=1))
         assert abs(float(rows[:, place.start].float().mean()) - 0.9 * 0.9) < 0.03
     assert abs(float((~rows.any(dim=1)).float().mean()) - 0.1) < 0.02

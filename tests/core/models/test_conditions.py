@@ -2,14 +2,27 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.classes import CLASSES
 from core.errors import ArgumentError
-from core.models.conditions import FIELDS, LABELS, NUMBERS, SEXES, SITES, Condition, parse_condition
+from core.models.conditions import (
+    ALL_FIELDS,
+    LABELS,
+    METADATA,
+    SEXES,
+    SITES,
+    TONES,
+    Condition,
+    columns_of,
+    parse_condition,
+    width_of,
+)
 
 conditions = st.builds(
     Condition,
@@ -17,15 +30,24 @@ conditions = st.builds(
     sex=st.none() | st.sampled_from(SEXES),
     age=st.none() | st.integers(0, 120) | st.floats(0, 120),
     site=st.none() | st.sampled_from(SITES),
+    class_name=st.none() | st.sampled_from(CLASSES),
+    tone=st.none() | st.sampled_from(TONES),
 )
 
 
-def test_the_twelve_numbers_stand_for_what_their_names_say() -> None:
+def test_each_number_stands_for_one_value_of_the_vocabulary() -> None:
     condition = Condition(melanocytic=True, sex="female", age=55, site="head/neck")
-    told = dict(zip(NUMBERS, condition.vector(), strict=True))
-    assert {name for name, number in told.items() if number == 1} == {"melanocytic", "female", "age 40-65", "head/neck"}
-    assert set(told.values()) == {0.0, 1.0}
-    assert len(NUMBERS) == 12
+    vector = condition.vector()
+    assert vector == (1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0)
+    full = replace(condition, class_name="DF", tone="dark").vector(ALL_FIELDS)
+    assert full == (*vector, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1)
+    assert (width_of(METADATA), width_of(ALL_FIELDS)) == (12, 25)
+
+
+@pytest.mark.parametrize(("field", "named"), [({"class_name": "DF"}, "class"), ({"tone": "dark"}, "skin tone")])
+def test_a_field_that_the_model_does_not_know_is_refused(field: dict[str, str], named: str) -> None:
+    with pytest.raises(ArgumentError, match=f"does not know the field {named}"):
+        Condition(**field).vector(METADATA)
 
 
 @pytest.mark.parametrize(
@@ -37,9 +59,9 @@ def test_ages_have_three_groups(age: float | None, group: str | None) -> None:
 
 @given(conditions)
 def test_unknown_is_never_a_number(condition: Condition) -> None:
-    vector = condition.vector()
-    for name, place in FIELDS.items():
-        numbers = vector[place]
+    vector = condition.vector(ALL_FIELDS)
+    for name, columns in columns_of(ALL_FIELDS).items():
+        numbers = vector[columns]
         if getattr(condition, name) is None:
             assert all(math.isnan(number) for number in numbers)
         else:
@@ -59,6 +81,7 @@ def test_it_says_in_words_what_is_known() -> None:
         "age": "70",
         "age_group": ">65",
         "site": "unknown",
+        "tone": "unknown",
     }
     assert [Condition(melanocytic=value).label for value in (True, False, None)] == list(LABELS)
 

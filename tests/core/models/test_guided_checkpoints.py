@@ -134,8 +134,10 @@ def test_a_folder_holds_one_kind_of_images(folder: Path, tmp_path: Path) -> None
 
 
 def test_the_images_are_counted_under_the_label_of_the_condition(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="under MELANOCYTIC, not 'MEL'"):
-        job(folder, tmp_path, counts={"MEL": 1})
+    with pytest.raises(ArgumentError, match="under MELANOCYTIC, not 'UNSPECIFIED'"):
+        job(folder, tmp_path, counts={"UNSPECIFIED": 1})
+    with pytest.raises(ArgumentError, match="does not know the field class"):
+        list(run(job(folder, tmp_path, counts={"MEL": 1})))
     with pytest.raises(ArgumentError, match="guidance -1"):
         job(folder, tmp_path, guidance=-1)
     whole = job(folder, tmp_path)

@@ -17,7 +17,7 @@ HEADER = ",".join(COLUMNS) + "\n"
 
 
 def row(number: int) -> list[str]:
-    return row_of(parameters(isic_number=number))
+    return row_of(parameters(isic_number=number), COLUMNS)
 
 
 def test_the_first_columns_are_those_of_the_contract() -> None:
