@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from filelock import FileLock
@@ -40,36 +41,60 @@ class Pixels:
     unreadable: list[str]
 
 
-def load_pixels(images: Sequence[LabelledImage], size: int, cache: Path) -> Pixels:
-    """The images as pixels, from ``cache`` where they are in it: it knows them by name, length and time of change.
+@dataclass(frozen=True)
+class _Kind:
+    """What a cache file holds of each image: a prefix of its name, the shape at a size, and how it is decoded."""
 
-    A cache that was interrupted, cut short or written for other images is made anew. Several processes may ask at
-    once; one of them decodes.
+    prefix: str
+    channels: tuple[int, ...]
+    decode: Callable[[LabelledImage, int], np.ndarray | None]
+
+
+def load_pixels(images: Sequence[LabelledImage], size: int, cache: Path) -> Pixels:
+    """Load images as pixels, from ``cache`` if it has them: it identifies them by name, length and time of change.
+
+    A cache that was interrupted, cut short or written for other images is rebuilt. Several processes may ask at once;
+    one of them decodes.
 
     Raises:
         DataError: none of the images can be read.
         JobFailedError: the cache cannot be written, for instance because the disk is full.
     """
+    array, bad = _load(_IMAGES, images, size, cache)
+    good = [image for index, image in enumerate(images) if index not in bad]
+    if not good:
+        raise DataError(f"None of the {len(images)} images can be read; the first is {images[0].path}.")
+    return Pixels(good, array[: len(good)], [images[index].path.name for index in sorted(bad)])
+
+
+def load_masks(images: Sequence[LabelledImage], size: int, cache: Path) -> np.ndarray:
+    """Load the lesion masks of images from the same cache, uint8 (N, S, S): 255 inside, 0 outside, 128 unknown.
+
+    Raises:
+        JobFailedError: the cache cannot be written.
+    """
+    array, _ = _load(_MASKS, images, size, cache)
+    return array
+
+
+def _load(kind: _Kind, images: Sequence[LabelledImage], size: int, cache: Path) -> tuple[np.ndarray, set[int]]:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / ".lock"):
-            file = cache / f"pixels_{size}_{_key(images, size)}.npy"
-            cached = _read(file, len(images), size)
+            file = cache / f"{kind.prefix}_{size}_{_key(images, size)}.npy"
+            shape = (len(images), size, size, *kind.channels)
+            cached = _read(file, shape)
             if cached is None:
                 _remove_what_was_interrupted(file)
-                _write(file, images, size)
-                cached = _read(file, len(images), size)
+                _write(file, shape, kind, images)
+                cached = _read(file, shape)
     except OSError as error:
         raise JobFailedError(
             f"The decoded images cannot be kept in {cache} ({error.strerror or error}); "
             "make room there, or name another folder with --cache."
         ) from error
     assert cached is not None, file  # noqa: S101 - written a moment ago, under the lock
-    array, bad = cached
-    good = [image for index, image in enumerate(images) if index not in bad]
-    if not good:
-        raise DataError(f"None of the {len(images)} images can be read; the first is {images[0].path}.")
-    return Pixels(good, array[: len(good)], [images[index].path.name for index in sorted(bad)])
+    return cached
 
 
 def _key(images: Sequence[LabelledImage], size: int) -> str:
@@ -82,27 +107,28 @@ def _key(images: Sequence[LabelledImage], size: int) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def _read(file: Path, count: int, size: int) -> tuple[np.ndarray, set[int]] | None:
-    """The array and the indices of unreadable images; None where the cache is not there or not whole."""
+def _read(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, set[int]] | None:
+    """The array and the indices of unreadable images; None if the cache does not exist or is incomplete."""
     try:
         array = np.load(file, mmap_mode="r")
         bad = set(json.loads(_list_of(file).read_text(encoding="utf-8"))["unreadable"])
     except (FileNotFoundError, ValueError, EOFError, KeyError, TypeError):
         return None
-    return (array, bad) if array.shape == (count, size, size, 3) and array.dtype == np.uint8 else None
+    return (array, bad) if array.shape == shape and array.dtype == np.uint8 else None
 
 
-def _write(file: Path, images: Sequence[LabelledImage], size: int) -> None:
-    """Write readable images one after another; the end stays empty where some are not.
+def _write(file: Path, shape: tuple[int, ...], kind: _Kind, images: Sequence[LabelledImage]) -> None:
+    """Write readable images one after another; the end stays empty if some are not.
 
-    Plain writes and no memory map: on a full disk they give an error, where a map would end the process.
+    Plain writes and no memory map: on a full disk they give an error, and a memory map would end the process.
     """
     bad: list[int] = []
     with whole_file(file, replace=True) as stream:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(images), size, size, 3)}
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(stream, header)
-        end = stream.tell() + len(images) * size * size * 3
-        bar = tqdm(_decoded(images, size), total=len(images), desc=f"reading at {size} px", unit="image", delay=2)
+        end = stream.tell() + math.prod(shape)
+        label = f"reading {kind.prefix} at {shape[1]} px"
+        bar = tqdm(_decoded(kind, images, shape[1]), total=len(images), desc=label, unit="image", delay=2)
         for index, pixels in enumerate(bar):
             if pixels is None:
                 bad.append(index)
@@ -112,10 +138,10 @@ def _write(file: Path, images: Sequence[LabelledImage], size: int) -> None:
         write_whole(_list_of(file), json.dumps({"unreadable": bad}).encode())
 
 
-def _decoded(images: Sequence[LabelledImage], size: int) -> Iterator[np.ndarray | None]:
+def _decoded(kind: _Kind, images: Sequence[LabelledImage], size: int) -> Iterator[np.ndarray | None]:
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for start in range(0, len(images), _AT_ONCE):
-            yield from pool.map(lambda image: decode(image.path, size), images[start : start + _AT_ONCE])
+            yield from pool.map(lambda image: kind.decode(image, size), images[start : start + _AT_ONCE])
 
 
 def decode(path: Path, size: int) -> np.ndarray | None:
@@ -133,6 +159,24 @@ def decode(path: Path, size: int) -> np.ndarray | None:
     smaller = min(whole.size) >= size
     resampling = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
     return np.asarray(ImageOps.fit(whole, (size, size), resampling))
+
+
+def _decode_mask(image: LabelledImage, size: int) -> np.ndarray:
+    """The mask of an image in the same square as ``decode`` cuts out of the image."""
+    unknown = np.full((size, size), 128, np.uint8)
+    if image.mask is None:
+        return unknown
+    try:
+        with Image.open(image.mask) as picture:
+            whole = picture.convert("L")
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return unknown
+    fitted = np.asarray(ImageOps.fit(whole, (size, size), Image.Resampling.BOX))
+    return np.where(fitted > 127, 255, 0).astype(np.uint8)
+
+
+_IMAGES: Final = _Kind("pixels", (3,), lambda image, size: decode(image.path, size))
+_MASKS: Final = _Kind("masks", (), _decode_mask)
 
 
 def _list_of(file: Path) -> Path:

@@ -10,7 +10,7 @@ import torch
 from core.classes import CLASSES
 from core.models.architectures import UNCONDITIONAL
 from core.models.condition_embedding import IDENTITY
-from core.models.conditions import METADATA, columns_of
+from core.models.conditions import METADATA, columns_of, known_in
 from diffusion.data import LabelledImage
 
 DROP_CLASS: Final = 0.1  # share of images trained without their class, which is what guidance needs
@@ -73,7 +73,7 @@ class ByMetadata:
 
     def labels(self, images: Sequence[LabelledImage]) -> torch.Tensor:
         """(N, 12) of 0, 1 and NaN."""
-        return torch.tensor([image.condition.vector() for image in images])
+        return torch.tensor([known_in(image.condition, METADATA).vector(METADATA) for image in images])
 
     def drop(self, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Each field unknown for a tenth of the images, and all of them for another tenth."""

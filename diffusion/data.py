@@ -37,12 +37,14 @@ class LabelledImage:
         class_name: class code; None where the diagnosis is none of the seven.
         lesion_id: the lesion that it shows; the image's own name where nobody says.
         condition: what is known of the lesion and the patient.
+        mask: the file of its lesion mask; None if there is none.
     """
 
     path: Path
     class_name: str | None
     lesion_id: str
     condition: Condition = field(default_factory=Condition)
+    mask: Path | None = None
 
 
 @dataclass
@@ -69,6 +71,7 @@ class Found:
         counts = ", ".join(f"{name} {count}" for name, count in self.counts().items())
         lines = [f"{self.folder}: {self.form}, {len(self.images)} images of {lesions} lesions ({counts})"]
         known = {name: sum(_is_known(image.condition, name) for image in self.images) for name in METADATA}
+        known["lesion mask"] = sum(image.mask is not None for image in self.images)
         lines.append("known of them: " + ", ".join(f"{name} {count}" for name, count in known.items()))
         for reason, names in self.skipped.items():
             examples = ", ".join(names[:_EXAMPLES]) + (", ..." if len(names) > _EXAMPLES else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from core.real_data.image_listing import (
     is_of_mask,
     lesions_of,
     list_images,
+    mask_files,
     tables_with,
 )
 from diffusion.data import DataError, Found, LabelledImage
@@ -57,6 +59,7 @@ def read_images(folder: Path) -> Found:
 
 def _read_listed(form: str, listing: Listing, read: Callable[[Row], Described]) -> Found:
     listing.check_any()
+    masks = mask_files(listing.folder)
     found = Found(listing.folder, f"{form} ({', '.join(table.name for table in listing.tables)})")
     for name in listing.missing:
         found.skip("listed, but the image is missing", name)
@@ -67,7 +70,9 @@ def _read_listed(form: str, listing: Listing, read: Callable[[Row], Described]) 
         class_name = class_of(diagnosis)
         if class_name is None:
             found.skip(f"not used for classes: {diagnosis or 'no diagnosis'!r} is none of the seven", image.name)
-        found.images.append(LabelledImage(image.path, class_name, image.lesion_id or image.name, condition))
+        condition = replace(condition, class_name=class_name)
+        lesion = image.lesion_id or image.name
+        found.images.append(LabelledImage(image.path, class_name, lesion, condition, masks.get(image.path.stem)))
     return found
 
 
@@ -114,15 +119,16 @@ _FORMS: Final = (
 
 
 def _read_class_folders(folder: Path, tables: Tables) -> Found:
-    found, lesions = Found(folder, "class folders"), lesions_of(tables)
+    found, lesions, masks = Found(folder, "class folders"), lesions_of(tables), mask_files(folder)
     for file in image_files(folder):
         if is_of_mask(file.name):
             continue
         above = file.relative_to(folder).parent.parts
         class_name = next((code for part in reversed(above) if (code := class_of(part))), None)
         if class_name:
-            condition = Condition(melanocytic=MELANOCYTIC[class_name])
-            found.images.append(LabelledImage(file, class_name, lesions.get(file.stem, file.stem), condition))
+            condition = Condition(melanocytic=MELANOCYTIC[class_name], class_name=class_name)
+            lesion = lesions.get(file.stem, file.stem)
+            found.images.append(LabelledImage(file, class_name, lesion, condition, masks.get(file.stem)))
         else:
             found.skip(_UNNAMED, str(file.relative_to(folder)))
     return found

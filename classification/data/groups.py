@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from classification.data.collection import LabelledImage
-from classification.data.skin_tone import TONES, tone_of
+from classification.data.skin_tone import tone_of
 from core.errors import ArgumentError
+from core.models.conditions import TONES
 
 UNKNOWN: Final = "unknown"
 SKIN_TYPES: Final = ("I", "II", "III", "IV", "V", "VI")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -146,6 +146,11 @@ class Condition:
         if not isinstance(values, Mapping) or set(values) - set(ALL_FIELDS):
             raise ArgumentError(f"{values!r} is not a condition; its fields are {', '.join(ALL_FIELDS)}.")
         return cls(**values)
+
+
+def known_in(condition: Condition, vocabulary: Vocabulary) -> Condition:
+    """The condition without the fields that a vocabulary does not have."""
+    return replace(condition, **{name: None for name in ALL_FIELDS if name not in vocabulary})
 
 
 def parse_condition(melanocytic: str, sex: str, age: str, site: str) -> Condition:

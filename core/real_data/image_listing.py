@@ -30,6 +30,8 @@ _TABLE_SUFFIXES: Final = (".csv", ".tab", ".tsv")
 _OWN_TABLE: Final = "ham10000_metadata"  # in any case, with any of the endings below
 _OWN_SUFFIXES: Final = ("", ".txt")
 _NAME_COLUMNS: Final = (IMAGE_ID, "image", "isic_id")
+_MASKS: Final = "masks"
+_SEGMENTATION: Final = "_segmentation"
 _NOT_PHOTOGRAPHS: Final = ("mask", "segmentation", "superpixel")
 _OF_MACOS: Final = "._"  # facts that macOS leaves beside a file under its name, on disks of other systems
 _UNNAMED: Final = "a row without a name"
@@ -167,6 +169,21 @@ def image_files(root: Path) -> list[Path]:
     Linked folders are entered, too.
     """
     return sorted(_walk(root, frozenset()))
+
+
+def mask_files(root: Path) -> dict[str, Path]:
+    """The lesion masks in the folder or below it, by the name of their image.
+
+    A mask is ``<image>_segmentation.png`` anywhere, as ISIC names it, or ``<image>.png`` in a folder ``masks``.
+    """
+    found = {}
+    for folder, _, names in os.walk(root):
+        in_masks = Path(folder).name.lower() == _MASKS
+        for name in sorted(names):
+            file = Path(folder) / name
+            if file.suffix.lower() == ".png" and (in_masks or file.stem.endswith(_SEGMENTATION)):
+                found.setdefault(file.stem.removesuffix(_SEGMENTATION), file)
+    return found
 
 
 def is_photograph(name: str) -> bool:

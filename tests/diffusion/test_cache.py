@@ -102,8 +102,8 @@ from diffusion import cache
 from diffusion.tables import read_images
 images = read_images(Path({str(REAL_IMAGES)!r})).images
 real = cache._decoded
-def endless(images, size):
-    yield from real(images, size)
+def endless(kind, images, size):
+    yield from real(kind, images, size)
     while True:
         yield None
 cache._decoded = endless

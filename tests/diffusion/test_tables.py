@@ -37,9 +37,9 @@ def test_ham10000_is_read_with_its_metadata() -> None:
     by_name = {image.path.stem: image for image in found.images}
     melanoma, nevus, carcinoma = (by_name[name] for name in ("ISIC_0024310", "ISIC_0024308", "ISIC_0024332"))
     assert (melanoma.class_name, melanoma.lesion_id) == ("MEL", "HAM_0003350")
-    assert melanoma.condition == Condition(melanocytic=True, sex="male", age=60, site="chest")
+    assert melanoma.condition == Condition(melanocytic=True, sex="male", age=60, site="chest", class_name="MEL")
     assert nevus.condition.site == "torso"  # which HAM10000 calls trunk
-    assert carcinoma.condition == Condition(melanocytic=False, sex="male", age=60, site=None)
+    assert carcinoma.condition == Condition(melanocytic=False, sex="male", age=60, class_name="BCC")
 
 
 def test_the_published_ham10000_has_its_images_in_two_folders(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_challenge_of_2018_is_read_from_one_column_a_class(tmp_path: Path) -
     assert found.form.startswith("ISIC 2018 task 3")
     assert found.counts() == {"MEL": 3, "NV": 3, "BCC": 2, "AKIEC": 2, "BKL": 2, "DF": 2, "VASC": 2}
     assert [image.lesion_id for image in found.images[:3]] == ["HAM_1", "HAM_1", names[2]]
-    assert found.images[0].condition == Condition(melanocytic=True)
+    assert found.images[0].condition == Condition(melanocytic=True, class_name="NV")
     assert found.skipped == {"listed, but the image is missing": ["ISIC_9999999"]}
 
 
@@ -90,10 +90,10 @@ def test_an_export_of_the_isic_archive_is_read(tmp_path: Path) -> None:
     assert found.form == "ISIC archive (metadata.csv)"
     nevus, melanoma, in_situ, other, short = found.images
     assert (nevus.class_name, nevus.lesion_id) == ("NV", "IL_1")
-    assert nevus.condition == Condition(melanocytic=True, sex="female", age=45, site="torso")
+    assert nevus.condition == Condition(melanocytic=True, sex="female", age=45, site="torso", class_name="NV")
     assert (melanoma.class_name, melanoma.condition.site) == ("MEL", "head/neck")
     assert (in_situ.class_name, in_situ.lesion_id) == ("AKIEC", names[2])
-    assert in_situ.condition == Condition(melanocytic=False)  # palms and soles may be hand or foot: unknown
+    assert in_situ.condition == Condition(melanocytic=False, class_name="AKIEC")  # palms and soles may be hand or foot: unknown
     assert (other.class_name, other.condition.site, other.condition.melanocytic) == (None, "back", False)
     assert short.class_name is None  # a row that ends early lacks values, and "benign" is no diagnosis
     assert [reason for reason in found.skipped if "Mastocytosis" in reason]

@@ -10,8 +10,10 @@ from PIL import Image
 
 from classification.data.collection import LabelledImage, open_collection
 from classification.data.groups import AGES, GROUPS, SKIN_TYPES, UNKNOWN, groups_of
-from classification.data.skin_tone import TONES, tone_group, tone_of, typology_angle
+from classification.data.skin_tone import tone_of
 from core.errors import ArgumentError
+from core.models.conditions import TONES
+from core.real_data.skin_tone import tone_group, typology_angle
 from tests.classification.conftest import write_damaged_png
 
 
