@@ -59,6 +59,15 @@ def _color_statistics(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _autoencoder(options: argparse.Namespace) -> int:
+    from diffusion.autoencoder import command
+
+    if options.autoencoder_command == "evaluate":
+        command.evaluate_file(options)
+        return DONE
+    return DONE if command.train(options) else INTERRUPTED
+
+
 def _generate(options: argparse.Namespace) -> int:
     from diffusion.generate import generate
 
@@ -67,6 +76,7 @@ def _generate(options: argparse.Namespace) -> int:
 
 _COMMANDS: Final = {
     "train": _train,
+    "autoencoder": _autoencoder,
     "export": _export,
     "inspect": _inspect,
     "color-statistics": _color_statistics,
@@ -79,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m diffusion", description="Train diffusion models, and use them.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train models on real images", argument_default=argparse.SUPPRESS))
+    _add_autoencoder(commands.add_parser("autoencoder", help="train or evaluate the autoencoder of a latent model"))
     _add_export(commands.add_parser("export", help="turn a training state into checkpoints, or one into a state"))
     inspect = commands.add_parser("inspect", help="tell what a checkpoint or a training state is")
     inspect.add_argument("file", type=Path, help="a checkpoint, a training state, or a folder with a demonstration set")
@@ -105,6 +116,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--conditional", action="store_true", help="one network of all classes, exported one by one")
     what.add_argument("--condition", choices=["metadata"], help="one network that is told metadata")
+    what.add_argument(
+        "--latent",
+        type=Path,
+        metavar="FILE",
+        help="one network of all conditions, on the latents of FILE",
+    )
     parser.add_argument("--classes", help="MEL,NV or ALL (default: ALL that have enough images)")
     parser.add_argument("--architecture", help="default | small | demo (default: default; for metadata: demo)")
     parser.add_argument("--size", type=int, help="pixels (default: 128; for metadata: 256)")
@@ -138,11 +155,46 @@ def _add_training_settings(group: argparse._ArgumentGroup) -> None:
         metavar="SHARE",
         help="of the steps of a network that grows, first, at half the size (default: 0.7)",
     )
+    group.add_argument("--guided-steps", type=int, help="with --latent: last steps that learn guidance (a fifth)")
+    group.add_argument("--guidance", type=float, help="with --latent: w of these steps, 0 to below 1 (default: 0.5)")
     group.add_argument("--prediction", choices=["epsilon", "v_prediction"], help="default: epsilon")
     group.add_argument("--ema-decay", type=float, help="of the averaged weights (default: 0.9995)")
     group.add_argument("--no-jitter", action="store_false", dest="jitter", help="leave colours as they are")
     group.add_argument("--patience", type=int, help="validations without progress; 0 to go on (default: 15)")
     group.add_argument("--seed", type=int, help="of first weights and batches (default: 0)")
+
+
+def _add_autoencoder(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="autoencoder_command", required=True, metavar="COMMAND")
+    train = commands.add_parser("train", help="train on real images, with their lesion masks if there are any")
+    train.add_argument("--data", type=Path, required=True, help="a folder of real images, of any form")
+    train.add_argument(
+        "--output", type=Path, default=Path("runs/autoencoder"), help="for the state and autoencoder.pth"
+    )
+    train.add_argument("--cache", type=Path, default=None, help="for decoded images (default: OUTPUT/cache)")
+    train.add_argument("--size", type=int, help="pixels: 64, 128, 256 or 512 (default: 256)")
+    train.add_argument("--latent-size", type=int, help="height and width of the latents (default: 16)")
+    train.add_argument("--latent-channels", type=int, help="channels of the latents (default: 16)")
+    train.add_argument("--crop", type=int, help="height and width of the training crops (default: 128)")
+    train.add_argument("--batch-size", type=int, help="crops per step (default: 8)")
+    train.add_argument("--steps", type=int, help="steps that train encoder and decoder (default: 4300)")
+    train.add_argument("--sharpening-steps", type=int, help="further steps of the decoder alone (default: 2500)")
+    train.add_argument("--learning-rate", type=float, help="after the warm-up (default: 5e-4)")
+    train.add_argument("--seed", type=int, help="of the first weights and the batches (default: 0)")
+    train.add_argument("--save-every", type=int, help="steps between whole states (default: 250)")
+    train.add_argument("--validate-every", type=int, help="steps between validations (default: 500)")
+    train.add_argument("--resume", action="store_true", help="continue from the state in OUTPUT")
+    train.add_argument("--until", type=int, help="stop after this step")
+    train.add_argument("--precision", choices=PRECISIONS, default="auto", help="auto: bf16 if it is native")
+    evaluate = commands.add_parser("evaluate", help="compare reconstructions of held-out images with the images")
+    evaluate.add_argument("autoencoder", type=Path, help="an autoencoder.pth, or a latent checkpoint")
+    evaluate.add_argument("--data", type=Path, required=True, help="a folder of real images, of any form")
+    evaluate.add_argument("--size", type=int, default=256, help="pixels (default: %(default)s)")
+    evaluate.add_argument("--images", type=int, default=None, help="at most so many (default: all that are held out)")
+    evaluate.add_argument("--cache", type=Path, default=Path("runs/cache"), help="for decoded images")
+    evaluate.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    for command in (train, evaluate):
+        command.add_argument("--device", default="auto", help="auto | cpu | cuda:N (default: auto)")
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:

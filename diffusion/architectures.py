@@ -6,7 +6,7 @@ import math
 from typing import Any, Final
 
 from core.errors import ArgumentError
-from core.models.architectures import DEFAULT_UNET, DEMO_UNET
+from core.models.architectures import DEFAULT_UNET, DEMO_UNET, LATENT_UNET
 from diffusion.conditioning import CONDITIONINGS
 from diffusion.growing import inner_config, outer_config
 
@@ -18,7 +18,7 @@ SMALL_UNET: Final[dict[str, Any]] = {
 }
 """The default network's shape at a sixth of its weights: for laptops, for trying out, for few images."""
 
-ARCHITECTURES: Final = ("default", "small", "demo")
+ARCHITECTURES: Final = ("default", "small", "demo", "latent")
 
 
 def unet_config(architecture: str, size: int, conditioning: str) -> dict[str, Any]:
@@ -30,6 +30,8 @@ def unet_config(architecture: str, size: int, conditioning: str) -> dict[str, An
     Raises:
         ArgumentError: no such architecture, or a size that it cannot have; the message says which it can.
     """
+    if architecture == "latent":
+        raise ArgumentError("The architecture latent needs an autoencoder; name one with --latent.")
     if architecture == "demo":
         return {**_demo(size), **CONDITIONINGS[conditioning].config()}
     base = {"default": DEFAULT_UNET, "small": SMALL_UNET}.get(architecture)
@@ -39,6 +41,18 @@ def unet_config(architecture: str, size: int, conditioning: str) -> dict[str, An
     if size % step or not 2 * step <= size <= 1024:
         raise ArgumentError(f"The size {size} is not a multiple of {step} from {2 * step} to 1024.")
     return {**base, "sample_size": size, **CONDITIONINGS[conditioning].config()}
+
+
+def latent_config(channels: int, latent_size: int, conditioning: str) -> dict[str, Any]:
+    """The configuration of a network that denoises latents (channels, latent_size, latent_size).
+
+    Raises:
+        ArgumentError: the latents are too small or too large for the network.
+    """
+    if latent_size % 2 or not 4 <= latent_size <= 128:
+        raise ArgumentError(f"Latents of {latent_size} positions a side are not an even number from 4 to 128.")
+    facts = {"sample_size": latent_size, "in_channels": channels, "out_channels": channels}
+    return {**LATENT_UNET, **facts, **CONDITIONINGS[conditioning].config()}
 
 
 def grows_to(architecture: str, size: int) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.errors import ArgumentError
-from diffusion.architectures import unet_config
+from diffusion.architectures import latent_config, unet_config
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class TrainingConfig:
     Attributes:
         stages: one, or several of rising size.
         architecture: a name of ``diffusion.architectures``.
-        conditioning: ``none``, ``class`` or ``metadata``.
+        conditioning: ``none``, ``class``, ``metadata`` or ``all``.
         prediction_type: ``epsilon`` or ``v_prediction``.
         seed: of the first weights and of every batch.
         warm_up: steps over which the learning rate of a stage rises.
@@ -48,6 +48,7 @@ class TrainingConfig:
         jitter: vary brightness, contrast and saturation a little.
         save_every, validate_every, grid_every: steps between whole states, validations and grids of images; no grids
             for zero.
+        latent_channels, latent_ratio: of the autoencoder whose latents the network denoises; 0 and 1 for images.
         patience: validations without progress before the run ends; None to go on to the last step.
         min_delta: the fall of the validation loss that counts as progress.
     """
@@ -69,6 +70,8 @@ class TrainingConfig:
     save_every: int = 250
     validate_every: int = 250
     grid_every: int = 0
+    latent_channels: int = 0
+    latent_ratio: int = 1
     patience: int | None = None
     min_delta: float = 1e-4
 
@@ -101,6 +104,8 @@ class TrainingConfig:
     def unet_at(self, step: int) -> dict[str, object]:
         """The configuration of the network that a step trains."""
         _, stage = self.stage_at(min(step, self.total_steps() - 1))
+        if self.latent_channels:
+            return latent_config(self.latent_channels, stage.size // self.latent_ratio, self.conditioning)
         return unet_config(self.architecture, stage.size, self.conditioning)
 
 

@@ -14,7 +14,8 @@ from core.generation.denoising import denoise, to_pixels
 from core.generation.samplers import Sampler
 from core.generation.seeds import image_seed
 from core.io.atomic_files import whole_file
-from core.models.conditions import SITES, Condition
+from core.models.autoencoders import LatentDecoder
+from core.models.conditions import ALL_FIELDS, SITES, Condition
 
 _STEPS: Final = 20
 _ROWS: Final = 4
@@ -45,17 +46,27 @@ def columns_of(conditioning: str) -> tuple[list[str], torch.Tensor | None]:
         return list(CLASSES), torch.arange(len(CLASSES))
     if conditioning == "metadata":
         return [condition.label for condition in _CONDITIONS], torch.tensor([c.vector() for c in _CONDITIONS])
+    if conditioning == "all":
+        shown = [Condition(class_name=name) for name in CLASSES]
+        return list(CLASSES), torch.tensor([condition.vector(ALL_FIELDS) for condition in shown])
     return ["grid"] * 6, None
 
 
-def draw_grid(model: Any, conditioning: str, schedule: dict[str, Any], device: torch.device) -> np.ndarray:
+def draw_grid(
+    model: Any,
+    conditioning: str,
+    schedule: dict[str, Any],
+    device: torch.device,
+    decoder: LatentDecoder | None = None,
+) -> np.ndarray:
     """Four rows of images, a column a class or condition, by DPM-Solver++ in 20 steps.
 
     Args:
         model: the network, with the weights that are to be watched.
-        conditioning: ``none``, ``class`` or ``metadata``.
+        conditioning: ``none``, ``class``, ``metadata`` or ``all``.
         schedule: arguments of ``DDPMScheduler``.
         device: where the network is.
+        decoder: of a network that denoises latents.
 
     Returns:
         uint8 (4 * S, columns * S, 3).
@@ -65,9 +76,9 @@ def draw_grid(model: Any, conditioning: str, schedule: dict[str, Any], device: t
     for row in range(_ROWS):
         seeds = [image_seed(name, 1 + row * len(names) + column) for column, name in enumerate(names)]
         told = _Told(model, None if labels is None else labels.to(device))
-        for step in denoise(told, Sampler("dpmpp", schedule, _STEPS), seeds, device):
-            images = step.images
-        rows.append(np.concatenate(list(to_pixels(images)), axis=1))
+        for step in denoise(told, Sampler("dpmpp", schedule, _STEPS), seeds, device, decoder=decoder):
+            last = step
+        rows.append(np.concatenate(list(to_pixels(last.images)), axis=1))
     return np.concatenate(rows, axis=0)
 
 

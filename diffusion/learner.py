@@ -13,7 +13,8 @@ from accelerate import Accelerator
 from torch import nn
 
 from core.errors import ArgumentError
-from core.models.architectures import DEFAULT_SCHEDULER
+from core.models.architectures import DEFAULT_SCHEDULER, LATENT_RANGE
+from core.models.autoencoders import AutoencoderWeights
 from core.models.condition_embedding import build_unet
 from core.models.devices import DTYPES
 from core.models.torchvision_shim import declare_missing_operators
@@ -54,6 +55,7 @@ class Learner:
         publish: Callable[[Learner], None] | None = None,
         tensorboard: bool = False,
         data: dict[str, Any] | None = None,
+        autoencoder: AutoencoderWeights | None = None,
     ) -> None:
         """Make a fresh run.
 
@@ -65,18 +67,22 @@ class Learner:
             publish: called on the main process whenever the averaged weights are the best so far.
             tensorboard: write event files as well.
             data: what the images are, for the provenance of the weights.
+            autoencoder: encodes the images of a run whose network denoises latents.
 
         Raises:
             ArgumentError: the batch cannot be shared evenly among processes and accumulation.
         """
         self.config, self.places, self.accelerator = config, places, accelerator
         self.publish, self.tensorboard, self.data = publish, tensorboard, data or {}
+        self.autoencoder = autoencoder
         self.training, self.held_out = split_by_lesion(images)
         self.conditioning = CONDITIONINGS[config.conditioning]
         self.device = accelerator.device
         self.layout = best_layout(self.device, config.compile)
         _check_shares(config, accelerator.num_processes)
         self.schedule = {**DEFAULT_SCHEDULER, "prediction_type": config.prediction_type}
+        if autoencoder:
+            self.schedule["clip_sample_range"] = LATENT_RANGE
         self.scheduler = DDPMScheduler(**self.schedule)
         self.stopping = EarlyStopping(config.patience, config.min_delta)
         self.step = 0
@@ -87,7 +93,7 @@ class Learner:
         self.unet = unet
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            model = build_unet(unet)
+            model = build_unet(unet, self.conditioning.vocabulary)
         if weights is not None:
             model.load_state_dict(weights)
         if self.config.gradient_checkpointing:
@@ -119,7 +125,14 @@ class Learner:
             "scaler": self.scaler.state_dict(),
             "stopping": self.stopping.state_dict(),
             "data": self.data,
+            **self._of_latents(),
         }
+
+    def _of_latents(self) -> dict[str, Any]:
+        """What a state of a latent run holds besides."""
+        known = {name: list(values) for name, values in self.conditioning.vocabulary.items()}
+        conditions = {"conditions": known} if self.config.conditioning == "all" else {}
+        return {**conditions, **({"autoencoder": self.autoencoder.to_content()} if self.autoencoder else {})}
 
     def save(self) -> None:
         """Write the whole state; the file is either whole or the previous one."""

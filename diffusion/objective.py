@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from diffusers import DDPMScheduler, UNet2DModel
 
 MIN_SNR_GAMMA: Final = 5.0
+GUIDED_LATENTS: Final = range(100, 800)
 GUIDED: Final = range(150, 650)
 """Timesteps at which guidance acts (Kynkäänniemi et al. 2024, arXiv 2404.07724): earlier ones in sampling decide how
 varied images are, and lose by it. Later ones are left out too, as there; it made images softer (docs/evaluation.md)."""
@@ -38,7 +39,7 @@ def denoising_loss(
         labels: what the model takes for its class labels; None for a model without.
         timesteps: (B,) in [0, 1000).
         noise: (B, 3, S, S), standard normal.
-        guidance: w, in [0, 1); for class indices as labels, ``UNCONDITIONAL`` among them.
+        guidance: w, in [0, 1); for class indices, ``UNCONDITIONAL`` among them, or for the numbers of conditions.
 
     Returns:
         A scalar. The scheduler's ``prediction_type`` decides between epsilon and v-prediction.
@@ -50,12 +51,20 @@ def denoising_loss(
     else:
         target = noise
     if guidance and labels is not None:
+        nothing, known, acting = _without_condition(labels)
         with torch.no_grad():
-            plain = model(noisy, timesteps, class_labels=torch.full_like(labels, UNCONDITIONAL), return_dict=False)[0]
-        guided = (labels != UNCONDITIONAL) & (timesteps >= GUIDED.start) & (timesteps < GUIDED.stop)
+            plain = model(noisy, timesteps, class_labels=nothing, return_dict=False)[0]
+        guided = known & (timesteps >= acting.start) & (timesteps < acting.stop)
         target = target + guidance * guided.view(-1, 1, 1, 1) * (predicted.detach() - plain.float())
     error = (predicted - target).square().mean(dim=(1, 2, 3))
     return (error * min_snr_weights(scheduler, timesteps)).mean()
+
+
+def _without_condition(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, range]:
+    """Labels of nothing known, which of ``labels`` know something, and the timesteps at which guidance acts."""
+    if labels.is_floating_point():
+        return torch.full_like(labels, torch.nan), ~labels.isnan().all(dim=1), GUIDED_LATENTS
+    return torch.full_like(labels, UNCONDITIONAL), labels != UNCONDITIONAL, GUIDED
 
 
 def min_snr_weights(scheduler: DDPMScheduler, timesteps: torch.Tensor) -> torch.Tensor:

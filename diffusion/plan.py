@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from core.classes import CLASSES
 from core.errors import ArgumentError
+from core.models.autoencoders import AutoencoderWeights
 from diffusion.architectures import check_final_size, grows_to
+from diffusion.autoencoder.files import load_autoencoder
 from diffusion.config import PRESETS, Stage, TrainingConfig
 from diffusion.data import DataError, Found, LabelledImage, of_classes
 
@@ -33,6 +35,7 @@ _PLAIN_OPTIONS: Final = (
     "validate_every",
     "grid_every",
 )
+LATENT_GUIDANCE: Final = 0.5  # as classifier-free guidance of 2
 _SMALLER_FIRST: Final = 0.7  # share of the steps of a growing network that are taken at half the size
 
 
@@ -46,6 +49,7 @@ class Run:
         images: what it is trained on.
         classes: class codes that it will make; empty for metadata.
         is_demo_set: whether its result is the demonstration set.
+        autoencoder: whose latents the network denoises; None for images.
     """
 
     folder: str
@@ -53,6 +57,7 @@ class Run:
     images: list[LabelledImage]
     classes: list[str]
     is_demo_set: bool = False
+    autoencoder: AutoencoderWeights | None = None
 
 
 def plan(options: argparse.Namespace, found: Found, precision: str) -> list[Run]:
@@ -66,6 +71,8 @@ def plan(options: argparse.Namespace, found: Found, precision: str) -> list[Run]
     Raises:
         ArgumentError: options that contradict each other, an unknown class, or too few images.
     """
+    if getattr(options, "latent", None):
+        return [_latent_run(options, found, precision)]
     if "preset" in options:
         return [_preset_run(options, found, precision)]
     if getattr(options, "condition", None) == "metadata":
@@ -111,6 +118,43 @@ def configure(options: argparse.Namespace, conditioning: str, precision: str) ->
         patience=patience or None,
         **{"save_every": 500, "validate_every": 500, "grid_every": 2000, "ema_decay": 0.9995, **_plain(given)},
     )
+
+
+def _latent_run(options: argparse.Namespace, found: Found, precision: str) -> Run:
+    """One network of class, metadata and skin tone on the latents of an autoencoder.
+
+    Raises:
+        ArgumentError: options that do not go with ``--latent``.
+        CheckpointError: the autoencoder cannot be used.
+    """
+    given = vars(options)
+    foreign = [name for name in ("preset", "conditional", "condition", "architecture", "half_size") if given.get(name)]
+    if foreign:
+        option = foreign[0].replace("_", "-")
+        raise ArgumentError(f"--latent trains one network of all conditions; leave out --{option}.")
+    autoencoder, _ = load_autoencoder(options.latent)
+    groups = of_classes(found, parse_classes(given.get("classes", "ALL")))
+    images = [image for image in found.images if image.class_name in groups]
+    steps, rate = given.get("steps", 20_000), given.get("learning_rate", 3e-4)
+    guided = min(given.get("guided_steps", steps // 5), steps - 1)
+    size, batch = given.get("size", 256), given.get("batch_size", 16)
+    stages: tuple[Stage, ...] = (Stage(size, batch, steps - guided, rate, rate / 10),)
+    if guided:
+        stages += (Stage(size, batch, guided, rate / 5, rate / 100, given.get("guidance", LATENT_GUIDANCE)),)
+    config = TrainingConfig(
+        stages=stages,
+        architecture="latent",
+        conditioning="all",
+        prediction_type=given.get("prediction", "v_prediction"),
+        warm_up=given.get("warm_up", 500),
+        precision=precision,
+        latent_channels=autoencoder.latent_channels,
+        latent_ratio=autoencoder.ratio,
+        patience=given.get("patience") or None,
+        **{"save_every": 500, "validate_every": 1000, "grid_every": 2000, "ema_decay": 0.9995, **_plain(given)},
+    )
+    config.unet_at(0)  # refuses a size that the network cannot have
+    return Run("", config, images, list(groups), autoencoder=autoencoder)
 
 
 def parse_classes(text: str) -> list[str] | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+import numpy as np
 import psutil
 import torch
 from torch import nn
@@ -14,12 +16,14 @@ from tqdm import tqdm
 
 from core.errors import JobFailedError
 from core.generation.control import Control, Decision
-from diffusion.batches import BalancedBatches, Batch, TrainingBatches, fixed_batches
+from core.models.autoencoders import AutoencoderWeights
+from diffusion.batches import BalancedBatches, Batch, LatentBatches, TrainingBatches, fixed_batches
 from diffusion.cache import Pixels, load_pixels
 from diffusion.config import Stage, learning_rate
 from diffusion.data import LabelledImage
 from diffusion.grids import draw_grid, save_grid
 from diffusion.history import History, Measured
+from diffusion.latents import load_latents
 from diffusion.learner import Learner
 from diffusion.objective import denoising_loss
 
@@ -71,6 +75,8 @@ class StageRun:
 
     def _batches(self) -> tuple[TrainingBatches, list[Batch]]:
         trainer, share = self.trainer, (self.trainer.accelerator.process_index, self.trainer.accelerator.num_processes)
+        if trainer.autoencoder:
+            return self._latent_batches(trainer.autoencoder, *share)
         pixels = load_pixels(trainer.training, self.stage.size, trainer.places.cache)
         # Where everything shows one lesion, nothing can be held out.
         held_out = _thinned(trainer.held_out or trainer.training)
@@ -84,12 +90,31 @@ class StageRun:
         labels = trainer.conditioning.labels(pixels.images)
         return (
             TrainingBatches(drawn, labels, trainer.conditioning, trainer.device, *share, trainer.layout),
-            self._fixed_batches(fixed, *share),
+            self._fixed_batches(_as_images(fixed), fixed.images, *share),
         )
 
-    def _fixed_batches(self, pixels: Pixels, rank: int, processes: int) -> list[Batch]:
-        labels = self.trainer.conditioning.labels(pixels.images)
-        batches = fixed_batches(pixels, labels, self.config.conditioning != "none", rank, processes)
+    def _latent_batches(
+        self, autoencoder: AutoencoderWeights, rank: int, processes: int
+    ) -> tuple[TrainingBatches, list[Batch]]:
+        trainer = self.trainer
+        found, fixed = (
+            load_latents(images, autoencoder, self.stage.size, trainer.places.cache, trainer.device)
+            for images in (trainer.training, _thinned(trainer.held_out or trainer.training))
+        )
+        classes = [image.class_name for image in found.images]
+        statistics = (autoencoder.mean, autoencoder.std)
+        drawn = LatentBatches(found.array, statistics, classes, self.stage.batch_size, self.config.seed)
+        labels = trainer.conditioning.labels(found.images)
+        return (
+            TrainingBatches(drawn, labels, trainer.conditioning, trainer.device, rank, processes, trainer.layout),
+            self._fixed_batches(drawn.normalised(fixed.array[:, 0]), fixed.images, rank, processes),
+        )
+
+    def _fixed_batches(
+        self, images: torch.Tensor, labelled: Sequence[LabelledImage], rank: int, processes: int
+    ) -> list[Batch]:
+        labels = self.trainer.conditioning.labels(labelled)
+        batches = fixed_batches(images, labels, self.config.conditioning != "none", rank, processes)
         return [batch.to(self.trainer.device) for batch in batches]
 
     def _wrapped(self) -> Any:
@@ -201,8 +226,9 @@ class StageRun:
 
     def _draw(self) -> None:
         trainer, begun = self.trainer, time.monotonic()
+        decoder = trainer.autoencoder.build(trainer.device) if trainer.autoencoder else None
         with trainer.averaged() as model:
-            pixels = draw_grid(model, self.config.conditioning, trainer.schedule, trainer.device)
+            pixels = draw_grid(model, self.config.conditioning, trainer.schedule, trainer.device, decoder)
         grids = trainer.places.output / "grids"
         with self.history.side_files.going_on_without(grids):
             save_grid(pixels, grids / f"step_{trainer.step:07d}.png")
@@ -213,6 +239,11 @@ class StageRun:
 def _thinned(images: list[LabelledImage]) -> list[LabelledImage]:
     """At most 128 of them and at least 64 where there are as many, spread over all."""
     return images[:: -(-len(images) // HELD_OUT_IMAGES)]
+
+
+def _as_images(pixels: Pixels) -> torch.Tensor:
+    """Pixels as float32 (N, 3, S, S) in [-1, 1]."""
+    return torch.from_numpy(np.asarray(pixels.array)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def is_told_to_stop(control: Control) -> bool:

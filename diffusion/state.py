@@ -64,10 +64,10 @@ def is_state(content: object) -> bool:
 
 
 def conditioning_of(state: Mapping[str, Any]) -> str:
-    """``none``, ``class`` or ``metadata``, as the network in the state takes it."""
+    """``none``, ``class``, ``metadata`` or ``all``, as the network in the state takes it."""
     config = state["config"]
     if config.get("class_embed_type"):
-        return "metadata"
+        return "all" if state.get("conditions") else "metadata"
     return "class" if config.get("num_class_embeds") else "none"
 
 

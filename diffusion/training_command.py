@@ -18,6 +18,7 @@ from core.io.folder_lock import LOCK_NAME
 from core.io.side_files import SideFiles
 from core.models.devices import resolve_precision
 from core.paths import STATISTICS_FILE
+from diffusion.autoencoder.files import load_autoencoder
 from diffusion.data import Found
 from diffusion.export import enter_in_manifest, list_in_manifest, write_color_statistics
 from diffusion.learner import Learner, Places
@@ -115,7 +116,8 @@ def _train_one(
             accelerator,
             publish=None if run.is_demo_set else publish,
             tensorboard=options.tensorboard,
-            data=_provenance(run, found),
+            data=_provenance(run, found, options),
+            autoencoder=run.autoencoder,
         )
         _begin(trainer, options, run, accelerator)
         trainer.run(control, options.until)
@@ -134,10 +136,12 @@ def _begin(trainer: Trainer, options: argparse.Namespace, run: Run, accelerator:
         say(f"beginning with the weights of {options.start}")
 
 
-def _provenance(run: Run, found: Found) -> dict[str, Any]:
+def _provenance(run: Run, found: Found, options: argparse.Namespace) -> dict[str, Any]:
     """What the weights say of their images. A published file must not tell how its maker's disk is laid out."""
     described = HAM10000 if found.form.startswith("HAM10000") else {"data": found.form}
-    classes = {"classes": run.classes} if run.classes else {}
+    classes: dict[str, Any] = {"classes": run.classes} if run.classes else {}
+    if run.autoencoder:
+        classes["autoencoder"] = load_autoencoder(options.latent)[1]
     return {**described, **classes, "images": len(run.images), "made_by": f"ISICGUI {__version__}"}
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +16,10 @@ from safetensors.torch import load_file, save
 from core.classes import CLASSES
 from core.errors import CheckpointError, JobFailedError
 from core.io.atomic_files import write_whole
-from core.models.checkpoints import UNET_FORMAT, load_file_safely, read_checkpoint
-from core.models.class_folding import fold_class
+from core.models.autoencoders import AutoencoderWeights, read_autoencoder
+from core.models.checkpoints import LATENT_FORMAT, UNET_FORMAT, load_file_safely, read_checkpoint
+from core.models.class_folding import fold_class, fold_condition
+from core.models.conditions import Condition
 from core.models.demo_set import DESCRIPTION_FILE, WEIGHTS_FILE
 from core.models.guided_checkpoints import CONDITIONED_FILE, CONDITIONED_FORMAT
 from core.paths import checkpoint_file
@@ -42,17 +44,21 @@ class Weights:
         scheduler: arguments of ``DDPMScheduler``.
         state_dict: the weights; averaged ones where the file has them.
         provenance: what is known of their origin.
+        autoencoder: of a network that denoises latents; None for images.
+        conditions: the vocabulary of a network of all conditions; None for others.
     """
 
     config: dict[str, Any]
     scheduler: dict[str, Any]
     state_dict: dict[str, torch.Tensor] = field(repr=False)
     provenance: dict[str, Any]
+    autoencoder: AutoencoderWeights | None = None
+    conditions: dict[str, list[str]] | None = None
 
     @property
     def conditioning(self) -> str:
-        """``none``, ``class`` or ``metadata``."""
-        return conditioning_of({"config": self.config})
+        """``none``, ``class``, ``metadata`` or ``all``."""
+        return conditioning_of({"config": self.config, "conditions": self.conditions})
 
     @property
     def trunk(self) -> dict[str, Any]:
@@ -72,10 +78,23 @@ def read_weights(path: Path) -> Weights:
     content = load_file_safely(path)
     if is_state(content):
         return weights_of(content)
-    if isinstance(content, Mapping) and content.get("format") == CONDITIONED_FORMAT:
-        return Weights(*(dict(content[key]) for key in ("config", "scheduler", "state_dict", "provenance")))
+    if isinstance(content, Mapping) and _takes_conditions(content):
+        config, scheduler, state_dict, provenance = (
+            dict(content[key]) for key in ("config", "scheduler", "state_dict", "provenance")
+        )
+        if content["format"] == CONDITIONED_FORMAT:
+            return Weights(config, scheduler, state_dict, provenance)
+        autoencoder = read_autoencoder(path, content["autoencoder"])
+        return Weights(config, scheduler, state_dict, provenance, autoencoder, dict(content["conditions"]))
     checkpoint = read_checkpoint(path)
-    return Weights(checkpoint.config, checkpoint.scheduler, checkpoint.state_dict, checkpoint.provenance)
+    return Weights(
+        checkpoint.config, checkpoint.scheduler, checkpoint.state_dict, checkpoint.provenance, checkpoint.autoencoder
+    )
+
+
+def _takes_conditions(content: Mapping[str, Any]) -> bool:
+    form = content.get("format")
+    return form == CONDITIONED_FORMAT or (form == LATENT_FORMAT and "conditions" in content)
 
 
 def weights_of(state: Mapping[str, Any]) -> Weights:
@@ -87,7 +106,18 @@ def weights_of(state: Mapping[str, Any]) -> Weights:
     best = state["stopping"]["best"] if "stopping" in state else math.inf
     if math.isfinite(best):
         provenance["held_out_loss"] = best
-    return Weights(dict(state["config"]), dict(state["scheduler"]), dict(state["average"]["shadow"]), provenance)
+    autoencoder = None
+    if "autoencoder" in state:
+        autoencoder = read_autoencoder(Path("the training state"), state["autoencoder"])
+        provenance["autoencoder"] = state.get("data", {}).get("autoencoder", {})
+    return Weights(
+        dict(state["config"]),
+        dict(state["scheduler"]),
+        dict(state["average"]["shadow"]),
+        provenance,
+        autoencoder,
+        state.get("conditions"),
+    )
 
 
 def _read_demo_set(folder: Path) -> Weights:
@@ -103,7 +133,7 @@ def _read_demo_set(folder: Path) -> Weights:
 
 
 def write_checkpoints(weights: Weights, folder: Path, classes: list[str]) -> list[Path]:
-    """Write the files that the program uses: one a class, or one for a network that takes metadata.
+    """Write the files that the program uses: one per class, one for a network that takes metadata, or both.
 
     Args:
         weights: of a network of one class, of all classes, or of metadata.
@@ -116,12 +146,13 @@ def write_checkpoints(weights: Weights, folder: Path, classes: list[str]) -> lis
     Raises:
         JobFailedError: the folder cannot be written or the disk is full.
     """
-    if weights.conditioning == "metadata":
-        contents = {folder / CONDITIONED_FILE: _content(weights, CONDITIONED_FORMAT, {})}
-    else:
-        contents = {
-            checkpoint_file(folder, name): _content(_of_class(weights, name), UNET_FORMAT, {"class": name})
-            for name in classes
+    form = LATENT_FORMAT if weights.autoencoder else UNET_FORMAT
+    contents = {}
+    if weights.conditioning in ("metadata", "all"):
+        contents[folder / CONDITIONED_FILE] = _content(weights, form if weights.autoencoder else CONDITIONED_FORMAT, {})
+    if weights.conditioning != "metadata":
+        contents |= {
+            checkpoint_file(folder, name): _content(_of_class(weights, name), form, {"class": name}) for name in classes
         }
     for file, content in contents.items():
         _write(file, _as_bytes(content))
@@ -146,8 +177,13 @@ def write_demo_set(weights: Weights, folder: Path) -> None:
 def _of_class(weights: Weights, class_name: str) -> Weights:
     if weights.conditioning == "none":
         return weights
-    state_dict, config = fold_class(weights.state_dict, weights.config, CLASSES.index(class_name))
-    return Weights(config, weights.scheduler, state_dict, weights.provenance)
+    if weights.conditions:
+        vocabulary = {name: tuple(values) for name, values in weights.conditions.items()}
+        known = Condition(class_name=class_name)
+        state_dict, config = fold_condition(weights.state_dict, weights.config, known, vocabulary)
+    else:
+        state_dict, config = fold_class(weights.state_dict, weights.config, CLASSES.index(class_name))
+    return replace(weights, config=config, state_dict=state_dict, conditions=None)
 
 
 def _content(weights: Weights, form: str, extra: dict[str, Any]) -> dict[str, Any]:
@@ -157,6 +193,8 @@ def _content(weights: Weights, form: str, extra: dict[str, Any]) -> dict[str, An
         "scheduler": weights.scheduler,
         "state_dict": {name: tensor.detach().cpu() for name, tensor in weights.state_dict.items()},
         "provenance": {**weights.provenance, **extra},
+        **({"autoencoder": weights.autoencoder.to_content()} if weights.autoencoder else {}),
+        **({"conditions": weights.conditions} if weights.conditions else {}),
     }
 
 

@@ -118,9 +118,9 @@ class DatasetTable:
         if not self.file.exists() or self.file.stat().st_size == 0:
             return
         with self.file.open(newline="", encoding="utf-8-sig") as stream:
-            header = tuple(next(csv.reader(stream), []))
-        if header in self._earlier:
-            self.columns = header
+            found = tuple(next(csv.reader(stream), []))
+        if found in self._earlier:
+            self.columns = found
         self._mend_torn_row()
         with self.file.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.reader(stream)

@@ -176,7 +176,7 @@ def mask_files(root: Path) -> dict[str, Path]:
 
     A mask is ``<image>_segmentation.png`` anywhere, as ISIC names it, or ``<image>.png`` in a folder ``masks``.
     """
-    found = {}
+    found: dict[str, Path] = {}
     for folder, _, names in os.walk(root):
         in_masks = Path(folder).name.lower() == _MASKS
         for name in sorted(names):

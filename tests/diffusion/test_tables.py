@@ -93,7 +93,7 @@ def test_an_export_of_the_isic_archive_is_read(tmp_path: Path) -> None:
     assert nevus.condition == Condition(melanocytic=True, sex="female", age=45, site="torso", class_name="NV")
     assert (melanoma.class_name, melanoma.condition.site) == ("MEL", "head/neck")
     assert (in_situ.class_name, in_situ.lesion_id) == ("AKIEC", names[2])
-    assert in_situ.condition == Condition(melanocytic=False, class_name="AKIEC")  # palms and soles may be hand or foot: unknown
+    assert in_situ.condition == Condition(melanocytic=False, class_name="AKIEC")  # palms and soles: unknown
     assert (other.class_name, other.condition.site, other.condition.melanocytic) == (None, "back", False)
     assert short.class_name is None  # a row that ends early lacks values, and "benign" is no diagnosis
     assert [reason for reason in found.skipped if "Mastocytosis" in reason]

@@ -1,0 +1,1 @@
+"""Stage one of a latent model: the autoencoder, its training and its evaluation."""
