@@ -11,6 +11,7 @@ from pathlib import Path
 from core import __version__
 from core.classes import CLASSES
 from core.generation.job import MAX_REUSE, MAX_STEPS, PRECISIONS, SAMPLERS, GenerationJob
+from core.models.conditions import SEXES, SITES, TONES, UNKNOWN
 from core.presets import PRESETS, STANDARD
 from core.process.exit_codes import run_command
 
@@ -102,9 +103,20 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
         help="show where a classifier looks in every N-th image of a class, while the others are made",
     )
     parser.add_argument("--explanations", type=Path, help="folder for these overlays (default: xai_results)")
+    parser.add_argument("--masks", type=Path, metavar="DIR", help="folder for lesion masks (default: <output>_masks)")
+    _add_conditions(parser.add_argument_group("metadata, with unet_metadata_best.pth; --classes may then be ANY=N"))
     parser.add_argument("--job", type=Path, help="take the job from this file; other options override it")
     parser.add_argument("--save-job", type=Path, help="write the job to this file as well")
     parser.add_argument("--json", action="store_true", help="one JSON event a line on stdout")
+
+
+def _add_conditions(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--melanocytic", help=f"yes | no | {UNKNOWN} (default of each: {UNKNOWN})")
+    group.add_argument("--sex", help=f"{' | '.join(SEXES)} | {UNKNOWN}")
+    group.add_argument("--age", help=f"years | {UNKNOWN}")
+    group.add_argument("--site", help=f"{' | '.join(SITES)} | {UNKNOWN}")
+    group.add_argument("--tone", help=f"skin: {' | '.join(TONES)} | {UNKNOWN}")
+    group.add_argument("--guidance", type=float, help="1: as the model learned it; more exaggerates (default: 2)")
 
 
 def _add_reproduce(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import json
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, Final
 
 from tqdm import tqdm
 
@@ -27,9 +27,14 @@ from core.generation.events import (
 )
 from core.generation.job import GenerationJob, parse_counts
 from core.generation.wording import counted_images, reuse_in_words
+from core.models.conditions import parse_condition
 from core.paths import XAI_RESULTS
 from core.presets import AUTO, preset_named
 from core.process.exit_codes import code_of_job
+
+CONDITION_OPTIONS: Final = ("melanocytic", "sex", "age", "site", "tone")
+GUIDANCE: Final = 2.0
+"""Of a job under a condition, unless another is given."""
 
 
 def generate(options: argparse.Namespace) -> int:
@@ -81,12 +86,17 @@ def job_from(options: argparse.Namespace) -> GenerationJob:
     values = {field.name: given[field.name] for field in fields(GenerationJob) if field.name in given}
     if "preset" in given:
         values = asdict(preset_named(given["preset"])) | values
+    base = GenerationJob.load(given["job"]) if "job" in given else None
+    words = {name: given[name] for name in CONDITION_OPTIONS if name in given}
+    if words:
+        # Colour statistics are of classes; they would draw every skin tone and site to one mean.
+        values |= {"condition": parse_condition(**words), "color_adjustment": False}
+        values.setdefault("guidance", GUIDANCE)
     if "classes" in given:
-        values["counts"] = parse_counts(given["classes"])
+        values["counts"] = parse_counts(given["classes"], values.get("condition", base.condition if base else None))
     if "batch_size" in given:
         values["batch_size"] = _batch_size(given["batch_size"])
-    if "job" in given:
-        base = GenerationJob.load(given["job"])
+    if base:
         return GenerationJob(**{**{field.name: getattr(base, field.name) for field in fields(base)}, **values})
     if "counts" not in values:
         raise ArgumentError("Say what to generate: --classes MEL=4,NV=2 or --classes ALL=3, or --job FILE.json.")

@@ -1,4 +1,4 @@
-"""Command line of the training tools: ``python -m diffusion train|export|inspect|color-statistics|generate``."""
+"""Command line of the training tools: ``python -m diffusion train|autoencoder|export|inspect|color-statistics``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from core.generation.job import MAX_STEPS, PRECISIONS, SAMPLERS
-from core.models.conditions import SEXES, SITES, UNKNOWN
-from core.presets import PRESETS, STANDARD
+from core.generation.job import PRECISIONS
 from core.process.exit_codes import DONE, INTERRUPTED, run_command
 
 
@@ -68,25 +66,18 @@ def _autoencoder(options: argparse.Namespace) -> int:
     return DONE if command.train(options) else INTERRUPTED
 
 
-def _generate(options: argparse.Namespace) -> int:
-    from diffusion.generate import generate
-
-    return generate(options)
-
-
 _COMMANDS: Final = {
     "train": _train,
     "autoencoder": _autoencoder,
     "export": _export,
     "inspect": _inspect,
     "color-statistics": _color_statistics,
-    "generate": _generate,
 }
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``python -m diffusion``."""
-    parser = argparse.ArgumentParser(prog="python -m diffusion", description="Train diffusion models, and use them.")
+    parser = argparse.ArgumentParser(prog="python -m diffusion", description="Train diffusion models.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train models on real images", argument_default=argparse.SUPPRESS))
     _add_autoencoder(commands.add_parser("autoencoder", help="train or evaluate the autoencoder of a latent model"))
@@ -99,7 +90,6 @@ def build_parser() -> argparse.ArgumentParser:
     colors.add_argument("--output", type=Path, default=Path("color_statistics.json"), help="the file to write")
     colors.add_argument("--size", type=int, default=128, help="pixels (default: 128)")
     colors.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where decoded images are kept")
-    _add_generate(commands.add_parser("generate", help="make images with a metadata-conditioned model"))
     return parser
 
 
@@ -204,26 +194,6 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--demo-set", action="store_true", help="one fp16 file of all classes, as the bundled set is")
     form.add_argument("--to-state", action="store_true", help="the way back: a state to go on from with --resume")
-
-
-def _add_generate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--melanocytic", default=UNKNOWN, help="yes | no | unknown (default: unknown)")
-    parser.add_argument("--sex", default=UNKNOWN, help=f"{' | '.join(SEXES)} | unknown")
-    parser.add_argument("--age", default=UNKNOWN, help="years, or unknown")
-    parser.add_argument("--site", default=UNKNOWN, help=f"{' | '.join(SITES)} | unknown")
-    parser.add_argument("-n", "--count", type=int, default=1, help="images (default: 1)")
-    parser.add_argument("--guidance", type=float, default=2.0, help="1: as learnt; more exaggerates (default: 2)")
-    parser.add_argument("--output", type=Path, help="folder for images and table (default: output)")
-    parser.add_argument("--checkpoints", type=Path, help="folder of unet_metadata_best.pth (default: checkpoints)")
-    parser.add_argument("--preset", default=STANDARD, help=f"{' | '.join(PRESETS)} (default: {STANDARD})")
-    parser.add_argument("--steps", type=int, help=f"denoising steps, 1 to {MAX_STEPS} (default: the preset's)")
-    parser.add_argument("--sampler", help=f"{' | '.join(SAMPLERS)} (default: the preset's)")
-    parser.add_argument("--reuse", type=int, metavar="N", help="compute deep features anew every N-th step only")
-    parser.add_argument("--seed", type=int, default=42, help="base seed (default: 42)")
-    parser.add_argument("--device", default="auto", help="auto | cpu | cuda:N (default: auto)")
-    parser.add_argument("--precision", default="auto", help=f"{' | '.join(PRECISIONS)} (default: auto)")
-    parser.add_argument("--batch-size", type=int, help="images at a time (default: by device)")
-    parser.add_argument("--json", action="store_true", help="one JSON event a line on stdout")
 
 
 if __name__ == "__main__":

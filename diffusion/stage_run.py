@@ -243,7 +243,7 @@ def _thinned(images: list[LabelledImage]) -> list[LabelledImage]:
 
 def _as_images(pixels: Pixels) -> torch.Tensor:
     """Pixels as float32 (N, 3, S, S) in [-1, 1]."""
-    return torch.from_numpy(np.asarray(pixels.array)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.array(pixels.array)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def is_told_to_stop(control: Control) -> bool:

@@ -23,6 +23,8 @@ SAMPLERS: Final = ("ddpm", "ddim", "dpmpp", "unipc")
 PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16")
 MAX_STEPS: Final = 1000
 MAX_REUSE: Final = 10
+ANY: Final = "ANY"
+"""Instead of a class: images whose class is not known to the model."""
 
 
 @dataclass(frozen=True)
@@ -163,12 +165,15 @@ class GenerationJob:
             raise ArgumentError(f"The job file {file} cannot be written: {error.strerror}.") from error
 
 
-def parse_counts(text: str) -> dict[str, int]:
-    """Read ``MEL=4,NV=2`` or ``ALL=3``.
+def parse_counts(text: str, condition: Condition | None = None) -> dict[str, int]:
+    """Read ``MEL=4,NV=2`` or ``ALL=3``; under a condition also ``ANY=5``, images of no class in particular.
 
     Raises:
         ArgumentError: an unknown class, a class named twice, or a count that is not a positive integer.
     """
+    if condition is not None and "," not in text and text.strip().upper().startswith(f"{ANY}="):
+        counted = parse_counts(text.strip().upper().replace(f"{ANY}=", "ALL="))
+        return {condition.label: next(iter(counted.values()))}
     counts: dict[str, int] = {}
     for part in text.split(","):
         name, separator, number = (piece.strip() for piece in part.partition("="))

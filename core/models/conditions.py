@@ -153,8 +153,10 @@ def known_in(condition: Condition, vocabulary: Vocabulary) -> Condition:
     return replace(condition, **{name: None for name in ALL_FIELDS if name not in vocabulary})
 
 
-def parse_condition(melanocytic: str, sex: str, age: str, site: str) -> Condition:
-    """Read the words of the command line: ``yes``, ``female``, ``55``, ``head/neck``, and ``unknown`` for each.
+def parse_condition(
+    melanocytic: str = UNKNOWN, sex: str = UNKNOWN, age: str = UNKNOWN, site: str = UNKNOWN, tone: str = UNKNOWN
+) -> Condition:
+    """Read the words of the command line: ``yes``, ``female``, ``55``, ``head/neck``, ``dark``, or ``unknown``.
 
     Raises:
         ArgumentError: a word that says nothing; the message names it.
@@ -166,7 +168,7 @@ def parse_condition(melanocytic: str, sex: str, age: str, site: str) -> Conditio
         years = None if age == UNKNOWN else float(age)
     except ValueError as error:
         raise ArgumentError(f"The age {age!r} is neither a number of years nor {UNKNOWN}.") from error
-    return Condition(truths[melanocytic], _known(sex), years, _known(site))
+    return Condition(truths[melanocytic], _known(sex), years, _known(site), tone=_known(tone))
 
 
 def _known(word: str) -> str | None:

@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cli import application
 from core.classes import CLASSES
 from core.download.manifest import Manifest, read_manifest, write_manifest
 from core.generation.events import ImageSaved
@@ -28,12 +29,9 @@ from core.models.demo_set import unpack_demo_set
 from core.models.guided_checkpoints import CONDITIONED_FILE
 from core.output.color_adjustment import load_color_statistics
 from core.paths import PROJECT_ROOT
-from core.presets import FAST, STANDARD, Preset
-from core.presets import PRESETS as JOB_PRESETS
 from diffusion import plan
-from diffusion.__main__ import build_parser, main
+from diffusion.__main__ import main
 from diffusion.config import PRESETS, Stage
-from diffusion.generate import job_from
 from diffusion.state import read_state
 from diffusion.weights import read_weights
 from tests.conftest import REAL_IMAGES
@@ -151,9 +149,9 @@ def test_metadata_from_table_to_images(tmp_path: Path, capsys: pytest.CaptureFix
     assert [stage["size"] for stage in state["training_config"]["stages"]] == [16, 32]
     assert state["config"]["sample_size"] == 32
     assert (output / "checkpoints" / CONDITIONED_FILE).is_file()
-    asked = ["--melanocytic", "yes", "--sex", "female", "--age", "55", "--site", "back", "-n", "2", "--guidance", "2"]
+    asked = ["--melanocytic", "yes", "--sex", "female", "--age", "55", "--site", "back", "--guidance", "2"]
     where = ["--output", str(tmp_path / "o"), "--checkpoints", str(output / "checkpoints"), "--steps", "3"]
-    assert main(["generate", *asked, *where, "--device", "cpu", "--precision", "fp32"]) == 0
+    assert application.main(["generate", "--classes", "ANY=2", *asked, *where, "--device", "cpu"]) == 0
     with Image.open(tmp_path / "o" / "MELANOCYTIC" / "ISIC_0000002.png") as image:
         assert image.size == (32, 32)
         assert json.loads(image.info["isicgui"])["condition"]["site"] == "back"
@@ -163,7 +161,7 @@ def test_metadata_from_table_to_images(tmp_path: Path, capsys: pytest.CaptureFix
         ("yes", "female", "55", "back")
     ] * 2
     capsys.readouterr()
-    assert main(["generate", *where, "-n", "1", "--json"]) == 0
+    assert application.main(["generate", "--classes", "ANY=1", "--sex", "unknown", *where, "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert events[-1]["event"] == "job_finished"
     assert (tmp_path / "o" / "UNSPECIFIED" / "ISIC_0000001.png").is_file()
@@ -404,34 +402,27 @@ def test_help_and_wrong_words_need_no_torch() -> None:
     """A person who asks how to write a command does not wait for a deep-learning library."""
     script = """
 import contextlib, sys
+from cli import application
 from diffusion.__main__ import main
-for command in ("train", "export", "inspect", "color-statistics", "generate"):
+for command in ("train", "export", "inspect", "color-statistics"):
     with contextlib.suppress(SystemExit):
         main([command, "--help"])
 assert "torch" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("usage: python -m diffusion") == 5
+    assert done.stdout.count("usage: python -m diffusion") == 4
 
 
-def test_generate_takes_a_preset_and_what_is_given_beside_it() -> None:
-    def how(*options: str) -> Preset:
-        job = job_from(build_parser().parse_args(["generate", *options]))
-        return Preset(job.sampler, job.steps, job.reuse)
-
-    assert how() == JOB_PRESETS[STANDARD]
-    assert how("--preset", "fast") == JOB_PRESETS[FAST]
-    assert how("--preset", "fast", "--steps", "7", "--reuse", "2") == replace(JOB_PRESETS[FAST], steps=7, reuse=2)
-
-
-def test_what_cannot_be_generated_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["generate", "--site", "elbow", "--output", str(tmp_path / "o")]) == 2
+def test_what_cannot_be_generated_under_metadata_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "models").mkdir()
+    where = ["--checkpoints", str(tmp_path / "models"), "--output", str(tmp_path / "o")]
+    assert application.main(["generate", "--classes", "ANY=1", "--site", "elbow", *where]) == 2
     assert "'elbow'" in capsys.readouterr().err
-    assert main(["generate", "--checkpoints", str(tmp_path), "--output", str(tmp_path / "o"), "--json"]) == 2
-    assert json.loads(capsys.readouterr().out)["event"] == "error"
-    assert main(["generate", "--checkpoints", str(tmp_path), "--output", str(tmp_path / "o")]) == 2
-    said = capsys.readouterr().err
-    assert "train one with --condition metadata" in said
-    assert "step/s" not in said  # no bar of what never began
+    assert application.main(["generate", "--classes", "ANY=1", *where]) == 2
+    assert "'ANY'" in capsys.readouterr().err  # no field is known, so the class must be
+    assert application.main(["generate", "--classes", "ANY=1", "--sex", "male", *where]) == 2
+    error = capsys.readouterr().err
+    assert "train one with --condition metadata" in error
+    assert "step/s" not in error  # no progress bar for a job that never started
     assert not (tmp_path / "o").exists()
