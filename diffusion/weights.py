@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from core.classes import CLASSES
 from core.errors import CheckpointError, JobFailedError
@@ -20,7 +20,7 @@ from core.models.autoencoders import AutoencoderWeights, read_autoencoder
 from core.models.checkpoints import LATENT_FORMAT, UNET_FORMAT, load_file_safely, read_checkpoint
 from core.models.class_folding import fold_class, fold_condition
 from core.models.conditions import Condition
-from core.models.demo_set import DESCRIPTION_FILE, WEIGHTS_FILE
+from core.models.demo_set import AUTOENCODER_PREFIX, DESCRIPTION_FILE, WEIGHTS_FILE, read_bundle
 from core.models.guided_checkpoints import CONDITIONED_FILE, CONDITIONED_FORMAT
 from core.paths import checkpoint_file
 from diffusion.state import conditioning_of, is_state
@@ -121,15 +121,12 @@ def weights_of(state: Mapping[str, Any]) -> Weights:
 
 
 def _read_demo_set(folder: Path) -> Weights:
-    try:
-        described = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-        return Weights(
-            described["config"], described["scheduler"], load_file(folder / WEIGHTS_FILE), described["provenance"]
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{folder} is not a demonstration set ({DESCRIPTION_FILE} and {WEIGHTS_FILE})."
-        ) from error
+    bundle = read_bundle(folder)
+    described, autoencoder = bundle.description, None
+    if bundle.autoencoder:
+        autoencoder = read_autoencoder(folder, {**described["autoencoder"], "state_dict": bundle.autoencoder})
+    parts = (described["config"], described["scheduler"], bundle.unet, described["provenance"])
+    return Weights(*parts, autoencoder, described.get("conditions"))
 
 
 def write_checkpoints(weights: Weights, folder: Path, classes: list[str]) -> list[Path]:
@@ -160,17 +157,25 @@ def write_checkpoints(weights: Weights, folder: Path, classes: list[str]) -> lis
 
 
 def write_demo_set(weights: Weights, folder: Path) -> None:
-    """Write a class-conditional network in fp16, with its description, as the bundled demonstration set.
+    """Write a network of all classes in fp16, with its description, as the bundled demonstration set.
 
     Raises:
-        CheckpointError: the network is not class-conditional.
+        CheckpointError: the network does not know the classes.
         JobFailedError: the folder cannot be written.
     """
-    if weights.conditioning != "class":
+    if weights.conditioning not in ("class", "all"):
         raise CheckpointError("A demonstration set is made of one network of all classes; this one is not.")
-    halved = {name: tensor.half().contiguous() for name, tensor in weights.state_dict.items()}
-    _write(folder / WEIGHTS_FILE, save(halved))
-    description = {"config": weights.config, "scheduler": weights.scheduler, "provenance": weights.provenance}
+    tensors = dict(weights.state_dict)
+    description: dict[str, Any] = {
+        "config": weights.config,
+        "scheduler": weights.scheduler,
+        "provenance": weights.provenance,
+    }
+    if weights.autoencoder:
+        described = weights.autoencoder.to_content()
+        tensors |= {f"{AUTOENCODER_PREFIX}{name}": tensor for name, tensor in described.pop("state_dict").items()}
+        description |= {"conditions": weights.conditions, "autoencoder": described}
+    _write(folder / WEIGHTS_FILE, save({name: tensor.half().contiguous() for name, tensor in tensors.items()}))
     _write(folder / DESCRIPTION_FILE, json.dumps(description, indent=2).encode() + b"\n")
 
 

@@ -5,27 +5,32 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from filelock import Timeout
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from core.classes import CLASSES
 from core.errors import CheckpointError
 from core.io.atomic_files import write_whole
 from core.io.folder_lock import LOCK_NAME, taking_turns
-from core.models.checkpoints import UNET_FORMAT, has_any_checkpoint
-from core.models.class_folding import fold_class
-from core.paths import CHECKPOINTS, CLASSIFIER_FILE, DEMO_SET, STATISTICS_FILE, checkpoint_file
+from core.models.checkpoints import LATENT_FORMAT, UNET_FORMAT, has_any_checkpoint
+from core.models.class_folding import fold_class, fold_condition
+from core.models.conditions import Condition
+from core.paths import CHECKPOINTS, CLASSIFIER_FILE, CONDITIONED_FILE, DEMO_SET, STATISTICS_FILE, checkpoint_file
 
 WEIGHTS_FILE: Final = "unet.safetensors"
 DESCRIPTION_FILE: Final = "unet.json"
+AUTOENCODER_PREFIX: Final = "autoencoder."
+"""Of the names of an autoencoder's weights in the bundled file."""
 
 
 def unpack_demo_set(folder: Path) -> list[Path]:
-    """Write the seven ``unet_<CLASS>_best.pth`` and what is bundled with them; files that are there stay as they are.
+    """Write the seven ``unet_<CLASS>_best.pth`` and what is bundled with them; existing files stay as they are.
 
     Of several processes that unpack into one folder at once, each file is written by one.
 
@@ -38,16 +43,16 @@ def unpack_demo_set(folder: Path) -> list[Path]:
     with contextlib.suppress(OSError):  # told below
         if not _missing(folder):
             return []  # a folder that is whole may be read-only
-    description = json.loads((DEMO_SET / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-    weights = load_file(DEMO_SET / WEIGHTS_FILE)
-    indices = {checkpoint_file(folder, class_name): index for index, class_name in enumerate(CLASSES)}
+    bundle = read_bundle(DEMO_SET)
+    classes: dict[Path, str | None] = {checkpoint_file(folder, class_name): class_name for class_name in CLASSES}
+    classes[folder / CONDITIONED_FILE] = None
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with taking_turns(folder):
             for file in _missing(folder):  # again: another process may have written them meanwhile
-                if file in indices:
-                    write_whole(file, _class_file(weights, description, indices[file]))
+                if file in classes:
+                    write_whole(file, _as_bytes(bundle.content(classes[file])))
                 else:
                     write_whole(file, (DEMO_SET / file.name).read_bytes())
                 written.append(file)
@@ -64,7 +69,10 @@ def unpack_demo_set(folder: Path) -> list[Path]:
 
 def _missing(folder: Path) -> list[Path]:
     """What a folder lacks of the set."""
-    files = [*(checkpoint_file(folder, name) for name in CLASSES), *map(folder.joinpath, bundled_companions())]
+    described = json.loads((DEMO_SET / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    conditioned = [CONDITIONED_FILE] if "conditions" in described else []
+    names = [*conditioned, *bundled_companions()]
+    files = [*(checkpoint_file(folder, name) for name in CLASSES), *map(folder.joinpath, names)]
     return [file for file in files if not file.exists()]
 
 
@@ -101,15 +109,68 @@ def unpack_where_empty(folder: Path) -> list[Path]:
     return unpack_demo_set(folder)
 
 
-def _class_file(weights: dict[str, torch.Tensor], description: dict[str, Any], index: int) -> bytes:
-    state_dict, config = fold_class(weights, description["config"], index)
-    content = {
-        "format": UNET_FORMAT,
-        "config": config,
-        "scheduler": description["scheduler"],
-        "state_dict": state_dict,
-        "provenance": {**description["provenance"], "class": CLASSES[index], "demonstration": True},
-    }
+@dataclass(frozen=True)
+class Bundle:
+    """One network of all classes, as it is bundled: fp16 weights and their description.
+
+    Attributes:
+        description: ``config``, ``scheduler`` and ``provenance``; for a latent model also ``conditions`` and
+            ``autoencoder``, without its weights.
+        unet: weights of the UNet.
+        autoencoder: weights of the autoencoder; empty for a model of RGB images.
+    """
+
+    description: dict[str, Any]
+    unet: dict[str, torch.Tensor]
+    autoencoder: dict[str, torch.Tensor]
+
+    def content(self, class_name: str | None = None) -> dict[str, Any]:
+        """The content of the checkpoint of a class, or of all conditions."""
+        described = self.description
+        provenance = {**described["provenance"], "demonstration": True}
+        content = {"format": UNET_FORMAT, **self._network(class_name), "scheduler": described["scheduler"]}
+        if class_name:
+            provenance["class"] = class_name
+        else:
+            content["conditions"] = described["conditions"]
+        if self.autoencoder:
+            content["format"] = LATENT_FORMAT
+            content["autoencoder"] = {**described["autoencoder"], "state_dict": self.autoencoder}
+        return {**content, "provenance": provenance}
+
+    def _network(self, class_name: str | None) -> dict[str, Any]:
+        config = self.description["config"]
+        if class_name is None:
+            return {"state_dict": self.unet, "config": config}
+        if "conditions" in self.description:
+            vocabulary = {name: tuple(values) for name, values in self.description["conditions"].items()}
+            known = Condition(class_name=class_name)
+            state_dict, folded = fold_condition(self.unet, config, known, vocabulary)
+        else:
+            state_dict, folded = fold_class(self.unet, config, CLASSES.index(class_name))
+        return {"state_dict": state_dict, "config": folded}
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a demonstration set.
+
+    Raises:
+        CheckpointError: the folder holds none, or it is damaged.
+    """
+    refusal = f"{folder} is not a demonstration set ({DESCRIPTION_FILE} and {WEIGHTS_FILE})."
+    try:
+        description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+        weights = load_file(folder / WEIGHTS_FILE)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(refusal) from error
+    if not isinstance(description, dict) or not {"config", "scheduler", "provenance"} <= set(description):
+        raise CheckpointError(refusal)
+    unet = {name: tensor for name, tensor in weights.items() if not name.startswith(AUTOENCODER_PREFIX)}
+    rest = {name.removeprefix(AUTOENCODER_PREFIX): weights[name] for name in weights if name not in unet}
+    return Bundle(description, unet, rest)
+
+
+def _as_bytes(content: dict[str, Any]) -> bytes:
     # Saved to memory first: the archive then has the same bytes whatever the file is called.
     buffer = io.BytesIO()
     torch.save(content, buffer)
