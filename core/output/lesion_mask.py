@@ -24,6 +24,11 @@ def mask_file(masks: Path, class_name: str, number: int) -> Path:
     return masks / class_name / f"ISIC_{number:07d}_segmentation.png"
 
 
+def mask_of_image(image: Path) -> Path:
+    """The default mask of an image in an output folder, whether it exists or not."""
+    return masks_folder(image.parent.parent) / image.parent.name / f"{image.stem}_segmentation.png"
+
+
 def write_mask(path: Path, mask: np.ndarray) -> None:
     """Write a mask; the file is whole or does not exist. A mask that a killed job left without its image is replaced.
 

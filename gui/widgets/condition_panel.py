@@ -5,7 +5,8 @@ from __future__ import annotations
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QVBoxLayout, QWidget
 
-from core.models.conditions import SEXES, SITES, UNKNOWN, Condition
+from core.classes import CLASSES
+from core.models.conditions import SEXES, SITES, TONES, UNKNOWN, Condition
 from gui.widgets.controls import heading_line, label, named, spin_box
 
 _UNKNOWN_AGE = -1
@@ -30,6 +31,8 @@ class ConditionPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.melanocytic = _choices("conditionMelanocyticCombo", "Whether the lesion is made of melanocytes.")
+        self.diagnosis = _choices("conditionClassCombo", "Class of the lesion, for models that know it.")
+        self.tone = _choices("conditionToneCombo", "Skin tone, for models that know it.")
         self.sex = _choices("conditionSexCombo", "Sex of the patient.")
         self.site = _choices("conditionSiteCombo", "Where on the body the lesion is.")
         self.age = spin_box("conditionAgeSpin", _AGE_TIP, _UNKNOWN_AGE, 120, _UNKNOWN_AGE)
@@ -40,7 +43,12 @@ class ConditionPanel(QWidget):
 
     def _finish_controls(self) -> None:
         self.melanocytic.addItems([text for text, _ in _MELANOCYTIC])
-        for combo, values in ((self.sex, SEXES), (self.site, SITES)):
+        for combo, values in (
+            (self.diagnosis, CLASSES),
+            (self.sex, SEXES),
+            (self.site, SITES),
+            (self.tone, TONES),
+        ):
             combo.addItem(UNKNOWN, None)
             for value in values:
                 combo.addItem(value, value)
@@ -48,7 +56,7 @@ class ConditionPanel(QWidget):
         self.guidance.setRange(0.0, 20.0)
         self.guidance.setSingleStep(0.5)
         self.guidance.setDecimals(1)
-        for combo in (self.melanocytic, self.sex, self.site):
+        for combo in (self.diagnosis, self.melanocytic, self.sex, self.site, self.tone):
             combo.currentIndexChanged.connect(lambda _: self.changed.emit())
         for spin in (self.age, self.guidance, self.quantity):
             spin.valueChanged.connect(lambda _: self.changed.emit())
@@ -59,10 +67,12 @@ class ConditionPanel(QWidget):
         form = QFormLayout()
         form.setVerticalSpacing(4)
         for text, widget in (
+            ("Class", self.diagnosis),
             ("&Melanocytic", self.melanocytic),
             ("Sex", self.sex),
             ("&Age", self.age),
             ("S&ite", self.site),
+            ("Skin tone", self.tone),
             ("&Guidance", self.guidance),
             ("&Number", self.quantity),
         ):
@@ -76,6 +86,8 @@ class ConditionPanel(QWidget):
     def fill(self, condition: Condition, guidance: float) -> None:
         """Show a condition and its guidance."""
         self.melanocytic.setCurrentIndex([value for _, value in _MELANOCYTIC].index(condition.melanocytic))
+        self.diagnosis.setCurrentIndex((None, *CLASSES).index(condition.class_name))
+        self.tone.setCurrentIndex((None, *TONES).index(condition.tone))
         self.sex.setCurrentIndex((None, *SEXES).index(condition.sex))
         self.site.setCurrentIndex((None, *SITES).index(condition.site))
         self.age.setValue(_UNKNOWN_AGE if condition.age is None else round(condition.age))
@@ -86,7 +98,14 @@ class ConditionPanel(QWidget):
         """What the controls say."""
         age = None if self.age.value() == _UNKNOWN_AGE else float(self.age.value())
         melanocytic = _MELANOCYTIC[self.melanocytic.currentIndex()][1]
-        return Condition(melanocytic, self.sex.currentData(), age, self.site.currentData())
+        return Condition(
+            melanocytic=melanocytic,
+            sex=self.sex.currentData(),
+            age=age,
+            site=self.site.currentData(),
+            class_name=self.diagnosis.currentData(),
+            tone=self.tone.currentData(),
+        )
 
 
 def _choices(object_name: str, tool_tip: str) -> QComboBox:

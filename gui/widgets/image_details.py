@@ -120,10 +120,10 @@ def _in_words(parameters: ImageParameters) -> dict[str, str]:
 
 
 def _what_it_shows(parameters: ImageParameters) -> str:
-    """The class, or what a metadata-conditioned model was told."""
+    """The class, or the condition of a metadata-conditioned model."""
     if parameters.condition is None:
         return f"{parameters.class_name}, {CLASS_NAMES[parameters.class_name]}"
-    told = {name: value for name, value in parameters.condition.to_row().items() if name != "age_group"}
-    known = ", ".join(f"{name} {value}" for name, value in told.items() if value != UNKNOWN)
+    fields = {"class": parameters.condition.class_name or UNKNOWN, **parameters.condition.to_row()}
+    known = ", ".join(f"{name} {value}" for name, value in fields.items() if value != UNKNOWN and name != "age_group")
     guidance = "" if parameters.guidance is None else f" (guidance {parameters.guidance:g})"
     return f"{known or 'nothing known'}{guidance}"

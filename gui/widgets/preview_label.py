@@ -6,9 +6,21 @@ import time
 from pathlib import Path
 
 from PyQt5.QtCore import QRectF, QSize, Qt, pyqtSignal
-from PyQt5.QtGui import QColor, QImage, QMouseEvent, QPainter, QPixmap, QResizeEvent
+from PyQt5.QtGui import (
+    QColor,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+    QTransform,
+)
 from PyQt5.QtWidgets import QFrame, QLabel, QSizePolicy
 
+from core.output.lesion_mask import mask_of_image
+from gui.lesion_outline import read_outline
 from gui.widgets.controls import named
 
 _HINT = "The image appears here"
@@ -41,6 +53,8 @@ class PreviewLabel(QLabel):
         self._comparing = False
         self._divider = 0.5
         self._hold_until = 0.0
+        self._outline: QPainterPath | None = None
+        self._outlining = False
 
     @property
     def holds_overlay(self) -> bool:
@@ -60,6 +74,7 @@ class PreviewLabel(QLabel):
     def show_picture(self, picture: QImage, file: Path | None = None) -> None:
         """Show a picture; ``file`` is the finished image that it is of, None for an estimate."""
         self._picture, self.file, self._overlay = picture, file, None
+        self._outline = None if file is None else read_outline(mask_of_image(file))
         self.setCursor(Qt.PointingHandCursor if file else Qt.ArrowCursor)
         self._compose()
 
@@ -73,6 +88,16 @@ class PreviewLabel(QLabel):
         self._opacity = percent / 100
         self._compose()
 
+    @property
+    def outline(self) -> QPainterPath | None:
+        """The outline of the lesion in the shown image, if it has a mask and outlines are switched on."""
+        return self._outline if self._outlining else None
+
+    def show_outline(self, shown: bool) -> None:
+        """Draw the outline of the lesion over images that have a mask."""
+        self._outlining = shown
+        self._compose()
+
     def compare(self, comparing: bool) -> None:
         """Before/after: the overlay only to the right of a divider, which follows the mouse."""
         self._comparing = comparing
@@ -80,7 +105,7 @@ class PreviewLabel(QLabel):
 
     def clear_picture(self) -> None:
         """Show nothing again."""
-        self._picture = self._overlay = self.file = None
+        self._picture = self._overlay = self._outline = self.file = None
         self.setCursor(Qt.ArrowCursor)
         self.setText(_HINT)
 
@@ -119,6 +144,8 @@ class PreviewLabel(QLabel):
         scaled.setDevicePixelRatio(ratio)
         if self._overlay is not None:
             self._paint_overlay(scaled, ratio)
+        if self.outline is not None:
+            _paint_outline(scaled, ratio, self.outline)
         self.setPixmap(scaled)
 
     def _paint_overlay(self, target: QPixmap, ratio: float) -> None:
@@ -135,6 +162,18 @@ class PreviewLabel(QLabel):
             painter.setOpacity(1.0)
             painter.fillRect(QRectF(left - _DIVIDER / 2, 0, _DIVIDER, height), QColor("white"))
         painter.end()
+
+
+def _paint_outline(target: QPixmap, ratio: float, outline: QPainterPath) -> None:
+    """A light line on a dark one, which is seen on any colour."""
+    scale = QTransform.fromScale(target.width() / ratio, target.height() / ratio)
+    path = scale.map(outline)
+    painter = QPainter(target)
+    painter.setRenderHint(QPainter.Antialiasing)
+    for width, colour in ((3.0, "black"), (1.5, "white")):
+        painter.setPen(QPen(QColor(colour), width))
+        painter.drawPath(path)
+    painter.end()
 
 
 def _scaled(picture: QImage, area: QSize) -> QPixmap:

@@ -37,14 +37,20 @@ class PreviewPanel(QWidget):
             "compareCheck",
             "Before and after: the overlay right of a line that follows the mouse.",
         )
+        self.outline = named(
+            QCheckBox("Outline"),
+            "lesionOutlineCheck",
+            "Draw the outline of the lesion on images that have a lesion mask.",
+        )
         self._overlay_controls = (label("Overlay", "quiet"), self.opacity, self.compare)
         self._lay_out()
         self.live_check.toggled.connect(self.live_changed)
         self.opacity.valueChanged.connect(self.preview.set_opacity)
         self.compare.toggled.connect(self.preview.compare)
+        self.outline.toggled.connect(self.preview.show_outline)
 
     def _lay_out(self) -> None:
-        line = heading_line("Preview", *self._overlay_controls, self.live_check)
+        line = heading_line("Preview", *self._overlay_controls, self.outline, self.live_check)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)

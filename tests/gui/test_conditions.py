@@ -91,3 +91,9 @@ def test_a_folder_of_the_classes_is_refused_in_one_sentence(
 
 def test_a_damaged_condition_is_none() -> None:
     assert stored_condition(Settings(condition={"sex": "both"})) == Condition()
+
+
+def test_class_and_skin_tone_can_be_chosen(window: MainWindow) -> None:
+    known = Condition(sex="male", class_name="DF", tone="dark")
+    window.parts.conditions.fill(known, 2.0)
+    assert window.parts.conditions.condition == known
