@@ -15,7 +15,7 @@ from torch import nn
 from tqdm import tqdm
 
 from core.errors import JobFailedError
-from core.generation.control import Control, Decision
+from core.generation.control import Control
 from core.models.autoencoders import AutoencoderWeights
 from diffusion.batches import BalancedBatches, Batch, LatentBatches, TrainingBatches, fixed_batches
 from diffusion.cache import Pixels, load_pixels
@@ -26,6 +26,7 @@ from diffusion.history import History, Measured
 from diffusion.latents import load_latents
 from diffusion.learner import Learner
 from diffusion.objective import denoising_loss
+from diffusion.stopping import is_told_to_stop
 
 HELD_OUT_IMAGES: Final = 128
 _LOOK_EVERY: Final = 20  # steps between looks at loss and signals, each of which makes a GPU wait
@@ -244,8 +245,3 @@ def _thinned(images: list[LabelledImage]) -> list[LabelledImage]:
 def _as_images(pixels: Pixels) -> torch.Tensor:
     """Pixels as float32 (N, 3, S, S) in [-1, 1]."""
     return torch.from_numpy(np.array(pixels.array)).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-def is_told_to_stop(control: Control) -> bool:
-    """Whether a run is to save its state and end."""
-    return control.decision in (Decision.STOP_AFTER_IMAGE, Decision.STOP_NOW)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from core.generation.control import Control, Decision
+
 
 @dataclass
 class EarlyStopping:
@@ -46,3 +48,8 @@ class EarlyStopping:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what was stored; patience and delta stay those of the present run."""
         self.best, self.best_step, self.waited = float(state["best"]), int(state["best_step"]), int(state["waited"])
+
+
+def is_told_to_stop(control: Control) -> bool:
+    """Whether a run must save its state and end."""
+    return control.decision in (Decision.STOP_AFTER_IMAGE, Decision.STOP_NOW)

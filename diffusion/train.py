@@ -8,8 +8,8 @@ from core.generation.control import Control
 from diffusion.growing import grow
 from diffusion.history import History
 from diffusion.learner import Learner
-from diffusion.stage_run import StageRun, is_told_to_stop
-from diffusion.stopping import EarlyStopping
+from diffusion.stage_run import StageRun
+from diffusion.stopping import EarlyStopping, is_told_to_stop
 
 
 class Trainer(Learner):

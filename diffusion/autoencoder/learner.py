@@ -19,7 +19,7 @@ from diffusion.autoencoder.discriminator import Discriminator, discriminator_los
 from diffusion.autoencoder.losses import ImageNetFeatures, latent_penalty, perceptual_distance, pixel_error
 from diffusion.autoencoder.settings import CLASS_NAME, AutoencoderSettings
 from diffusion.ema import ExponentialMovingAverage
-from diffusion.stage_run import is_told_to_stop
+from diffusion.stopping import is_told_to_stop
 
 _CLIP = 1.0
 _WARM_UP = 200
