@@ -72,7 +72,8 @@ def denoise(
     """Denoise one batch, a step at a time.
 
     One generator per image, on the device, draws its initial noise and then the noise of every step. The
-    network runs in the model's own precision, the sampler's arithmetic in fp32.
+    network runs in the model's own precision, the sampler's arithmetic in fp32. In fp32 on a processor an image has
+    the same bytes in every batch.
 
     Args:
         model: evaluated in channels-last layout.
@@ -82,14 +83,18 @@ def denoise(
         reuse: the number of steps between computations of the deep features (``core.generation.deep_cache``).
         decoder: of a latent model.
     """
-    evaluated = reusing(model, reuse)
+    # In fp32 on a processor the order of sums depends on the size of the batch. One image at a time gives the same
+    # bytes for every batch, and batches gain next to nothing there (docs/measurements/latent.md).
+    apart = device.type == "cpu" and model.dtype == torch.float32
+    evaluated = [reusing(model, reuse) for _ in (seeds if apart else seeds[:1])]
     generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
     size = int(model.config["sample_size"])
     shape = (1, int(model.config["in_channels"]), size, size)
     state = torch.cat([torch.randn(shape, generator=generator, device=device) for generator in generators])
     for index, timestep in enumerate(sampler.timesteps, start=1):
         noisy = state.to(model.dtype, memory_format=torch.channels_last)
-        prediction = evaluated(noisy, timestep, return_dict=False)[0].float()
+        parts = zip(evaluated, noisy.split(1) if apart else [noisy], strict=True)
+        prediction = torch.cat([network(part, timestep, return_dict=False)[0] for network, part in parts]).float()
         state, estimate = sampler.step(prediction, timestep, state, generators)
         yield Step(index, timestep, estimate, state, decoder)
 

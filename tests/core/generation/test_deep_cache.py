@@ -88,7 +88,7 @@ def test_the_deep_part_is_computed_so_often_and_left_as_it_was(tmp_path: Path) -
     handle = model.mid_block.register_forward_hook(lambda *_: counted.append(1))
     steps = list(denoise(model, Sampler("dpmpp", SCHEDULER, 8), [1, 2], CPU, reuse=3))
     handle.remove()
-    assert (len(steps), len(counted)) == (8, 3)
+    assert (len(steps), len(counted)) == (8, 3 * 2)  # in fp32 on a processor, each of the two images by itself
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
