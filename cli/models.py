@@ -46,6 +46,8 @@ def _as_json(status: ClassStatus) -> dict[str, Any]:
             "form": status.checkpoint.form,
             "parameters": status.checkpoint.parameters,
             "image_size": status.checkpoint.image_size,
+            "latent": status.checkpoint.autoencoder is not None,
+            "lesion_masks": status.checkpoint.has_masks,
             "architecture": status.checkpoint.config,
             "scheduler": status.checkpoint.scheduler,
             "demonstration": status.checkpoint.is_demo,
@@ -58,10 +60,13 @@ def _as_text(status: ClassStatus) -> str:
     if status.checkpoint is None:
         return f"{status.class_name:6}✗ {status.problem}"
     checkpoint = status.checkpoint
+    autoencoder = checkpoint.autoencoder
+    latent = f" on latents, {autoencoder.class_name} {autoencoder.parameters / 1e6:.2f} M" if autoencoder else ""
     channels = "-".join(str(width) for width in checkpoint.config["block_out_channels"])
     return (
         f"{status.class_name:6}✓ {status.file.name}, {status.bytes / 2**20:.1f} MiB, sha256 {status.sha256[:12]}…, "
-        f"UNet2DModel {channels}, {checkpoint.parameters / 1e6:.2f} M parameters, {checkpoint.image_size} px, "
+        f"UNet2DModel {channels}, {checkpoint.parameters / 1e6:.2f} M parameters{latent}, {checkpoint.image_size} px, "
         f"{checkpoint.scheduler.get('prediction_type', 'epsilon')}, {checkpoint.form}"
+        f"{', lesion masks' if checkpoint.has_masks else ''}"
         f"{', demonstration weights' if checkpoint.is_demo else ''}"
     )

@@ -147,6 +147,7 @@ def _add_training_settings(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--guided-steps", type=int, help="with --latent: last steps that learn guidance (a fifth)")
     group.add_argument("--guidance", type=float, help="with --latent: w of these steps, 0 to below 1 (default: 0.5)")
+    group.add_argument("--alignment", type=float, help="with --latent: weight of the image features (default: 0.5)")
     group.add_argument("--prediction", choices=["epsilon", "v_prediction"], help="default: epsilon")
     group.add_argument("--ema-decay", type=float, help="of the averaged weights (default: 0.9995)")
     group.add_argument("--no-jitter", action="store_false", dest="jitter", help="leave colours as they are")

@@ -27,12 +27,14 @@ class Batch:
         labels: as the conditioning gives them, or None.
         timesteps: (B,) in [0, 1000).
         noise: (B, 3, S, S), standard normal.
+        features: feature maps of the images (B, 320, h, w) for ``diffusion.alignment``, or None.
     """
 
     images: torch.Tensor
     labels: torch.Tensor | None
     timesteps: torch.Tensor
     noise: torch.Tensor
+    features: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
@@ -43,8 +45,8 @@ class Batch:
         """The batch in ``count`` parts of equal length, for gradient accumulation."""
         if count == 1:
             return [self]
-        labels = self.labels.chunk(count) if self.labels is not None else [None] * count
-        parts = zip(self.images.chunk(count), labels, self.timesteps.chunk(count), self.noise.chunk(count), strict=True)
+        every = (self.images, self.labels, self.timesteps, self.noise, self.features)
+        parts = zip(*([None] * count if one is None else one.chunk(count) for one in every), strict=True)
         return [Batch(*part) for part in parts]
 
 
@@ -102,28 +104,42 @@ class LatentBatches:
         classes: Sequence[object],
         batch_size: int,
         seed: int,
+        features: np.ndarray | None = None,
     ) -> None:
         """Prepare to draw.
 
         Args:
             latents: float16 (N, 8, C, s, s).
+            features: float16 (N, 320, h, w), unturned; None for batches without features.
             statistics: mean and standard deviation of each channel, by which latents are normalised.
             classes: what is balanced, one an image.
             batch_size: latents per batch, over all processes.
             seed: of the run.
         """
-        self.latents, self.batch_size, self.seed = latents, batch_size, seed
+        self.latents, self.features, self.batch_size, self.seed = latents, features, batch_size, seed
         self.mean, self.std = (torch.tensor(values).view(-1, 1, 1) for values in statistics)
         counts = Counter(classes)
         self.weights = torch.tensor([float(counts[name]) for name in classes]).double().rsqrt()
 
     def batch(self, number: int, share: slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor, torch.Generator]:
         """Batch ``number``: normalised latents float32 (B', C, s, s) of ``share``, all rows, and its generator."""
-        generator = torch.Generator().manual_seed(stream_seed(self.seed, number))
-        rows = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=generator)
-        turns = torch.randint(0, self.latents.shape[1], (self.batch_size,), generator=generator)
+        rows, turns, generator = self._draw(number)
         chosen = zip(rows[share].tolist(), turns[share].tolist(), strict=True)
         return self.normalised(np.stack([self.latents[row, turn] for row, turn in chosen])), rows, generator
+
+    def features_of(self, number: int, share: slice) -> torch.Tensor | None:
+        """Feature maps of the images of ``batch(number, share)``, turned as they are: float32 (B', 320, h, w)."""
+        if self.features is None:
+            return None
+        rows, turns, _ = self._draw(number)
+        chosen = zip(rows[share].tolist(), turns[share].tolist(), strict=True)
+        maps = [turned(self.features[row].transpose(1, 2, 0), turn).transpose(2, 0, 1) for row, turn in chosen]
+        return torch.from_numpy(np.stack(maps).astype(np.float32))
+
+    def _draw(self, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Generator]:
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, number))
+        rows = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=generator)
+        return rows, torch.randint(0, self.latents.shape[1], (self.batch_size,), generator=generator), generator
 
     def normalised(self, latents: np.ndarray) -> torch.Tensor:
         """Raw latents (B, C, s, s) to float32 with mean 0 and deviation 1 per channel."""
@@ -155,12 +171,14 @@ class TrainingBatches:
         images, rows, generator = self.batches.batch(number, self.share)
         labels = self.conditioning.drop(self.labels[rows], generator)
         timesteps = spread_timesteps(len(rows), generator)
+        features = self.batches.features_of(number, self.share) if isinstance(self.batches, LatentBatches) else None
         noise = self._noise((len(rows), *images.shape[1:]), generator)
         return Batch(
             images.to(self.device, non_blocking=True).contiguous(memory_format=self.layout),
             None if labels is None else labels[self.share].to(self.device, non_blocking=True),
             timesteps[self.share].to(self.device, non_blocking=True),
             noise[self.share].contiguous(memory_format=self.layout),
+            None if features is None else features.to(self.device, non_blocking=True),
         )
 
     def _noise(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:

@@ -49,6 +49,7 @@ class TrainingConfig:
         save_every, validate_every, grid_every: steps between whole states, validations and grids of images; no grids
             for zero.
         latent_channels, latent_ratio: of the autoencoder whose latents the network denoises; 0 and 1 for images.
+        alignment: weight of ``diffusion.alignment``; for latents only.
         patience: validations without progress before the run ends; None to go on to the last step.
         min_delta: the fall of the validation loss that counts as progress.
     """
@@ -72,6 +73,7 @@ class TrainingConfig:
     grid_every: int = 0
     latent_channels: int = 0
     latent_ratio: int = 1
+    alignment: float = 0.0
     patience: int | None = None
     min_delta: float = 1e-4
 

@@ -13,7 +13,12 @@ from core.models.guided_checkpoints import CONDITIONED_FORMAT
 from diffusion.state import STATE_FORMAT, conditioning_of, is_state
 from diffusion.weights import read_weights
 
-_TOLD = {"none": "nothing but the timestep", "class": "the class", "metadata": "the twelve numbers of a condition"}
+_TOLD = {
+    "none": "nothing but the timestep",
+    "class": "the class",
+    "metadata": "the twelve numbers of a condition",
+    "all": "class, metadata and skin tone",
+}
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -28,8 +33,8 @@ def describe(path: Path) -> dict[str, Any]:
     content = load_file_safely(path)
     if is_state(content):
         return {**facts, "form": STATE_FORMAT, **_of_network(path), **_of_run(content)}
-    if isinstance(content, Mapping) and content.get("format") == CONDITIONED_FORMAT:
-        form = CONDITIONED_FORMAT
+    if isinstance(content, Mapping) and (content.get("format") == CONDITIONED_FORMAT or content.get("conditions")):
+        form = str(content["format"])
     else:
         form = read_checkpoint(path).form
     return {**facts, "sha256": sha256_of(path), "form": form, **_of_network(path)}
@@ -44,7 +49,8 @@ def _of_network(path: Path) -> dict[str, Any]:
     weights = read_weights(path)
     return {
         "network": "UNet2DModel " + "-".join(str(width) for width in weights.config["block_out_channels"]),
-        "image_size": weights.config["sample_size"],
+        "image_size": weights.config["sample_size"] * (weights.autoencoder.ratio if weights.autoencoder else 1),
+        **({"autoencoder": weights.autoencoder.class_name} if weights.autoencoder else {}),
         "parameters": sum(tensor.numel() for tensor in weights.state_dict.values()),
         "dtypes": sorted({str(tensor.dtype).removeprefix("torch.") for tensor in weights.state_dict.values()}),
         "told": _TOLD[weights.conditioning],

@@ -20,6 +20,7 @@ from core.io.atomic_files import whole_file, write_whole
 from core.models.autoencoders import AutoencoderWeights, build_autoencoder
 from core.models.conditions import UNKNOWN
 from core.real_data.skin_tone import tone_group, typology_angle
+from diffusion.alignment import feature_maps
 from diffusion.autoencoder.crops import as_tensor, joined
 from diffusion.batches import turned
 from diffusion.cache import load_masks, load_pixels
@@ -38,11 +39,13 @@ class Latents:
         images: those that could be read, in the order that was asked for, with their skin tones if masks are known.
         array: float16 (N, 8, C, s, s), the raw latents of each image in the eight symmetries of the square, read-only
             and memory-mapped.
+        features: float16 (N, 320, h, w), feature maps of the images for ``diffusion.alignment``, unturned.
         unreadable: names of the files that could not be read.
     """
 
     images: list[LabelledImage]
     array: np.ndarray
+    features: np.ndarray
     unreadable: list[str]
 
 
@@ -78,8 +81,9 @@ def load_latents(
         ) from error
     found = _read(file, shape)
     assert found is not None, file  # noqa: S101 - written a moment ago
-    array, tones = found
-    return Latents([_with_tone(*pair) for pair in zip(pixels.images, tones, strict=True)], array, pixels.unreadable)
+    array, features, tones = found
+    known = [_with_tone(*pair) for pair in zip(pixels.images, tones, strict=True)]
+    return Latents(known, array, features, pixels.unreadable)
 
 
 def _with_tone(image: LabelledImage, tone: str) -> LabelledImage:
@@ -98,15 +102,19 @@ def _key(images: Sequence[LabelledImage], autoencoder: AutoencoderWeights, size:
     return digest.hexdigest()[:16]
 
 
-def _read(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, list[str]] | None:
-    """The array and the skin tones; None if the cache does not exist or is incomplete."""
+def _read(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, list[str]] | None:
+    """The latents, the feature maps and the skin tones; None if the cache does not exist or is incomplete."""
     try:
-        array = np.load(file, mmap_mode="r")
+        array, features = np.load(file, mmap_mode="r"), np.load(_features_of(file), mmap_mode="r")
         tones = list(json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))["tones"])
     except (FileNotFoundError, ValueError, EOFError, KeyError, TypeError):
         return None
-    whole = array.shape == shape and array.dtype == np.float16 and len(tones) == shape[0]
-    return (array, tones) if whole else None
+    whole = array.shape == shape and array.dtype == np.float16 and len(tones) == len(features) == shape[0]
+    return (array, features, tones) if whole else None
+
+
+def _features_of(file: Path) -> Path:
+    return file.with_name(f"features_of_{file.name}")
 
 
 def _write(
@@ -117,6 +125,8 @@ def _write(
     autoencoder: AutoencoderWeights,
     device: torch.device,
 ) -> None:
+    with whole_file(_features_of(file), replace=True) as stream:
+        np.save(stream, feature_maps(pixels, device))
     tones = [_tone(image, mask) for image, mask in zip(pixels, masks, strict=True)]
     with whole_file(file, replace=True) as stream:
         header = {"descr": "<f2", "fortran_order": False, "shape": shape}

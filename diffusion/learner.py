@@ -18,6 +18,7 @@ from core.models.autoencoders import AutoencoderWeights
 from core.models.condition_embedding import build_unet
 from core.models.devices import DTYPES
 from core.models.torchvision_shim import declare_missing_operators
+from diffusion.alignment import Alignment
 from diffusion.conditioning import CONDITIONINGS
 from diffusion.config import TrainingConfig
 from diffusion.data import LabelledImage, split_by_lesion
@@ -103,7 +104,8 @@ class Learner:
         )  # diffusers' own version warns of a list of fp32 modules that is empty for a UNet2DModel
         self.model: Any = move(model, device=self.device, memory_format=self.layout)
         self.average = ExponentialMovingAverage(self.model, self.config.ema_decay)
-        self.optimizer = fresh_optimizer(self.model, self.config)
+        self.alignment = Alignment(self.model).to(self.device) if self.config.alignment else None
+        self.optimizer = fresh_optimizer(self.model, self.config, self.alignment)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.config.precision == "fp16")
 
     @property
@@ -131,7 +133,9 @@ class Learner:
     def _of_latents(self) -> dict[str, Any]:
         """What a state of a latent run holds besides."""
         known = {name: list(values) for name, values in self.conditioning.vocabulary.items()}
-        conditions = {"conditions": known} if self.config.conditioning == "all" else {}
+        conditions: dict[str, Any] = {"conditions": known} if self.config.conditioning == "all" else {}
+        if self.alignment:
+            conditions["alignment"] = self.alignment.state_dict()
         return {**conditions, **({"autoencoder": self.autoencoder.to_content()} if self.autoencoder else {})}
 
     def save(self) -> None:
@@ -144,6 +148,8 @@ class Learner:
         self.step = int(state["step"])
         self.begin_with(dict(state["config"]), state["model"])
         self.average.load_state_dict(state["average"])
+        if self.alignment and "alignment" in state:
+            self.alignment.load_state_dict(state["alignment"])
         self.optimizer.load_state_dict(state["optimizer"])
         if state.get("scaler") and self.scaler.is_enabled():
             self.scaler.load_state_dict(state["scaler"])
@@ -176,9 +182,9 @@ def best_layout(device: torch.device, compiled: bool) -> torch.memory_format:
     return torch.channels_last if device.type == "cuda" or compiled else torch.contiguous_format
 
 
-def fresh_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW for a network; every step sets its learning rate."""
-    parameters = list(model.parameters())
+def fresh_optimizer(model: nn.Module, config: TrainingConfig, alignment: nn.Module | None = None) -> torch.optim.AdamW:
+    """AdamW for a network and its alignment; every step sets its learning rate."""
+    parameters = [*model.parameters(), *(alignment.parameters() if alignment else ())]
     on_gpu = parameters[0].is_cuda
     return torch.optim.AdamW(
         parameters, lr=1.0, weight_decay=config.weight_decay, betas=(0.9, 0.99), fused=on_gpu, foreach=not on_gpu

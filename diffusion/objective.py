@@ -45,17 +45,18 @@ def denoising_loss(
         A scalar. The scheduler's ``prediction_type`` decides between epsilon and v-prediction.
     """
     noisy = scheduler.add_noise(images, noise, timesteps)
+    if guidance and labels is not None:  # first, so that the evaluation that is trained is the model's last one
+        nothing, known, acting = _without_condition(labels)
+        with torch.no_grad():
+            plain = model(noisy, timesteps, class_labels=nothing, return_dict=False)[0].float()
     predicted = model(noisy, timesteps, class_labels=labels, return_dict=False)[0].float()
     if scheduler.config.prediction_type == "v_prediction":
         target = scheduler.get_velocity(images, noise, timesteps)
     else:
         target = noise
     if guidance and labels is not None:
-        nothing, known, acting = _without_condition(labels)
-        with torch.no_grad():
-            plain = model(noisy, timesteps, class_labels=nothing, return_dict=False)[0]
         guided = known & (timesteps >= acting.start) & (timesteps < acting.stop)
-        target = target + guidance * guided.view(-1, 1, 1, 1) * (predicted.detach() - plain.float())
+        target = target + guidance * guided.view(-1, 1, 1, 1) * (predicted.detach() - plain)
     error = (predicted - target).square().mean(dim=(1, 2, 3))
     return (error * min_snr_weights(scheduler, timesteps)).mean()
 

@@ -150,6 +150,7 @@ def _latent_run(options: argparse.Namespace, found: Found, precision: str) -> Ru
         precision=precision,
         latent_channels=autoencoder.latent_channels,
         latent_ratio=autoencoder.ratio,
+        alignment=given.get("alignment", 0.5),
         patience=given.get("patience") or None,
         **{"save_every": 500, "validate_every": 1000, "grid_every": 2000, "ema_decay": 0.9995, **_plain(given)},
     )

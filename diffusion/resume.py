@@ -63,9 +63,12 @@ def start_from(trainer: Learner, weights: Weights, source: str, class_name: str 
     if prediction != trainer.config.prediction_type:
         raise CheckpointError(f"{source} was trained for {prediction}; begin from it with --prediction {prediction}.")
     wanted = trainer.unet
+    if weights.conditioning == "all" == trainer.config.conditioning and weights.trunk == _trunk(wanted):
+        trainer.begin_with(wanted, {name: tensor.float() for name, tensor in weights.state_dict.items()})
+        return
     state_dict, config = _told_alike(weights, wanted, class_name)
     telling = {key: config.get(key) for key in _TELLING if key in config}
-    trunk, own = Weights(config, {}, {}, {}).trunk, Weights(wanted, {}, {}, {}).trunk
+    trunk, own = _trunk(config), _trunk(wanted)
     if trunk != own:
         if not _is_inner(trunk, own):
             raise CheckpointError(
@@ -75,6 +78,10 @@ def start_from(trainer: Learner, weights: Weights, source: str, class_name: str 
         plain = {key: value for key, value in wanted.items() if key not in _TELLING}
         state_dict = grow(state_dict, {**plain, **telling}, trainer.scheduler, trainer.config.seed)
     trainer.begin_with(wanted, _completed(state_dict, wanted, same=conditioning_of({"config": config})))
+
+
+def _trunk(config: dict[str, Any]) -> dict[str, Any]:
+    return Weights(config, {}, {}, {}).trunk
 
 
 def describe_network(config: Any) -> str:

@@ -104,7 +104,8 @@ class StageRun:
         )
         classes = [image.class_name for image in found.images]
         statistics = (autoencoder.mean, autoencoder.std)
-        drawn = LatentBatches(found.array, statistics, classes, self.stage.batch_size, self.config.seed)
+        features = found.features if self.config.alignment else None
+        drawn = LatentBatches(found.array, statistics, classes, self.stage.batch_size, self.config.seed, features)
         labels = trainer.conditioning.labels(found.images)
         return (
             TrainingBatches(drawn, labels, trainer.conditioning, trainer.device, rank, processes, trainer.layout),
@@ -134,7 +135,10 @@ class StageRun:
             waiting = trainer.accelerator.no_sync(self.forward) if index < len(parts) else contextlib.nullcontext()
             with waiting:
                 with trainer.autocast():
-                    loss = self._loss(self.forward, part, self.stage.guidance) / len(parts)
+                    loss = self._loss(self.forward, part, self.stage.guidance)
+                    if trainer.alignment and part.features is not None:
+                        loss = loss + self.config.alignment * trainer.alignment.loss(part.features)
+                    loss = loss / len(parts)
                 trainer.scaler.scale(loss).backward()
             total += loss.detach()
         trainer.scaler.unscale_(trainer.optimizer)

@@ -11,8 +11,8 @@ from torch import nn
 from core.models.conditions import METADATA, Vocabulary, columns_of, width_of
 from core.models.torchvision_shim import declare_missing_operators
 
-HIDDEN: Final = 128
 IDENTITY: Final = "identity"
+_FEW_NUMBERS: Final = 16
 
 
 class ConditionEmbedding(nn.Module):
@@ -22,8 +22,9 @@ class ConditionEmbedding(nn.Module):
     for male. The last layer starts at zero: a UNet that gets this part later starts as the UNet without it.
     """
 
-    def __init__(self, width: int, vocabulary: Vocabulary = METADATA, hidden: int = HIDDEN) -> None:
+    def __init__(self, width: int, vocabulary: Vocabulary = METADATA, hidden: int | None = None) -> None:
         super().__init__()
+        hidden = hidden or hidden_width(vocabulary)
         self._first_of_field = [columns.start for columns in columns_of(vocabulary).values()]
         self.linear_1 = nn.Linear(width_of(vocabulary) + len(vocabulary), hidden)
         self.linear_2 = nn.Linear(hidden, width)
@@ -43,7 +44,12 @@ def is_conditioned(config: Mapping[str, Any]) -> bool:
     return config.get("class_embed_type") == IDENTITY
 
 
-def build_unet(config: Mapping[str, Any], vocabulary: Vocabulary = METADATA, hidden: int = HIDDEN) -> Any:
+def hidden_width(vocabulary: Vocabulary) -> int:
+    """Units of the embedding's hidden layer: some ten for each number of a condition."""
+    return 128 if width_of(vocabulary) <= _FEW_NUMBERS else 256
+
+
+def build_unet(config: Mapping[str, Any], vocabulary: Vocabulary = METADATA, hidden: int | None = None) -> Any:
     """A ``UNet2DModel`` with random weights; its class embedding reads conditions where ``is_conditioned``.
 
     diffusers hands class labels of the type "identity" to the class embedding as they are, and adds what comes out
