@@ -66,7 +66,7 @@ def train(options: argparse.Namespace) -> bool:
             until = min(_next_stop(learner.step, settings), options.until or settings.total_steps)
             learner.run(batches, control, lambda loss: _show(bar, loss), until)
             write_state(state_file, learner.state())
-            if learner.step < until or learner.step == options.until:
+            if not learner.finished and (learner.step < until or learner.step == options.until):
                 bar.write(f"Stopped after step {learner.step}; continue with --resume. The state: {state_file}")
                 return False
             if learner.step % settings.validate_every == 0 or learner.finished:

@@ -9,14 +9,20 @@ from typing import Any, Final
 import numpy as np
 import torch
 from torch.nn import functional
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from core.models.autoencoders import AutoencoderWeights, build_autoencoder
+from core.models.torchvision_shim import declare_missing_operators
 from diffusion.autoencoder.crops import as_tensor, joined
 from diffusion.autoencoder.losses import ImageNetFeatures, perceptual_distance
 from evaluation.features.extractors import ImageNetNetwork
 from evaluation.features.splits import halves
 from evaluation.metrics.distribution import kid
+
+declare_missing_operators()
+from torchmetrics.functional.image import (  # noqa: E402 - imports torchvision, which needs the operators
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
 
 _BATCH: Final = 8
 _DIVISIONS: Final = 10
