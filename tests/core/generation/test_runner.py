@@ -259,7 +259,7 @@ def spoilt_in_bf16(monkeypatch: pytest.MonkeyPatch, in_fp32: Exception | None = 
     def spoilt(model: Any, *arguments: Any) -> Any:
         for step in real(model, *arguments):
             if model.dtype == torch.bfloat16:
-                yield replace(step, images=step.images * float("nan"))
+                yield replace(step, state=step.state * float("nan"))
             elif in_fp32:
                 raise in_fp32
             else:
@@ -281,10 +281,10 @@ def test_an_image_that_fails_in_bf16_is_made_in_fp32(make_job: Any, monkeypatch:
 def memory_for(most: int, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     real = runner.denoise
 
-    def limited(model: Any, sampler: Any, seeds: Any, device: Any, reuse: Any) -> Any:
+    def limited(model: Any, sampler: Any, seeds: Any, *others: Any) -> Any:
         if len(seeds) > most:
             raise error
-        yield from real(model, sampler, seeds, device, reuse)
+        yield from real(model, sampler, seeds, *others)
 
     monkeypatch.setattr(runner, "denoise", limited)
 
