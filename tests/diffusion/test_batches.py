@@ -6,8 +6,15 @@ import numpy as np
 import torch
 
 from core.models.conditions import METADATA, Condition, columns_of
-from diffusion.batches import BalancedBatches, TrainingBatches, fixed_batches, jittered
-from diffusion.cache import Pixels
+from diffusion.batches import (
+    BalancedBatches,
+    LatentBatches,
+    TrainingBatches,
+    fixed_batches,
+    jittered,
+    spread_timesteps,
+    turned,
+)
 from diffusion.conditioning import CONDITIONINGS
 from diffusion.data import LabelledImage
 
@@ -108,13 +115,36 @@ def test_each_field_of_a_condition_is_withheld_by_itself_and_with_the_others() -
 
 
 def test_held_out_images_are_always_noised_alike_over_the_whole_schedule() -> None:
-    images = [LabelledImage(Path(f"{i}"), "NV", f"{i}") for i in range(20)]
-    pixels, labels = Pixels(images, NOISE, []), torch.arange(20) % 7
-    one, other = (fixed_batches(pixels, labels, True, 0, 1) for _ in range(2))
+    images, labels = torch.from_numpy(NOISE).permute(0, 3, 1, 2) / 127.5 - 1, torch.arange(20) % 7
+    one, other = (fixed_batches(images, labels, True, 0, 1) for _ in range(2))
     assert all(torch.equal(a.noise, b.noise) for a, b in zip(one, other, strict=True))
     timesteps = torch.cat([batch.timesteps for batch in one]).sort().values
     assert (timesteps[0], timesteps[-1]) == (0, 999)
     assert timesteps.diff().max() < 20
-    shared = [batch for rank in range(2) for batch in fixed_batches(pixels, labels, True, rank, 2)]
+    shared = [batch for rank in range(2) for batch in fixed_batches(images, labels, True, rank, 2)]
     assert sum(len(batch.images) for batch in shared) == sum(len(batch.images) for batch in one) == 80
     assert torch.equal(torch.cat([batch.timesteps for batch in shared]).sort().values, timesteps)
+
+
+def test_the_timesteps_of_a_batch_cover_the_schedule() -> None:
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.stack([spread_timesteps(10, generator) for _ in range(500)])
+    assert drawn.sort(dim=1).values.diff(dim=1).max() <= 101  # one in each tenth of the schedule
+    assert (drawn.min(), drawn.max()) == (0, 999)
+    assert abs(drawn.float().mean().item() - 499.5) < 5
+    assert drawn[:, 0].float().std() > 250  # no place of the batch keeps to a part of the schedule
+
+
+def test_latents_are_normalised_and_turned_with_their_features() -> None:
+    rng = np.random.default_rng(1)
+    maps = rng.normal(3.0, 2.0, (5, 2, 4, 4)).astype(np.float16)
+    symmetries = [[turned(one.transpose(1, 2, 0), turn).transpose(2, 0, 1) for turn in range(8)] for one in maps]
+    latents = np.array(symmetries)
+    drawn = LatentBatches(latents, ([3.0, 3.0], [2.0, 2.0]), ["NV"] * 5, 64, seed=2, features=maps)
+    batch, rows, _ = drawn.batch(7)
+    features = drawn.features_of(7, slice(None))
+    assert features is not None
+    assert torch.allclose(batch * 2 + 3, features, atol=1e-2)  # the same maps, so turned alike
+    assert set(rows.tolist()) == set(range(5))
+    again, _, _ = drawn.batch(7, slice(1, None, 2))
+    assert torch.equal(again, batch[1::2])
