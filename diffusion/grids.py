@@ -76,7 +76,7 @@ def draw_grid(
     for row in range(_ROWS):
         seeds = [image_seed(name, 1 + row * len(names) + column) for column, name in enumerate(names)]
         told = _Told(model, None if labels is None else labels.to(device))
-        for step in denoise(told, Sampler("dpmpp", schedule, _STEPS), seeds, device, decoder=decoder):
+        for step in denoise(told, Sampler("dpmpp", schedule, _STEPS), seeds, device, decoder=decoder, together=True):
             last = step
         rows.append(np.concatenate(list(to_pixels(last.images)), axis=1))
     return np.concatenate(rows, axis=0)

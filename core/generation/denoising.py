@@ -68,6 +68,7 @@ def denoise(
     device: torch.device,
     reuse: int = NO_REUSE,
     decoder: LatentDecoder | None = None,
+    together: bool = False,
 ) -> Iterator[Step]:
     """Denoise one batch, a step at a time.
 
@@ -82,10 +83,11 @@ def denoise(
         device: where the model is.
         reuse: the number of steps between computations of the deep features (``core.generation.deep_cache``).
         decoder: of a latent model.
+        together: evaluate the whole batch at once in fp32 on a processor, too; its images then depend on the batch.
     """
     # In fp32 on a processor the order of sums depends on the size of the batch. One image at a time gives the same
     # bytes for every batch, and batches gain next to nothing there (docs/measurements/latent.md).
-    apart = device.type == "cpu" and model.dtype == torch.float32
+    apart = device.type == "cpu" and model.dtype == torch.float32 and not together
     evaluated = [reusing(model, reuse) for _ in (seeds if apart else seeds[:1])]
     generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
     size = int(model.config["sample_size"])
