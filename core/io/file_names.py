@@ -1,0 +1,21 @@
+"""Names of files that come from tables, archives, manifests and images, which anybody may have written."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, TypeGuard
+
+_NAME: Final = re.compile(r"\w[\w .+()-]{0,199}", re.ASCII)
+_DEVICES: Final = re.compile(r"(?:CON|PRN|AUX|NUL|COM\d|LPT\d)(?:\..*)?", re.I)  # Windows opens these in any folder
+
+
+def is_plain_name(name: object) -> TypeGuard[str]:
+    """Whether a value names a file in a folder on every system, and nothing outside that folder.
+
+    Such a name has 1 to 200 of the ASCII letters, digits and ``_ .+()-``. It begins with a letter, a digit or an
+    underscore, does not end with a dot or a space, and is not the name of a device of Windows. Every name from a table,
+    an archive, a manifest or an image is checked here before a path is made of it.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return False
+    return not name.endswith((".", " ")) and not _DEVICES.fullmatch(name)
