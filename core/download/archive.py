@@ -15,6 +15,7 @@ from core.download.events import Meter
 from core.download.http import SpoiledError, is_web_page, refuse_web_page
 from core.errors import DownloadError
 from core.generation.events import Event
+from core.io.atomic_files import open_new
 
 _BLOCK_BYTES: Final = 1 << 20
 _PACKINGS: Final = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -114,7 +115,7 @@ def unpack(path: Path, member: zipfile.ZipInfo, target: Path) -> Iterator[Event]
     """
     meter, done = Meter(target.name, "unpack", member.file_size), 0
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(member) as source, target.open("wb") as file:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as source, open_new(target) as file:
             while block := source.read(_BLOCK_BYTES):  # zipfile stops at file_size, and checks the CRC there
                 file.write(block)
                 done += len(block)

@@ -63,7 +63,11 @@ def fetch_models(job: DownloadJob) -> Generator[Event, None, None]:
     with _locked(job.folder), open_session() as session:
         run = _Run(job, read_manifest(job.folder))
         if not (yield from run.is_complete()):
-            staging = job.folder / STAGING / hashlib.sha256(job.source.label.encode()).hexdigest()[:12]
+            label = job.source.label.encode("utf-8", "surrogateescape")  # a folder's name need not be UTF-8
+            staging = job.folder / STAGING / hashlib.sha256(label).hexdigest()[:12]
+            for place in (job.folder / STAGING, staging):
+                if place.is_symlink():  # somebody else's: what is staged must not go where a link leads
+                    place.unlink()
             staging.mkdir(parents=True, exist_ok=True)
             if job.force:
                 _drop_whole_files(staging)

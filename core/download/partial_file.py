@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -10,6 +11,7 @@ from typing import BinaryIO, Final
 from core.io.atomic_files import PART_SUFFIX, write_whole
 
 _STATE_SUFFIX: Final = ".json"
+_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,13 @@ class Part:
         write_whole(self._state_file, json.dumps(asdict(validators)).encode())
 
     def append(self) -> BinaryIO:
-        """Open for more bytes, unbuffered: what was written survives the death of this process."""
-        return self.path.open("ab", buffering=0)
+        """Open for more bytes, unbuffered: what was written survives the death of this process.
+
+        Raises:
+            OSError: the file cannot be written, or a link has its name, which is not followed.
+        """
+        handle = os.open(self.path, _FLAGS, 0o666)
+        return os.fdopen(handle, "ab", buffering=0)
 
     def discard(self) -> None:
         """Drop the bytes and the note."""

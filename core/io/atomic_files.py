@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from core.errors import OutputFolderError
+from core.io.regular_file import open_regular
 
 PART_SUFFIX: Final = ".part"
 ANOTHER_OUTPUT: Final = "choose another with --output"
@@ -27,7 +28,7 @@ def whole_file(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
     """
     part = path.with_name(f"{path.name}.{os.getpid()}{PART_SUFFIX}")
     try:
-        with part.open("wb") as stream:
+        with open_new(part) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -37,6 +38,19 @@ def whole_file(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
             _move_without_replacing(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def open_new(path: Path) -> BinaryIO:
+    """Create a file under a temporary name, for writing.
+
+    Whatever has the name is removed first, and a link is never followed: in a folder that others can write to, somebody
+    may have put a link under that name, and writing through it would overwrite its target.
+
+    Raises:
+        OSError: the folder cannot be written, or something takes the name again at this moment.
+    """
+    path.unlink(missing_ok=True)
+    return path.open("xb")
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -58,7 +72,7 @@ def require_writable(folder: Path, advice: str = ANOTHER_OUTPUT) -> None:
     probe = folder / f".probe.{os.getpid()}{PART_SUFFIX}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
+        open_new(probe).close()
         probe.unlink()
     except OSError as error:
         raise cannot_write(folder, error, advice) from error
@@ -70,9 +84,13 @@ def cannot_write(folder: Path, error: OSError, advice: str = ANOTHER_OUTPUT) -> 
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: the file cannot be read, or is not a regular file.
+    """
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import OutputFolderError
-from core.io.atomic_files import write_whole
+from core.io.atomic_files import cannot_write, require_writable, write_whole
 from core.report import write_report
 from evaluation.report.dataset_card import dataset_card
 from evaluation.report.results import Evaluation, digest_of, versions
@@ -17,6 +17,7 @@ from evaluation.report.summary import summarise
 REPORT_FILE: Final = "evaluation.html"
 JSON_FILE: Final = "evaluation.json"
 CARD_FILE: Final = "DATASET_CARD.md"
+_ADVICE: Final = "choose another"
 
 
 def require_folder(folder: Path) -> None:
@@ -25,13 +26,7 @@ def require_folder(folder: Path) -> None:
     Raises:
         OutputFolderError: it cannot.
     """
-    probe = folder / ".isicgui-probe"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise _unwritable(folder, error) from error
+    require_writable(folder, _ADVICE)
 
 
 def write_results(evaluation: Evaluation) -> list[Path]:
@@ -60,7 +55,7 @@ def write_results(evaluation: Evaluation) -> list[Path]:
 
 
 def _unwritable(folder: Path, error: OSError) -> OutputFolderError:
-    return OutputFolderError(f"The folder {folder} cannot be written ({error.strerror}); choose another.")
+    return cannot_write(folder, error, _ADVICE)
 
 
 def _provenance(evaluation: Evaluation) -> dict[str, object]:

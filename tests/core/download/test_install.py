@@ -1,6 +1,8 @@
 """What is fetched, what is left alone, and what never gets its final name."""
 
+import hashlib
 import json
+import os
 import shutil
 from contextlib import closing
 
@@ -292,3 +294,34 @@ def test_every_class_has_its_file_name():
 
     assert [class_of(f"unet_{name}_best.pth") for name in CLASSES] == list(CLASSES)
     assert class_of("classifier.pth") is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making links needs rights that tests may not have")
+@pytest.mark.parametrize("where", ["file", "part", "staging", "hidden"])
+@pytest.mark.parametrize("how", ["manifest", "zip"])
+def test_no_link_under_a_temporary_name_is_followed(server, models, tmp_path, how, where):
+    if how == "manifest":
+        server.files = {f"/{name}": data for name, data in {**models, "manifest.json": manifest_of(models)}.items()}
+        source = f"{server.url}/manifest.json"
+    else:
+        (tmp_path / "m.zip").write_bytes(zip_of(models))
+        source = str(tmp_path / "m.zip")
+    victims = tmp_path / "victims"
+    victims.mkdir()
+    for name, data in models.items():
+        (victims / name).write_bytes(data)
+    folder = tmp_path / "ck"
+    staging = folder / ".download" / hashlib.sha256(source.encode()).hexdigest()[:12]
+    link = {"staging": staging, "hidden": staging.parent}.get(where)
+    if link is None:
+        staging.mkdir(parents=True)
+        for name in models:
+            (staging / (name + (".part" if where == "part" else ""))).symlink_to(victims / name)
+    else:
+        link.parent.mkdir(parents=True)
+        link.symlink_to(victims, target_is_directory=True)
+    run(source, folder)
+    assert contents(folder) == models
+    assert not any(path.is_symlink() for path in folder.iterdir())
+    assert contents(victims) == models
+    assert len(list(victims.iterdir())) == len(models)

@@ -56,3 +56,26 @@ def test_a_folder_is_tried_before_it_is_needed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputFolderError, match=r"file cannot be written \(.*\); choose another with --output"):
         require_writable(tmp_path / "file")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making links needs rights that tests may not have")
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_link_under_the_temporary_name_is_not_followed(tmp_path: Path, dangling: bool) -> None:
+    victim = tmp_path / "victim"
+    if not dangling:
+        victim.write_text("precious")
+    for name in (f"table.csv.{os.getpid()}.part", f".probe.{os.getpid()}.part"):
+        (tmp_path / name).symlink_to(victim)
+    write_whole(tmp_path / "table.csv", b"new")
+    require_writable(tmp_path)
+    assert (tmp_path / "table.csv").read_bytes() == b"new"
+    assert not (tmp_path / "table.csv").is_symlink()
+    assert victim.exists() is not dangling
+    assert dangling or victim.read_text() == "precious"
+
+
+def test_what_a_killed_process_of_the_same_number_left_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / f"a.{os.getpid()}.part").write_bytes(b"a longer beginning of another file")
+    write_whole(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a"]
