@@ -29,13 +29,13 @@ from benchmarks.measure import add_processor_time, clock_of, in_turn
 from core.classes import CLASSES
 from core.errors import JobFailedError
 from core.generation.events import JobFinished
-from core.generation.job import SAMPLERS, GenerationJob
+from core.generation.job import GenerationJob
 from core.generation.runner import run
 from core.io.atomic_files import write_whole
 from core.models.checkpoints import ModelCache
 from core.models.devices import resolve_device
 from core.paths import CHECKPOINTS
-from core.presets import NO_REUSE, Preset
+from core.presets import NO_REUSE, SAMPLERS, Preset
 from core.report import Table
 from core.report.document_markers import filled, marked_names
 from evaluation.comparison import check_comparable, markdown, read_result

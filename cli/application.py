@@ -10,9 +10,9 @@ from pathlib import Path
 
 from core import __version__
 from core.classes import CLASSES
-from core.generation.job import MAX_REUSE, MAX_STEPS, PRECISIONS, SAMPLERS, GenerationJob
+from core.generation.job import GenerationJob
 from core.models.conditions import SEXES, SITES, TONES, UNKNOWN
-from core.presets import PRESETS, STANDARD
+from core.presets import MAX_REUSE, MAX_STEPS, PRECISIONS, PRESETS, SAMPLERS, STANDARD
 from core.process.exit_codes import run_command
 
 

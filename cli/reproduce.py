@@ -8,13 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core.errors import ArgumentError, IsicGuiError
+from core.io.plain_text import printable
 from core.paths import CHECKPOINTS
 from core.process.exit_codes import DONE, FAILED
 
 
 def reproduce(options: argparse.Namespace) -> int:
     """Reproduce every image named; returns 0 when all are equal, 1 when not."""
-    missing = [image for image in options.images if not image.is_file()]
+    missing = [image for image in options.images if not image.exists()]
     if missing:
         raise ArgumentError(f"There is no image {missing[0]}.")
     from core.models.checkpoints import ModelCache  # loads torch
@@ -32,13 +33,15 @@ def _one(image: Path, cache: object, options: argparse.Namespace) -> bool:
     try:
         result = repeat(image, options.checkpoints or CHECKPOINTS, cache, options.device)  # type: ignore[arg-type]
     except IsicGuiError as error:
-        print(json.dumps({"image": str(image), "equal": False, "error": str(error)}) if options.json else f"✗ {error}")
+        failed = {"image": str(image), "equal": False, "error": str(error)}
+        print(json.dumps(failed) if options.json else f"✗ {printable(str(error))}", flush=True)
         return False
     if options.json:
         print(json.dumps({**asdict(result), "image": str(image), "equal": result.equal}), flush=True)
     else:
         print(
-            f"{'✓' if result.equal else '✗'} {image}: maximum difference {result.maximum_difference}/255, "
+            f"{'✓' if result.equal else '✗'} {printable(str(image))}: "
+            f"maximum difference {result.maximum_difference}/255, "
             f"tolerance {result.tolerance}/255 ({result.precision} on {result.device})",
             flush=True,
         )

@@ -1,4 +1,4 @@
-"""The presets: what decides between the time and the quality of an image, by name. Their values stand here alone."""
+"""The choices of a job and their ranges, and the presets: what decides between time and quality, by name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ AUTO: Final = "auto"
 
 NO_REUSE: Final = 1
 """Every step computes the whole network."""
+
+SAMPLERS: Final = ("ddpm", "ddim", "dpmpp", "unipc")
+PRECISIONS: Final = (AUTO, "fp32", "bf16", "fp16")
+MAX_STEPS: Final = 1000
+MAX_REUSE: Final = 10
+MAX_GUIDANCE: Final = 20
+MAX_SEED: Final = 2**31 - 1
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from core.classes import CLASSES
 from core.errors import IsicGuiError
+from core.io.json_text import parse_json
+from core.io.regular_file import read_regular
 from xai.job import FACTS_FILE, MAP_FILE, REPORT_FILE, result_folder
+
+_LARGEST_FACTS: Final = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,17 @@ def read_explained(results: Path, image: Path) -> Explained | None:
     """The explanation of an image in the folder of all results; None where there is none that can be read."""
     try:
         folder = result_folder(results, image)
-        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
-        probabilities = {name: float(facts["probabilities"][name]) for name in CLASSES}
+        facts = parse_json(read_regular(folder / FACTS_FILE, _LARGEST_FACTS).decode("utf-8"))
+        probabilities = {name: _probability(facts["probabilities"][name]) for name in CLASSES}
         classifier = facts["classifier"]
         source, head_trained = str(classifier["source"]), bool(classifier["head_trained"])
     except (IsicGuiError, OSError, ValueError, KeyError, TypeError):
         return None
     report = folder / REPORT_FILE
     return Explained(probabilities, source, head_trained, folder / MAP_FILE, report if report.is_file() else None)
+
+
+def _probability(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError("not a probability")
+    return float(value)

@@ -14,6 +14,7 @@ import psutil
 from core.errors import ArgumentError
 from core.generation.job import GenerationJob
 from core.io.atomic_files import write_whole
+from core.io.json_text import parse_json
 
 _FORMAT: Final = "isicgui.unfinished/1"
 JOURNAL_FOLDER: Final = "unfinished_jobs"
@@ -76,12 +77,12 @@ class Journal:
 def _read(file: Path) -> UnfinishedJob | None:
     """What a file offers: nothing, when it is damaged or when a process that is alive works on the job."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT or _runs_elsewhere(content["process"]):
             return None
         attempted = {str(name): int(number) for name, number in content["attempted"].items()}
         found = UnfinishedJob(GenerationJob.from_json(content["job"], str(file)), attempted)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArgumentError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, ArgumentError):
         return None  # the images that it counted are all there
     return found if found.left > 0 else None
 

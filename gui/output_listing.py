@@ -12,7 +12,7 @@ from typing import Final
 from core.classes import CLASSES
 from core.models.conditions import LABELS
 
-_IMAGE_NAME: Final = re.compile(r"ISIC_\d{7,}\.png")
+_IMAGE_NAME: Final = re.compile(r"ISIC_\d{7,12}\.png", re.ASCII)
 _MOST_RESULTS: Final = 500
 
 
@@ -42,7 +42,7 @@ def list_output(output: Path, results: Path) -> OutputListing:
 def _images_in(folder: Path) -> list[str] | None:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if _IMAGE_NAME.fullmatch(entry.name))
+            return sorted(entry.name for entry in entries if _IMAGE_NAME.fullmatch(entry.name) and entry.is_file())
     except OSError:
         return None
 

@@ -21,6 +21,8 @@ def from_pixels(pixels: np.ndarray) -> QImage:
 
 def read_picture(path: Path, largest: int | None = None) -> QImage:
     """Read an image file, scaled down into a square of ``largest`` pixels; a null picture when it cannot be read."""
+    if not path.is_file():  # reading a FIFO would wait until somebody writes to it
+        return QImage()
     reader = QImageReader(str(path))
     reader.setDecideFormatFromContent(True)
     if largest is not None:

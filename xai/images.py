@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from core.io.regular_file import open_regular
 from core.output.image_file import ImageFileError
 
 _SIXTEEN_BITS: Final = 257  # 65535 / 255
@@ -27,7 +28,7 @@ def read_image(path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but below the limit
-            with Image.open(path) as image:
+            with open_regular(path) as stream, Image.open(stream) as image:
                 return np.asarray(_in_eight_bits(ImageOps.exif_transpose(image)))
     except FileNotFoundError as error:
         raise ImageFileError(f"There is no image {path}.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -14,15 +13,22 @@ from core.errors import ArgumentError
 from core.generation.seeds import BASE_SEED
 from core.io.atomic_files import write_whole
 from core.io.job_file import checked_fields, path_field, read_job_file
+from core.io.json_text import encode_json
 from core.models.conditions import Condition
 from core.paths import CHECKPOINTS, OUTPUT
-from core.presets import AUTO, PRESETS, STANDARD
+from core.presets import (
+    AUTO,
+    MAX_GUIDANCE,
+    MAX_REUSE,
+    MAX_SEED,
+    MAX_STEPS,
+    PRECISIONS,
+    PRESETS,
+    SAMPLERS,
+    STANDARD,
+)
 
 JOB_FORMAT: Final = "isicgui.job/1"
-SAMPLERS: Final = ("ddpm", "ddim", "dpmpp", "unipc")
-PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16")
-MAX_STEPS: Final = 1000
-MAX_REUSE: Final = 10
 ANY: Final = "ANY"
 """Instead of a class: images whose class is not known to the model."""
 
@@ -79,7 +85,7 @@ class GenerationJob:
         _check_choice("precision", self.precision, PRECISIONS)
         _check_integer("steps", self.steps, 1, MAX_STEPS)
         _check_integer("reuse", self.reuse, 1, MAX_REUSE)
-        _check_integer("seed", self.base_seed, 0, 2**31 - 1)
+        _check_integer("seed", self.base_seed, 0, MAX_SEED)
         if self.batch_size is not None:
             _check_integer("batch size", self.batch_size, 1, 4096)
         for name in ("color_adjustment", "record_trajectory"):
@@ -90,9 +96,9 @@ class GenerationJob:
         if (
             isinstance(self.guidance, bool)
             or not isinstance(self.guidance, (int, float))
-            or not 0 <= self.guidance <= 20
+            or not 0 <= self.guidance <= MAX_GUIDANCE
         ):
-            raise ArgumentError(f"The guidance {self.guidance!r} is not a number from 0 to 20.")
+            raise ArgumentError(f"The guidance {self.guidance!r} is not a number from 0 to {MAX_GUIDANCE}.")
 
         for name in self.counts:
             self.condition_of(name)  # refuses a class that contradicts the condition
@@ -160,7 +166,7 @@ class GenerationJob:
             ArgumentError: the file cannot be written.
         """
         try:
-            write_whole(file, json.dumps(self.to_json(), indent=2, ensure_ascii=False).encode() + b"\n")
+            write_whole(file, encode_json(self.to_json(), indent=2))
         except OSError as error:
             raise ArgumentError(f"The job file {file} cannot be written: {error.strerror}.") from error
 

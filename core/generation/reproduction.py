@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from core.errors import CheckpointError, DeviceError, IsicGuiError
+from core.generation.deep_cache import check_reuse
 from core.generation.denoising import Step, denoise, to_pixels
 from core.generation.samplers import Sampler
 from core.models.checkpoints import LoadedModel, ModelCache
@@ -106,6 +107,7 @@ def prepare_repetition(image: Path, checkpoints: Path, cache: ModelCache, device
     Raises:
         ImageFileError: the file is not an image of this program.
         CheckpointError: the checkpoint is not there, or is another one than that which made the image.
+        ArgumentError: the checkpoint cannot be evaluated with the reuse that the image names.
         DeviceError: the image needs a kind of device that is not here.
         JobFailedError: memory does not suffice for the model.
     """
@@ -114,6 +116,7 @@ def prepare_repetition(image: Path, checkpoints: Path, cache: ModelCache, device
     place = _device(image, parameters, device)
     precision = resolve_precision(parameters.precision, place)
     loaded = _checked_model(image, parameters, checkpoints, cache, place)
+    check_reuse(loaded.checkpoint.path.name, loaded.checkpoint.config, parameters.reuse)
     return Repetition(image, parameters, recorded, loaded, place, precision)
 
 

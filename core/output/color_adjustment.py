@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +37,7 @@ class ColorStatistics:
             ValueError: anything else, or a value outside 0 to 255.
         """
         if not isinstance(values, Mapping):
-            raise ValueError("no mean and std")
+            raise ValueError("not an object with mean and std")
         return cls(_triple(values.get("mean")), _triple(values.get("std")))
 
 
@@ -99,8 +98,9 @@ def measure(images: Iterable[np.ndarray]) -> ColorStatistics:
 
 def _triple(values: Any) -> tuple[float, float, float]:
     if not isinstance(values, (list, tuple)) or len(values) != 3:
-        raise ValueError(f"{values!r} is not three numbers")
-    red, green, blue = (float(value) for value in values)
-    if not all(math.isfinite(value) and 0 <= value <= 255 for value in (red, green, blue)):
-        raise ValueError(f"{values!r} is not within 0 and 255")
+        raise ValueError("not three numbers")
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 255:
+            raise ValueError("not three numbers from 0 to 255")
+    red, green, blue = map(float, values)
     return red, green, blue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,11 +11,14 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from core.classes import CLASSES
-from core.errors import ArgumentError, IsicGuiError
+from core.errors import IsicGuiError
 from core.io.atomic_files import whole_file
+from core.io.json_text import parse_json
+from core.io.regular_file import open_regular
 from core.models.conditions import LABELS, Condition
 from core.output.color_adjustment import ColorStatistics
-from core.presets import NO_REUSE
+from core.output.parameter_reader import checked_parameters
+from core.output.png_text import read_png_text
 
 IMAGE_FORMAT: Final = "isicgui.image/1"
 TEXT_CHUNK: Final = "isicgui"
@@ -79,24 +82,19 @@ class ImageParameters:
         return {"format": IMAGE_FORMAT, "class": name, "source": SOURCE, **values, "color_adjustment": color}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> ImageParameters:
-        """Take over what a text chunk holds; fields of later versions are passed over.
+    def from_json(cls, values: object) -> ImageParameters:
+        """Check and take over what a text chunk contains; fields of later versions are ignored.
 
         Raises:
-            ValueError: not of this format, a field is missing, or the class is unknown.
+            ValueError: not of this format, or a field is missing, of another type or out of its range.
         """
-        if values.get("format") != IMAGE_FORMAT:
-            raise ValueError(f"its format is {values.get('format')!r}, not {IMAGE_FORMAT!r}")
-        defaults = {"condition": None, "guidance": None, "reuse": NO_REUSE, "lesion_mask": False}
-        taken = {**defaults, **values, "class_name": values.get("class")}
-        missing = sorted({field.name for field in fields(cls)} - set(taken))
-        if missing or taken["class_name"] not in (CLASSES if taken["condition"] is None else (*CLASSES, *LABELS)):
-            raise ValueError(f"the field {missing[0] if missing else 'class'!r} is missing or unknown")
-        color = taken["color_adjustment"]
-        taken["color_adjustment"] = ColorStatistics.from_json(color) if color is not None else None
-        condition = taken["condition"]
-        taken["condition"] = Condition.from_json(condition) if condition is not None else None
-        return cls(**{field.name: taken[field.name] for field in fields(cls)})
+        if not isinstance(values, dict) or values.get("format") != IMAGE_FORMAT:
+            raise ValueError(f"its format is not {IMAGE_FORMAT!r}")
+        taken = checked_parameters(values)
+        labels = CLASSES if taken["condition"] is None else (*CLASSES, *LABELS)
+        if taken["class_name"] not in labels:
+            raise ValueError(f"the class {taken['class_name']} is not one of {', '.join(labels)}")
+        return cls(**taken)
 
 
 def write_image(path: Path, pixels: np.ndarray, parameters: ImageParameters) -> None:
@@ -118,23 +116,26 @@ def write_image(path: Path, pixels: np.ndarray, parameters: ImageParameters) -> 
 
 
 def read_parameters(path: Path) -> ImageParameters:
-    """Read how an image was made, without decoding its pixels.
+    """Read how an image was made, without decoding its pixels. Nothing in the text chunk is believed unchecked.
 
     Raises:
-        ImageFileError: not there, not a PNG, too large to be opened, or not an image of this program.
+        ImageFileError: not there, not a regular file, not a PNG, damaged, or not an image of this program.
     """
     try:
-        with Image.open(path) as image:
-            text = image.info.get(TEXT_CHUNK)
+        text = read_png_text(path, TEXT_CHUNK)
     except FileNotFoundError as error:
         raise ImageFileError(f"There is no image {path}.") from error
-    except UNREADABLE as error:
-        raise ImageFileError(f"{path} is not a readable image.") from error
-    if not isinstance(text, str):
-        raise ImageFileError(f"{path} does not say how it was made: it has no text chunk {TEXT_CHUNK!r}.")
+    except OSError as error:
+        raise ImageFileError(f"{path} is not a readable image ({error.strerror}).") from error
+    except ValueError as error:
+        raise ImageFileError(f"{path} is not a readable image: {error}.") from error
+    if text is None:
+        raise ImageFileError(
+            f"{path} does not say how it was made: it has no text chunk {TEXT_CHUNK!r}, or is not a readable image."
+        )
     try:
-        return ImageParameters.from_json(json.loads(text))
-    except (ValueError, TypeError, AttributeError, ArgumentError) as error:
+        return ImageParameters.from_json(parse_json(text))
+    except ValueError as error:
         raise ImageFileError(f"{path} does not say how it was made in a way that can be read: {error}.") from error
 
 
@@ -145,7 +146,7 @@ def read_pixels(path: Path) -> np.ndarray:
         ImageFileError: not a readable image.
     """
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as stream, Image.open(stream) as image:
             return np.asarray(image.convert("RGB"))
     except UNREADABLE as error:
         raise ImageFileError(f"{path} is not a readable image.") from error

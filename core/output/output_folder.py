@@ -19,7 +19,7 @@ from core.output.dataset_table import OF_CLASSES, TABLE_NAME, DatasetTable, Layo
 from core.output.image_file import ImageFileError, ImageParameters, read_parameters, write_image
 from core.output.lesion_mask import mask_file, masks_folder, write_mask
 
-_IMAGE_NAME: Final = re.compile(r"ISIC_(\d{7,})\.png")
+_IMAGE_NAME: Final = re.compile(r"ISIC_(\d{7,12})\.png", re.ASCII)
 
 
 class OutputFolder:
@@ -92,7 +92,8 @@ def _numbers_in(class_folder: Path) -> Iterator[int]:
             if match := _IMAGE_NAME.fullmatch(entry.name):
                 yield int(match[1])
             elif entry.name.startswith("ISIC_") and entry.name.endswith(PART_SUFFIX):
-                Path(entry.path).unlink(missing_ok=True)  # the lock is ours, so its writer is gone
+                with contextlib.suppress(OSError):  # a folder, or a file that cannot be removed, is left as it is
+                    Path(entry.path).unlink()  # the lock is ours, so its writer is gone
 
 
 @contextlib.contextmanager

@@ -136,7 +136,7 @@ def _class_folders(folder: Path, classes: Sequence[str], lesions: Mapping[str, s
         raise ArgumentError(f"There is no folder {folder}.")
     for name in classes:
         for path in sorted((folder / name).glob("*")):
-            if is_photograph(path.name):
+            if is_photograph(path.name) and path.is_file():  # a FIFO or a folder with such a name is no image
                 yield _found(path, name, lesions.get(path.stem, ""))
 
 

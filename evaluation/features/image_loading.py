@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from core.io.regular_file import open_regular
 from core.output.image_file import ImageFileError
 from evaluation.job import LARGEST_SIZE, LEAST_SIZE
 from evaluation.progress import Progress, Warned, Work
@@ -55,7 +56,7 @@ def common_size(*sets: Sequence[Path]) -> int:
 
 def _shorter_side(path: Path) -> int:
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as stream, Image.open(stream) as image:
             return min(image.size)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return 0  # named when its pixels are read

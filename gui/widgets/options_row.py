@@ -5,9 +5,18 @@ from __future__ import annotations
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 
-from core.generation.job import MAX_REUSE, MAX_STEPS, PRECISIONS, SAMPLERS
 from core.generation.seeds import BASE_SEED
-from core.presets import AUTO, NO_REUSE, PRESETS, STANDARD, preset_of
+from core.presets import (
+    AUTO,
+    MAX_REUSE,
+    MAX_STEPS,
+    NO_REUSE,
+    PRECISIONS,
+    PRESETS,
+    SAMPLERS,
+    STANDARD,
+    preset_of,
+)
 from gui.widgets.controls import label, named, spin_box
 
 _SAMPLER_NAMES = {"ddpm": "DDPM", "ddim": "DDIM", "dpmpp": "DPM-Solver++", "unipc": "UniPC"}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image, PngImagePlugin
 
 from core.output.color_adjustment import ColorStatistics
 from core.output.image_file import ImageParameters
@@ -40,3 +42,11 @@ def parameters(**changes: Any) -> ImageParameters:
 def noise(seed: int = 0, size: int = 16) -> np.ndarray:
     """Random pixels, uint8 (size, size, 3)."""
     return np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
+
+
+def write_png_with_text(file: Path, text: str) -> Path:
+    """Write a PNG that anybody may have made: 16 px of noise, and this text in the chunk of the program."""
+    chunk = PngImagePlugin.PngInfo()
+    chunk.add_text("isicgui", text)
+    Image.fromarray(noise()).save(file, pnginfo=chunk)
+    return file

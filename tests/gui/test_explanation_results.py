@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,14 @@ def test_an_explanation_is_found_again_by_the_image(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"probabilities": {"MEL": 1}}', json.dumps({**FACTS, "classifier": None})]
+    "content",
+    [
+        *("", "[]", "{}", "[" * 100_000, '{"probabilities": {"MEL": 1}}', json.dumps({**FACTS, "classifier": None})),
+        *(
+            json.dumps({**FACTS, "probabilities": {**PROBABILITIES, "MEL": value}})
+            for value in (10**400, -1, 2, True, "0.1", None, math.nan, math.inf)
+        ),
+    ],
 )
 def test_what_cannot_be_read_counts_as_none(tmp_path: Path, content: str) -> None:
     write(tmp_path, content)

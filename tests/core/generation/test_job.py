@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,12 @@ def test_a_file_that_is_no_job_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_job_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="nowhere.json"):
         GenerationJob.load(tmp_path / "nowhere.json")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of Windows are Unicode")
+def test_a_job_with_folders_that_are_not_utf8_survives_its_file(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe"))
+    job = GenerationJob({"MEL": 1}, output=odd / "ü", checkpoints=odd)
+    job.save(tmp_path / "job.json")
+    assert GenerationJob.load(tmp_path / "job.json") == job
+    assert "ü" in (tmp_path / "job.json").read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import CheckpointError, DeviceError, JobFailedError
+from core.errors import CheckpointError, DeviceError, IsicGuiError, JobFailedError
 from core.generation import reproduction
 from core.generation.job import SAMPLERS, GenerationJob
 from core.generation.reproduction import EXACT, REDUCED, reproduce
@@ -15,7 +16,8 @@ from core.generation.runner import run
 from core.models import checkpoints
 from core.models.checkpoints import ModelCache
 from core.output.image_file import ImageFileError, read_parameters, read_pixels, write_image
-from tests.conftest import REAL_IMAGES, tiny_unet, write_checkpoint
+from tests.conftest import REAL_IMAGES, TINY_UNET, tiny_unet, write_checkpoint
+from tests.core.examples import write_png_with_text
 
 
 @pytest.fixture
@@ -111,4 +113,28 @@ def test_memory_that_runs_out_is_told_in_a_sentence(
 
     monkeypatch.setattr(module, name, full)
     with pytest.raises(JobFailedError, match=f"not enough memory on cpu for {said}"):
+        reproduce(image, tiny_checkpoints, ModelCache())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reuse": 2}, "choose a reuse of 1"),
+        ({"sampler": "unipc", "steps": 1000}, "1000 steps are more than"),
+        ({"device": "cuda:99"}, "cuda"),
+        ({"precision": "fp16"}, "needs a GPU"),
+        ({"class": "MELANOCYTIC"}, "does not say how it was made"),
+        ({"condition": {}}, "unet_MEL_best.pth is not in"),
+        ({"class": "MELANOCYTIC", "condition": {}}, "unet_MEL_best.pth is not in"),
+    ],
+)
+def test_values_that_do_not_suit_the_checkpoint_are_one_sentence(
+    made: Any, tiny_checkpoints: Path, changes: dict[str, Any], message: str
+) -> None:
+    config = {**TINY_UNET, "up_block_types": ("AttnUpBlock2D", "SkipUpBlock2D")}
+    write_checkpoint(tiny_checkpoints / "unet_MEL_best.pth", tiny_unet(**config), config=config)
+    image = made(steps=2)
+    values = {**read_parameters(image).to_json(), **changes}
+    write_png_with_text(image, json.dumps(values))
+    with pytest.raises(IsicGuiError, match=message):
         reproduce(image, tiny_checkpoints, ModelCache())

@@ -44,9 +44,9 @@ def test_foreign_images_are_told_apart(tmp_path: Path) -> None:
 def test_an_image_that_is_too_large_to_be_opened_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_image(tmp_path / "a.png", noise(), parameters())
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4)
-    for read in (read_parameters, read_pixels):
-        with pytest.raises(ImageFileError, match="not a readable image"):
-            read(tmp_path / "a.png")
+    with pytest.raises(ImageFileError, match="not a readable image"):
+        read_pixels(tmp_path / "a.png")
+    assert read_parameters(tmp_path / "a.png") == parameters()  # which decodes nothing
 
 
 @pytest.mark.parametrize(

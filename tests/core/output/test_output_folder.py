@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from PIL import Image
 from core.classes import CLASSES
 from core.errors import OutputFolderError
 from core.output.output_folder import open_output_folder
-from tests.core.examples import noise, parameters
+from tests.core.examples import noise, parameters, write_png_with_text
 
 
 def save(folder: Path, class_name: str, how_many: int = 1) -> list[int]:
@@ -176,3 +177,46 @@ def test_long_and_foreign_paths_work(tmp_path: Path) -> None:
     assert save(folder, "MEL") == [1]
     assert save(folder, "MEL") == [2]
     assert len(pd.read_csv(folder / "synthetic_dataset.csv")) == 2
+
+
+def test_images_of_strangers_neither_stop_a_job_nor_get_a_row(tmp_path: Path) -> None:
+    folder = tmp_path / "MEL"
+    folder.mkdir()
+    base = parameters().to_json()
+    write_png_with_text(folder / "ISIC_0000001.png", json.dumps({**base, "isic_number": 1.0}))
+    color = {"mean": [10**400] * 3, "std": [1, 1, 1]}
+    write_png_with_text(folder / "ISIC_0000002.png", json.dumps({**base, "isic_number": 2, "color_adjustment": color}))
+    write_png_with_text(folder / "ISIC_0000003.png", "[" * 60_000)
+    (folder / "ISIC_0000004.png").mkdir()
+    (folder / "ISIC_0000005.png.9.part").mkdir()
+    (folder / f"ISIC_{'9' * 200}.png").write_bytes(b"")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(folder / "ISIC_0000005.png")
+    write_png_with_text(folder / "ISIC_0000006.png", json.dumps({**base, "isic_number": 6}))
+    assert save(tmp_path, "MEL") == [7]
+    assert list(pd.read_csv(tmp_path / "synthetic_dataset.csv")["isic_number"]) == [6, 7]
+    assert (folder / "ISIC_0000005.png.9.part").is_dir()
+
+
+def test_a_stray_quote_does_not_make_each_job_append_rows_again(tmp_path: Path) -> None:
+    save(tmp_path, "MEL", 3)
+    file = tmp_path / "synthetic_dataset.csv"
+    file.write_text(file.read_text().replace(",MEL,1,", ',"MEL,1,', 1))
+    before = file.read_bytes()
+    for _ in range(2):
+        with pytest.raises(OutputFolderError, match="Line 2 "):
+            save(tmp_path, "MEL")
+    assert file.read_bytes() == before
+    assert len(list((tmp_path / "MEL").iterdir())) == 3
+
+
+def test_a_table_that_is_a_folder_or_a_fifo_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a" / "synthetic_dataset.csv").mkdir(parents=True)
+    (tmp_path / "b").mkdir()
+    folders = [tmp_path / "a"]
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "b" / "synthetic_dataset.csv")
+        folders.append(tmp_path / "b")
+    for folder in folders:
+        with pytest.raises(OutputFolderError, match="cannot be read"):
+            save(folder, "MEL")

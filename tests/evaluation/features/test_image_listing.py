@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from core.classes import CLASSES
 from core.errors import ArgumentError
 from evaluation.features.image_listing import digests_of, read_real, read_set, refuse_same, refuse_same_content
+from evaluation.features.provenance import read_provenance
 from tests.conftest import REAL_IMAGES
-from tests.core.examples import parameters
+from tests.core.examples import parameters, write_png_with_text
 from tests.evaluation.examples import lesion, write_real, write_set
 
 
@@ -151,3 +153,22 @@ def test_the_real_images_under_another_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="2 of the 3 images"):
         refuse_same_content(digests_of(generated), digests_of(real))
     refuse_same_content(digests_of(generated[1:]), digests_of(real))  # half: a set with copies
+
+
+@pytest.mark.timeout(60)
+def test_images_of_strangers_are_counted_as_silent_and_no_fifo_is_opened(tmp_path: Path) -> None:
+    base = parameters().to_json()
+    (tmp_path / "MEL" / "ISIC_0000001.png").mkdir(parents=True)
+    changes: list[dict[str, object]] = [{"steps": None}, {"checkpoint_sha256": 5}, {"seed": "x"}, {"sampler": []}]
+    for number, change in enumerate(changes, 2):
+        write_png_with_text(tmp_path / "MEL" / f"ISIC_000000{number}.png", json.dumps({**base, **change}))
+    write_png_with_text(tmp_path / "MEL" / "ISIC_0000008.png", "[" * 60_000)
+    write_png_with_text(tmp_path / "MEL" / "ISIC_0000009.png", json.dumps(base))
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "MEL" / "fifo.png")
+        (tmp_path / "MEL" / "device.png").symlink_to("/dev/zero")
+    images = read_set(tmp_path, ["MEL"])
+    assert [image.path.name for image in images] == [f"ISIC_000000{number}.png" for number in (2, 3, 4, 5, 8, 9)]
+    provenance = read_provenance(images)
+    assert (provenance.images, provenance.silent) == (1, 5)
+    assert provenance.values["sampler"] == {"ddpm": 1}
