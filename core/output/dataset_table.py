@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import errno
-import io
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Final
 
 from core.classes import CLASSES
 from core.errors import OutputFolderError
+from core.io.plain_text import encode_csv, printable, shortened
+from core.io.regular_file import open_regular
 from core.models.conditions import LABELS
 from core.output.image_file import SOURCE, ImageParameters
 
@@ -110,56 +112,80 @@ class DatasetTable:
         if not self.pending:
             return
         new = not self.file.exists() or self.file.stat().st_size == 0
-        _append_bytes(self.file, _encode([list(self.columns), *self.pending] if new else self.pending))
+        _append_bytes(self.file, encode_csv([list(self.columns), *self.pending] if new else self.pending))
         self.known |= {key for key in map(_key, self.pending) if key}
         self.pending = []
 
     def _read(self) -> None:
-        if not self.file.exists() or self.file.stat().st_size == 0:
+        if not self.file.exists() or (self.file.is_file() and self.file.stat().st_size == 0):
             return
-        with self.file.open(newline="", encoding="utf-8-sig") as stream:
-            found = tuple(next(csv.reader(stream), []))
-        if found in self._earlier:
+        with open_regular(self.file) as stream:
+            data = stream.read()
+        whole, _, rest = data.rpartition(b"\n")
+        header, *lines = (whole or rest).decode("utf-8-sig").split("\n")
+        if (found := tuple(_cells(header))) in self._earlier:
             self.columns = found
-        self._mend_torn_row()
-        with self.file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            header = next(reader, [])
-            if tuple(header) != self.columns:
-                raise OutputFolderError(
-                    f"{self.file} has other columns ({', '.join(header[:6])}, …) than this program writes; "
-                    "move it away or choose another output folder."
-                )
-            self.known = {key for key in map(_key, reader) if key}
+        if found != self.columns:
+            raise OutputFolderError(
+                f"{self.file} has other columns ({', '.join(map(printable, found[:6]))}, …) than this program "
+                "writes; move it away or choose another output folder."
+            )
+        self.known = {key for number, line in enumerate(lines, 2) if (key := self._key_of_line(number, line))}
+        if rest:
+            self._mend_last_line(rest, len(lines) + 2, len(data) - len(rest))
 
-    def _mend_torn_row(self) -> None:
+    def _key_of_line(self, number: int, line: str) -> tuple[str, int] | None:
+        """Class and number of a row; None for an empty line, which does no harm.
+
+        Every row is one line, because no cell that this program writes has a line break. A quotation mark that an
+        editor left behind therefore spoils one line, and not all lines after it.
+
+        Raises:
+            OutputFolderError: it is not a row. To skip it would add the row of its image again with every job.
+        """
+        try:
+            cells = _cells(line)
+            if not any(cell.strip() for cell in cells):
+                return None
+            key = _key(cells)
+        except csv.Error:
+            cells, key = [], None
+        if len(cells) != len(self.columns) or key is None:
+            raise OutputFolderError(
+                f"Line {number} of {self.file} is not a row of this table: {shortened(line)}; correct it, or delete "
+                "it, and the next job writes the row again if its image is there."
+            )
+        return key
+
+    def _mend_last_line(self, rest: bytes, number: int, start: int) -> None:
         """Complete or remove a last line without its end, which a crash or a full disk left.
 
-        A removed row comes back from its image, which is written before its row.
+        A removed row comes back from its image, which is written before its row. The lines above are good by now: in a
+        table that is refused nothing is changed.
+
+        Args:
+            rest: the line.
+            number: of the line.
+            start: where the line begins, in bytes.
         """
-        data = self.file.read_bytes()
-        if data.endswith(b"\n"):
-            return
-        start = data.rfind(b"\n") + 1
-        last = next(csv.reader([data[start:].decode("utf-8", "replace")]), [])
-        if len(last) == len(self.columns):
-            _append_bytes(self.file, b"\n")
-        elif start:
+        line = rest.decode("utf-8", "replace")
+        if start and len(next(csv.reader([line]), [])) != len(self.columns):
             os.truncate(self.file, start)
+            return
+        if start and (key := self._key_of_line(number, line)):
+            self.known.add(key)
+        _append_bytes(self.file, b"\n")
+
+
+def _cells(line: str) -> list[str]:
+    return next(csv.reader([line.removesuffix("\r")], strict=True), [])
 
 
 def _key(row: Sequence[str]) -> tuple[str, int] | None:
-    """Class and number of a row; None for a row that somebody has damaged."""
-    try:
-        return row[1], int(row[2])
-    except (IndexError, ValueError):
+    """Class and number of a row; None if it has none."""
+    if len(row) < 3 or row[1] not in (*CLASSES, *LABELS) or not re.fullmatch("[0-9]{1,12}", row[2]):
         return None
-
-
-def _encode(rows: Iterable[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    return row[1], int(row[2])
 
 
 def _append_bytes(file: Path, data: bytes) -> None:
