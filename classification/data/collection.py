@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,10 @@ from typing import Final
 from classification.tasks import Task
 from core.classes import CLASSES
 from core.errors import ArgumentError
+from core.io.file_names import is_plain_name
+from core.io.json_text import parse_json
+from core.io.plain_text import shortened
+from core.io.regular_file import read_regular
 from core.real_data.csv_tables import read_rows
 from core.real_data.diagnoses import class_of
 from core.real_data.image_listing import COLUMNS, check_readable, find_tables, is_photograph, list_images, tables_with
@@ -20,6 +23,8 @@ MASKS: Final = "masks"
 PREPARED_FORMAT: Final = "isicgui.prepared/1"
 PREPARED_FILE: Final = "prepared.json"
 PREPARED_TABLE: Final = "images.csv"
+_PREPARED_COLUMNS: Final = ("image_id", "lesion_id", "class", "part", "skin_type", "label", "file")
+_LARGEST_FACTS: Final = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -132,19 +137,35 @@ def read_prepared(folder: Path) -> Collection:
     Raises:
         ArgumentError: it is not of the known form, or an image has gone since.
     """
-    facts = json.loads((folder / PREPARED_FILE).read_text(encoding="utf-8"))
-    if facts.get("format") != PREPARED_FORMAT:
-        raise ArgumentError(f"{folder / PREPARED_FILE} is not of the form {PREPARED_FORMAT}; run prepare again.")
+    facts = _prepared_facts(folder / PREPARED_FILE)
     place, images, parts = Path(facts["images"]), [], {}
-    for row in read_rows(folder / PREPARED_TABLE):
+    table = folder / PREPARED_TABLE
+    for row in read_rows(table):
+        if not set(_PREPARED_COLUMNS) <= set(row) or not is_plain_name(row["file"]):
+            raise ArgumentError(
+                f"{table} has a row without {', '.join(_PREPARED_COLUMNS)}, or whose file {shortened(row.get('file'))} "
+                "is no plain file name; run prepare again."
+            )
         extra = {"skin_type": row["skin_type"], "label": row["label"]}
         image = LabelledImage(place / row["file"], row["image_id"], row["lesion_id"], row["class"], extra)
         if not image.path.is_file():
             raise ArgumentError(f"{image.path} has gone since {folder} was prepared; run prepare again.")
         images.append(image)
         parts[image.image_id] = row["part"]
-    _check_unique(folder / PREPARED_TABLE, images)
+    _check_unique(table, images)
     return Collection(folder, tuple(images), parts=parts, contrast=facts["contrast"])
+
+
+def _prepared_facts(file: Path) -> Mapping[str, str]:
+    """Folder of the images and contrast, as ``prepare`` recorded them."""
+    try:
+        facts = parse_json(read_regular(file, _LARGEST_FACTS).decode("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArgumentError(f"{file} cannot be read ({error}); run prepare again.") from error
+    known = isinstance(facts, dict) and facts.get("format") == PREPARED_FORMAT
+    if not known or not all(isinstance(facts.get(name), str) for name in ("images", "contrast")):
+        raise ArgumentError(f"{file} is not of the form {PREPARED_FORMAT}; run prepare again.")
+    return {name: facts[name] for name in ("images", "contrast")}
 
 
 def read_synthetic(folder: Path) -> tuple[LabelledImage, ...]:
@@ -157,7 +178,7 @@ def read_synthetic(folder: Path) -> tuple[LabelledImage, ...]:
         LabelledImage(path, f"synthetic-{name}-{path.stem}", f"synthetic-{name}-{path.stem}", name)
         for name in CLASSES
         for path in sorted((folder / name).glob("*.png"))
-        if is_photograph(path.name)
+        if is_photograph(path.name) and path.is_file()
     )
     if not found:
         raise ArgumentError(f"{folder} holds no generated images: no <CLASS>/*.png for any of {', '.join(CLASSES)}.")

@@ -16,6 +16,8 @@ from classification.data.perceptual_duplicates import perceptual_hash
 from classification.events import Counted, Tell
 from classification.tasks import BENIGN, MALIGNANT
 from core.errors import ArgumentError
+from core.io.file_names import is_plain_name
+from core.io.plain_text import shortened
 from core.output.image_file import UNREADABLE
 
 UNKNOWN_TYPE: Final = "-1"
@@ -54,6 +56,11 @@ def read_table(table: Path) -> list[dict[str, str]]:
     for number, row in enumerate(rows, 2):
         if any(row[name] is None for name in _NEEDED):
             raise ArgumentError(f"Line {number} of {table} is too short; restore it.")
+        if not is_plain_name(row["md5hash"]):
+            raise ArgumentError(
+                f"Line {number} of {table} names the image {shortened(row['md5hash'])}, which is no plain file name; "
+                "restore the line."
+            )
         row["fitzpatrick_scale"] = row["fitzpatrick_scale"].removesuffix(".0")
         if row["fitzpatrick_scale"] not in (*TYPES, UNKNOWN_TYPE):
             raise ArgumentError(

@@ -19,12 +19,15 @@ from core.download.fetch import Network, Wanted, fetch
 from core.download.http import FinalAnswerError, SpoiledError, host_of, is_safe, open_session
 from core.download.retry import Patience
 from core.errors import ArgumentError, DownloadError
+from core.io.file_names import is_plain_name
+from core.io.plain_text import shortened
 from core.output.image_file import UNREADABLE
 
 _AT_ONCE: Final = 4
 _PATIENCE: Final = Patience(attempts=3, unreachable=2, base_s=0.5, cap_s=10.0)
 _DEAD_AFTER: Final = 5  # times in a row that one server does not answer
 _TELL_EVERY: Final = 50
+_LARGEST_IMAGE: Final = 64 << 20
 
 
 def download_images(
@@ -49,9 +52,10 @@ def download_images(
     except OSError as error:
         reason = error.strerror or error
         raise ArgumentError(f"The folder {folder} cannot be made ({reason}); name another with --images.") from error
-    missing = {name: url for name, url in addresses.items() if not (folder / name).is_file()}
+    reasons = {name: "its name is no plain file name" for name in addresses if not is_plain_name(name)}
+    missing = {name: url for name, url in addresses.items() if name not in reasons and not (folder / name).is_file()}
     run = _Run(folder, patience)
-    reasons: dict[str, str] = {}
+    not_plain = len(reasons)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         futures = {pool.submit(run.fetch, name, url): name for name, url in missing.items()}
         try:
@@ -59,7 +63,7 @@ def download_images(
                 if reason := future.result():
                     reasons[futures[future]] = reason
                 if done % _TELL_EVERY == 0 or done == len(futures):
-                    tell(Counted("images downloaded", done - len(reasons), len(futures)))
+                    tell(Counted("images downloaded", done + not_plain - len(reasons), len(futures)))
         except KeyboardInterrupt:
             run.stop.set()
             raise
@@ -81,12 +85,12 @@ class _Run:
         """Fetch one image; returns why not, or nothing."""
         address = _encrypted(url)
         if not address:
-            return f"{url!r} is not a web address"
+            return f"{shortened(url)} is not a web address"
         host = host_of(address)
         if self.stop.is_set() or self._failures[host] >= _DEAD_AFTER:
             return f"left out after {_DEAD_AFTER} failures of {host} in a row"
         try:
-            wanted = Wanted(name, address, lambda _: address, check=_check_image)
+            wanted = Wanted(name, address, lambda _: address, check=_check_image, largest=_LARGEST_IMAGE)
             for _ in fetch(wanted, self.folder / name, Network(self._session(), self.patience)):
                 if self.stop.is_set():
                     return "interrupted"
@@ -119,7 +123,10 @@ class _Run:
 
 def _encrypted(url: str) -> str:
     """The address by https: some of the tables' addresses are older than their servers' certificates."""
-    parts = urlsplit(url.strip())
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:  # of brackets that are no IPv6 address
+        return ""
     if not parts.hostname or parts.scheme not in {"http", "https"}:
         return ""
     return url.strip() if is_safe(url.strip()) else parts._replace(scheme="https").geturl()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path, PurePath
 from typing import Final
@@ -10,6 +9,8 @@ from typing import Final
 from core.classes import CLASSES
 from core.download.http import is_web_page
 from core.errors import CheckpointError
+from core.io.json_text import parse_json
+from core.io.regular_file import utf8_path
 from core.paths import DEMO_SET
 
 _UNET: Final = re.compile(r"unet_([A-Z]+)_best\.pth")
@@ -95,8 +96,8 @@ def _check_weights(path: Path) -> None:
     from core.models.devices import enough_memory  # noqa: PLC0415
 
     try:
-        with enough_memory("cpu", f"the checkpoint {path.name}"):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with enough_memory("cpu", f"the checkpoint {path.name}"), utf8_path(path) as file:
+            content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{path} is damaged or holds more than tensors and plain values ({reason}).") from error
@@ -106,6 +107,6 @@ def _check_weights(path: Path) -> None:
 
 def _check_json(path: Path) -> None:
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(f"{path} is not valid JSON ({error}).") from error

@@ -17,6 +17,7 @@ from core.download.events import DownloadResumed, Meter
 from core.download.http import (
     CHUNK_BYTES,
     OTHER_WAYS,
+    FinalAnswerError,
     HitchError,
     SpoiledError,
     answer,
@@ -32,6 +33,7 @@ from core.io.atomic_files import sha256_of
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _PATIENCE: Final = Patience()
+LARGEST_FILE: Final = 32 << 30
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Wanted:
         identity: stays the same from run to run, other than an address with tokens in it.
         locate: gives the address, anew for each attempt because addresses expire.
         check: raises SpoiledError for content that is not what it says.
+        largest: bytes that are fetched at most, whatever the server announces or sends.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Wanted:
     sha256: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     check: Callable[[Path], None] = _anything_goes
+    largest: int = LARGEST_FILE
 
 
 def fetch(wanted: Wanted, target: Path, network: Network) -> Iterator[Event]:
@@ -103,7 +107,7 @@ def _attempt(wanted: Wanted, part: Part, session: requests.Session) -> Iterator[
         else:
             _go_on(wanted, part, response)
             yield DownloadResumed(wanted.name, part.size)
-        yield from _receive(wanted, part, chunks)
+        yield from _receive(wanted, part, chunks, url)
 
 
 def _begin(wanted: Wanted, part: Part, response: requests.Response, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -116,6 +120,8 @@ def _begin(wanted: Wanted, part: Part, response: requests.Response, chunks: Iter
     _refuse_encoded(response)
     if wanted.bytes is not None and total is not None and total != wanted.bytes:
         raise SpoiledError(f"{host_of(response.url)} has {total} bytes where {wanted.bytes} were announced")
+    if total is not None and total > wanted.largest:
+        raise _too_large(wanted, response.url)
     part.begin(_validators(wanted, response, total if total is not None else wanted.bytes))
     return chain((first,), chunks)
 
@@ -155,19 +161,31 @@ def _refuse_encoded(response: requests.Response) -> None:
         )
 
 
-def _receive(wanted: Wanted, part: Part, chunks: Iterator[bytes]) -> Iterator[Event]:
+def _receive(wanted: Wanted, part: Part, chunks: Iterator[bytes], url: str) -> Iterator[Event]:
     done, total = part.size, part.validators.total
     require_space(part.path.parent, (total or done) - done)
     meter = Meter(wanted.name, "download", total)
     with part.append() as file:
         for chunk in chunks:
-            file.write(chunk)
             done += len(chunk)
+            if done > wanted.largest:
+                break
+            file.write(chunk)
             if total is not None and done > total:
                 raise SpoiledError("more bytes came than were announced")
             yield meter.progress(done)
+    if done > wanted.largest:
+        part.discard()
+        raise _too_large(wanted, url)
     if total is not None and done < total:
         raise HitchError(f"the connection closed after {done} of {total} bytes")
+
+
+def _too_large(wanted: Wanted, url: str) -> FinalAnswerError:
+    return FinalAnswerError(
+        f"{host_of(url)} sends more than {wanted.largest:,} bytes for {wanted.name}, the most that is fetched; check "
+        f"the address, or {OTHER_WAYS}."
+    )
 
 
 def _accept(wanted: Wanted, path: Path) -> None:
@@ -191,6 +209,8 @@ def _accept(wanted: Wanted, path: Path) -> None:
 
 def _arrived_before(wanted: Wanted, target: Path) -> bool:
     """Whether an earlier run fetched the file and died before it could put it in place."""
+    if target.is_symlink():  # nothing that this program left: it would stay a link in the checkpoints folder
+        target.unlink()
     if not target.is_file():
         return False
     try:

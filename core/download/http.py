@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -75,19 +75,27 @@ def open_session() -> requests.Session:
 
 
 def is_safe(url: str) -> bool:
-    """Whether an address is https, or http on this computer."""
-    parts = urlsplit(url)
+    """Whether an address is https, or http on this computer; one that cannot be parsed is not."""
+    parts = _parts(url)
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of an address; an address that cannot be parsed has none."""
+    try:
+        return urlsplit(url)
+    except ValueError:  # of brackets that are no IPv6 address
+        return SplitResult("", "", "", "", "")
 
 
 def host_of(url: str) -> str:
     """The host of an address, for messages: without the path, which may hold secrets."""
-    return urlsplit(url).hostname or url
+    return _parts(url).hostname or url
 
 
 def without_secrets(url: str) -> str:
     """An address without user, password, query and fragment."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -142,10 +150,21 @@ def answer(session: requests.Session, url: str, headers: Mapping[str, str]) -> I
         DownloadError: the server cannot be used as it is.
     """
     with plain_words(url):
-        response = session.get(url, headers=dict(headers), stream=True, timeout=TIMEOUT_S)
+        response = _get(session, url, headers)
         with contextlib.closing(response):
             _check_status(response)
             yield response
+
+
+def _get(session: requests.Session, url: str, headers: Mapping[str, str]) -> requests.Response:
+    try:
+        return session.get(url, headers=dict(headers), stream=True, timeout=TIMEOUT_S)
+    except requests.exceptions.RequestException:
+        raise
+    except ValueError as error:  # urllib's, of an address or a redirect that cannot be parsed
+        raise FinalAnswerError(
+            f"{host_of(url)} has, or leads to, an address that cannot be used ({error}); {OTHER_WAYS}."
+        ) from error
 
 
 def _check_status(response: requests.Response) -> None:

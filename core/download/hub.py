@@ -23,10 +23,11 @@ from huggingface_hub.hf_api import RepoFile
 from core.download.fetch import Network, Wanted, fetch
 from core.download.http import OTHER_WAYS, is_offline, refuse_offline
 from core.download.local import FolderSource
-from core.download.manifest import MANIFEST, is_plain_name
+from core.download.manifest import is_manifest
 from core.download.offers import Item
 from core.errors import DownloadError
 from core.generation.events import Event
+from core.io.file_names import is_plain_name
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class HubSource:
         return [
             self._item(name, file, commit, network)
             for name, file in sorted(named.items())
-            if is_plain_name(name) and name != MANIFEST
+            if is_plain_name(name) and not is_manifest(name)
         ]
 
     def _cached(self) -> Path:

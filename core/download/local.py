@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,13 +13,21 @@ from core.download.archive import DAMAGE, list_members, plain_name, unpack
 from core.download.events import Meter
 from core.download.fetch import Network
 from core.download.http import SpoiledError
-from core.download.manifest import MANIFEST, is_plain_name, parse_entries, read_manifest
+from core.download.manifest import (
+    LARGEST_MANIFEST,
+    MANIFEST,
+    decode_manifest,
+    is_manifest,
+    parse_entries,
+    read_manifest,
+)
 from core.download.offers import Item
 from core.errors import DownloadError
 from core.generation.events import Event
+from core.io.atomic_files import open_new
+from core.io.file_names import is_plain_name
 
 _BLOCK_BYTES: Final = 1 << 20
-_LARGEST_MANIFEST: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class FolderSource:
         known = read_manifest(self.path).files
         items = []
         for file in sorted(self.path.iterdir()):
-            if file.is_file() and is_plain_name(file.name) and file.name != MANIFEST:
+            if file.is_file() and is_plain_name(file.name) and not is_manifest(file.name):
                 entry = known.get(file.name)
                 size = file.stat().st_size
                 items.append(Item(file.name, size, entry.sha256 if entry else None, _copier(file, size)))
@@ -95,16 +102,16 @@ def items_of_zip(path: Path) -> list[Item]:
     return [
         Item(name, member.file_size, known[name].sha256 if name in known else None, _unpacker(path, member))
         for name, member in sorted(members.items())
-        if is_plain_name(name)
+        if is_plain_name(name) and not is_manifest(name)
     ]
 
 
 def _read_json(path: Path, member: ZipInfo) -> object:
-    if member.file_size > _LARGEST_MANIFEST:
+    if member.file_size > LARGEST_MANIFEST:
         raise DownloadError(f"The archive is refused: its {MANIFEST} has {member.file_size} bytes.")
     try:
         with ZipFile(path) as archive:
-            return json.loads(archive.read(member))
+            return decode_manifest(archive.read(member))
     except (*DAMAGE, ValueError) as error:
         raise SpoiledError(f"{MANIFEST} is damaged in the archive") from error
 
@@ -112,7 +119,7 @@ def _read_json(path: Path, member: ZipInfo) -> object:
 def _copier(file: Path, size: int) -> Callable[[Path], Iterator[Event]]:
     def deliver(target: Path) -> Iterator[Event]:
         meter, done = Meter(file.name, "copy", size), 0
-        with file.open("rb") as source, target.open("wb") as copy:
+        with file.open("rb") as source, open_new(target) as copy:
             while block := source.read(_BLOCK_BYTES):
                 copy.write(block)
                 done += len(block)

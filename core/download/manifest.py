@@ -7,7 +7,6 @@ files and a mapping from name to file are read too. Keys that others have added 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,11 +15,16 @@ from typing import Any, Final
 
 from core.errors import DownloadError
 from core.io.atomic_files import write_whole
+from core.io.file_names import is_plain_name
 from core.io.folder_lock import taking_turns
+from core.io.json_text import encode_json, parse_json
+from core.io.plain_text import shortened
+from core.io.regular_file import read_regular
 
 MANIFEST: Final = "manifest.json"
+LARGEST_MANIFEST: Final = 1 << 20
+"""Bytes; enough for several thousand files. A list in JSON takes about twenty times its size in memory."""
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_NAME: Final = re.compile(r"[\w][\w .+()-]{0,199}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,26 @@ class Manifest:
     rest: dict[str, Any] = field(default_factory=dict)
 
 
-def is_plain_name(name: str) -> bool:
-    """Whether a name can stand for a file in a folder on every system, and nowhere else."""
-    return _NAME.fullmatch(name) is not None and not name.endswith((".", " "))
+def is_manifest(name: str) -> bool:
+    """Whether a file of this name would be the manifest, also on a disk that does not tell capitals apart."""
+    return name.lower() == MANIFEST
+
+
+def decode_manifest(data: bytes) -> Any:
+    """The JSON value of a manifest that somebody else may have written.
+
+    Raises:
+        ValueError: it is larger than ``LARGEST_MANIFEST``, or is not JSON in UTF-8.
+    """
+    if len(data) > LARGEST_MANIFEST:
+        raise ValueError(f"it has more than {LARGEST_MANIFEST:,} bytes")
+    return parse_json(data.decode("utf-8"))
 
 
 def read_manifest(folder: Path) -> Manifest:
     """The folder's manifest; an empty one where there is none or where it is damaged, for it can be made anew."""
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content = decode_manifest(read_regular(folder / MANIFEST, LARGEST_MANIFEST))
         entries = parse_entries(content, MANIFEST)
     except (OSError, ValueError, DownloadError):
         return Manifest()
@@ -59,7 +74,7 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(entries)
     sources = content.get("sources")
     offers = {
-        str(source): tuple(map(str, names))
+        str(source): tuple(name for name in names if is_plain_name(name))
         for source, names in (sources.items() if isinstance(sources, dict) else ())
         if isinstance(names, list)
     }
@@ -72,7 +87,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     for entry in files:
         del entry["url"]
     content = {**manifest.rest, "files": files, "sources": {key: list(manifest.offers[key]) for key in manifest.offers}}
-    write_whole(folder / MANIFEST, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+    write_whole(folder / MANIFEST, encode_json(content, indent=2))
 
 
 @contextlib.contextmanager
@@ -113,11 +128,13 @@ def _listed(content: object, where: str) -> Iterable[Mapping[str, Any]]:
 
 def _parse_entry(item: Mapping[str, Any], where: str) -> Entry:
     name, size, digest, url = (item.get(key) for key in ("name", "bytes", "sha256", "url"))
-    if not isinstance(name, str) or not is_plain_name(name):
-        raise DownloadError(f"{where} names the file {name!r}, which is refused: only plain file names are taken.")
+    if not is_plain_name(name):
+        raise DownloadError(
+            f"{where} names the file {shortened(name)}, which is refused: only plain file names are taken."
+        )
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
-        raise DownloadError(f"{where} gives {name} the size {size!r}; a number of bytes is needed.")
+        raise DownloadError(f"{where} gives {name} the size {shortened(size)}; a number of bytes is needed.")
     digest = digest.lower() if isinstance(digest, str) else digest
     if digest is not None and (not isinstance(digest, str) or not _SHA256.fullmatch(digest)):
-        raise DownloadError(f"{where} gives {name} the sha256 {digest!r}; 64 hexadecimal digits are needed.")
+        raise DownloadError(f"{where} gives {name} the sha256 {shortened(digest)}; 64 hexadecimal digits are needed.")
     return Entry(name, size, digest, str(item.get("source") or ""), url if isinstance(url, str) else None)

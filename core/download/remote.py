@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from core.download.content import class_of
 from core.download.fetch import Network, Wanted, fetch
 from core.download.http import SpoiledError, is_safe, refuse_offline, without_secrets
 from core.download.local import items_of_zip
-from core.download.manifest import MANIFEST, Entry, parse_entries
+from core.download.manifest import LARGEST_MANIFEST, MANIFEST, Entry, decode_manifest, is_manifest, parse_entries
 from core.download.offers import Item
 from core.errors import DownloadError
 from core.generation.events import Event
@@ -110,12 +109,16 @@ class ManifestSource:
         refuse_offline(self.label)
         listing = staging / _LISTING
         listing.unlink(missing_ok=True)
-        yield from fetch(Wanted(MANIFEST, self.label, lambda _: self.url, check=_check_listing), listing, network)
-        entries = parse_entries(json.loads(listing.read_text(encoding="utf-8")), self.label)
-        return [self._item(entry, network) for entry in entries.values() if entry.name != MANIFEST]
+        wanted = Wanted(MANIFEST, self.label, lambda _: self.url, check=_check_listing, largest=LARGEST_MANIFEST)
+        yield from fetch(wanted, listing, network)
+        entries = parse_entries(decode_manifest(listing.read_bytes()), self.label)
+        return [self._item(entry, network) for entry in entries.values() if not is_manifest(entry.name)]
 
     def _item(self, entry: Entry, network: Network) -> Item:
-        url = urljoin(self.url, entry.url or quote(entry.name))
+        try:
+            url = urljoin(self.url, entry.url or quote(entry.name))
+        except ValueError:  # of brackets that are no IPv6 address
+            url = ""
         if not is_safe(url):
             raise DownloadError(f"{self.label} gives {entry.name} an address without https; it is refused.")
         wanted = Wanted(entry.name, without_secrets(url), lambda _: url, entry.bytes, entry.sha256)
@@ -124,6 +127,6 @@ class ManifestSource:
 
 def _check_listing(path: Path) -> None:
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        decode_manifest(path.read_bytes())
     except ValueError as error:
         raise SpoiledError(f"it is not JSON ({error})") from error

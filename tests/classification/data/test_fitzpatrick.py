@@ -288,6 +288,69 @@ def test_the_tables_own_addresses_are_used(server: Server, job: PrepareJob, tmp_
     assert (report["kept"], report["missing"], report["not_downloaded"]) == (7 * 16, [], {})
 
 
+@pytest.mark.parametrize("name", ["../escaped", "/{tmp}/escaped", "a/../../escaped", "..\\escaped", "C:escaped", ".."])
+def test_no_image_is_written_or_read_outside_the_folder(
+    server: Server, job: PrepareJob, tmp_path: Path, name: str
+) -> None:
+    job = copied(job, tmp_path)
+    name = name.replace("/{tmp}", str(tmp_path))
+    server.files = {"/x.jpg": picture(1)}
+    lines = [f"{line},{server.url}/x.jpg" for line in job.table.read_text().splitlines()]
+    lines[0] = job.table.read_text().splitlines()[0] + ",url"
+    job.table.write_text("\n".join(lines).replace("mal300,", f"{name},") + "\n")
+    before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+    with pytest.raises(ArgumentError, match=r"Line \d+ of .* names the image .*, which is no plain file name"):
+        prepare(replace(job, download=True))
+    reasons = download_images({f"{name}.jpg": f"{server.url}/x.jpg"}, job.images, patience=HASTE)
+    assert list(reasons.values()) == ["its name is no plain file name"]
+    assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*")) == before
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("file", ["../../secret.jpg", "/etc/hostname", "", "a\\b.jpg"])
+def test_a_prepared_table_names_no_file_outside_the_folder(job: PrepareJob, file: str) -> None:
+    prepare(job)
+    table = job.output / "images.csv"
+    table.write_text(table.read_text().replace("mal300.jpg", file))
+    with pytest.raises(ArgumentError, match=r"images\.csv has a row .* no plain file name"):
+        open_collection(job.output)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "[" * 5000, '{"format": "isicgui.prepared/1"}', '{"format": "isicgui.prepared/1", "images": 5}'],
+)
+def test_facts_of_a_prepared_folder_that_cannot_be_used_are_one_sentence(job: PrepareJob, text: str) -> None:
+    prepare(job)
+    (job.output / "prepared.json").write_text(text)
+    with pytest.raises(ArgumentError, match=r"prepared\.json .*run prepare again"):
+        open_collection(job.output)
+
+
+def test_addresses_that_are_none_cost_one_image_each(server: Server, tmp_path: Path) -> None:
+    server.files = {"/a.jpg": picture(1), "/large.jpg": b"x" * 1000}
+    server.special = {"/away.jpg": lambda _: Reply(302, headers={"Location": "http://[::1"})}
+    addresses = {
+        "bracket.jpg": "https://[::1",
+        "long.jpg": f"https://{'a' * 300}/x.jpg",
+        "away.jpg": f"{server.url}/away.jpg",
+        "control.jpg": "https://a\x1b[2Jb/\n",
+        "a.jpg": f"{server.url}/a.jpg",
+    }
+    reasons = download_images(addresses, tmp_path, patience=HASTE)
+    assert set(reasons) == set(addresses) - {"a.jpg"}
+
+
+def test_an_image_without_end_is_given_up(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_download, "_LARGEST_IMAGE", 500)
+    server.files = {"/a.jpg": picture(1, side=200)}
+    for says_length in (True, False):
+        server.says_length = says_length
+        (reason,) = download_images({"a.jpg": f"{server.url}/a.jpg"}, tmp_path, patience=HASTE).values()
+        assert "more than 500 bytes" in reason
+        assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.full_data
 def test_the_whole_of_the_copy_is_prepared(tmp_path: Path) -> None:
     folder = Path(os.environ["ISICGUI_DATA"]) / "fitzpatrick17k_224"
