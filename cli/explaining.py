@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Final
 
-from core.errors import ArgumentError, IsicGuiError
+from core.errors import ArgumentError, IsicGuiError, JobFailedError
 from core.generation.control import Control, Decision
 from core.generation.events import Event, ImageExplained, ImageSaved, JobFinished, Notice, Warned
 from core.generation.explanation_cadence import wants_explanation
@@ -33,8 +33,8 @@ class BackgroundExplanations:
         self._images: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._waiting = 0
-        self._worker = threading.Thread(target=self._work, name="explanations")
-        self._worker.start()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="explanations")
+        self._worker = self._pool.submit(self._work)
 
     def follow(self, event: Event) -> Iterator[Event]:
         """Take note of an event of the job; yields what there is to tell of explanations since the last one."""
@@ -50,19 +50,23 @@ class BackgroundExplanations:
 
     def close(self) -> None:
         """Leave nothing running; what is being explained is given up where the job was broken off."""
-        if self._worker.is_alive():
+        if not self._worker.done():
             self._control.stop_now()
             self._images.put(None)
-            self._worker.join()
+        self._pool.shutdown()
 
     def _finish(self) -> Iterator[Event]:
-        if self._waiting and self._worker.is_alive() and self._control.decision is Decision.GO_ON:
+        if self._waiting and not self._worker.done() and self._control.decision is Decision.GO_ON:
             yield Notice(f"The images are made; explanations still to come: {self._waiting}.")
         self._images.put(None)
-        while self._worker.is_alive():
-            self._worker.join(_POLL_S)
+        while not self._worker.done():
+            wait([self._worker], _POLL_S)
             yield from self._news()
         yield from self._news()
+        if error := self._worker.exception():  # a thread that dies must not look like one that has finished
+            raise JobFailedError(
+                f"The explanations broke off ({type(error).__name__}: {error}); the images are in place."
+            ) from error
 
     def _news(self) -> Iterator[Event]:
         with contextlib.suppress(queue.Empty):

@@ -127,6 +127,7 @@ class _Run:
         self._reason: str | None = None
         self._errors = b""
         self._chunks: queue.Queue[bytes] = queue.Queue(maxsize=8)  # full: the reader waits, and with it the process
+        self._read_errors: list[OSError] = []
         self._readers = [self._start(process.stdout, self._chunks.put), self._start(process.stderr, self._keep_tail)]
 
     def messages(self) -> Iterator[Message]:
@@ -134,6 +135,9 @@ class _Run:
         while chunk := self._next_chunk():
             if self._kill_at is None:
                 yield from parser.feed(chunk)
+        if self._read_errors:
+            self._reason = f"its output could not be read ({self._read_errors[0].strerror})"
+            self._ask_to_end()
         self._wait()
         if self._kill_at is None:
             yield from parser.end()
@@ -192,8 +196,11 @@ class _Run:
 
     def _start(self, pipe: IO[bytes] | None, take: Callable[[bytes], None]) -> threading.Thread:
         def read() -> None:
-            while pipe is not None and (data := os.read(pipe.fileno(), _CHUNK)):
-                take(data)
+            try:
+                while pipe is not None and (data := os.read(pipe.fileno(), _CHUNK)):
+                    take(data)
+            except OSError as error:  # an error that ends this thread must not look like the end of the output
+                self._read_errors.append(error)
 
         thread = threading.Thread(target=read, name="headless-output", daemon=True)
         thread.start()

@@ -116,6 +116,23 @@ def test_a_program_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
         list(run_headless((str(tmp_path / "no_python"),), b"{}", environment={}))
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("how", ["well", "flood"])
+def test_a_thread_that_cannot_read_the_output_is_an_error_of_the_run(
+    start: Callable[..., list[Message]], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    real = os.read
+
+    def failing(descriptor: int, length: int) -> bytes:
+        if threading.current_thread().name == "headless-output":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(descriptor, length)
+
+    monkeypatch.setattr(os, "read", failing)
+    with pytest.raises(JobFailedError, match=r"Its output could not be read \(Input/output error\)"):
+        start(how)
+
+
 def test_a_temporary_folder_that_is_gone_is_one_sentence(
     start: Callable[..., list[Message]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
