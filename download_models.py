@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from core.classes import CLASSES
 from core.errors import ArgumentError, DownloadError, IsicGuiError
+from core.io.plain_text import printable
 from core.packages import what_to_start_instead
 from core.paths import CHECKPOINTS
 
@@ -133,7 +134,7 @@ def _verify(folder: Path, classes: tuple[str, ...]) -> Generator[Event, None, No
 def _fail(error: IsicGuiError, code: int, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"event": "error", "text": str(error), "exit_code": code}), flush=True)
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {printable(str(error))}", file=sys.stderr)
     return code
 
 
@@ -206,7 +207,7 @@ class _Terminal:
 
     def _say(self, text: str, stream: TextIO) -> None:
         self.close()
-        print(text, file=stream, flush=True)
+        print(printable(text), file=stream, flush=True)
 
 
 def _line(event: Event) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from classification.arguments import build_parser
 from core.errors import ArgumentError
+from core.io.plain_text import printable
 from core.process.exit_codes import DONE, FAILED, report, run_command
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _teller(options: argparse.Namespace) -> Any:
     from classification.events import as_text
 
     def tell(event: Event) -> None:
-        print(json.dumps(event.to_json()) if options.json else as_text(event), flush=True)
+        print(json.dumps(event.to_json()) if options.json else printable(as_text(event)), flush=True)
 
     return tell
 

@@ -17,6 +17,7 @@ from classification.tasks import BACKBONES
 from core.errors import ArgumentError
 from core.io.atomic_files import write_whole
 from core.report.document_markers import filled, marked_names
+from core.report.escaping import markdown_text
 
 _SCORES: Final = ("auc", "sensitivity", "specificity", "balanced_accuracy")
 
@@ -48,8 +49,8 @@ def fill_document(file: Path, runs: Path, tell: Tell = nobody) -> None:
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     if not rows:
         return ""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    head, *body = [[markdown_text(str(value)) for value in line] for line in (columns, *rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(columns), *body))
 
 
 def _results(runs: Path, pattern: str) -> list[Mapping[str, Any]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from core.errors import JobFailedError
 from core.io.atomic_files import write_whole
+from core.io.json_text import encode_json
 
 
 @contextlib.contextmanager
@@ -38,5 +38,5 @@ def write_json(file: Path, values: Mapping[str, Any]) -> Path:
     Raises:
         ValueError: a number is not finite.
     """
-    write_whole(file, json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False).encode() + b"\n")
+    write_whole(file, encode_json(values, indent=2, allow_nan=False))
     return file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from cli.headless import run_shown
 from core.classes import CLASSES
 from core.errors import ArgumentError
+from core.io.json_text import encode_json
 from core.process.protocol import Message
 from core.process.runner import headless_command
 from evaluation.job import FEATURES, ComparisonJob, EvaluationJob
@@ -65,7 +65,7 @@ def _require_folders(*folders: Path) -> None:
 
 
 def _run(job: Mapping[str, Any], *, as_json: bool) -> int:
-    encoded = json.dumps(job, ensure_ascii=False).encode()
+    encoded = encode_json(job)
     return run_shown(headless_command("evaluation"), encoded, summarise=_summary, as_json=as_json)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ArgumentError, IsicGuiError
+from core.io.plain_text import printable
 from core.paths import CHECKPOINTS, XAI_RESULTS
 from core.process.exit_codes import DONE, FAILED
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def explain(options: argparse.Namespace) -> int:
     """Explain every image named; returns 0 when all could be, 1 when not."""
-    missing = [image for image in options.images if not image.is_file()]
+    missing = [image for image in options.images if not image.exists()]
     if missing:
         raise ArgumentError(f"There is no image {missing[0]}.")
     if options.checkpoints and not options.checkpoints.is_dir():
@@ -39,7 +40,7 @@ def explain(options: argparse.Namespace) -> int:
         for image, name in zip(options.images, result_names(options.images), strict=True)
     ]
     if not options.json:
-        print(f"{sum(results)} of {len(results)} images explained in {output}.")
+        print(f"{sum(results)} of {len(results)} images explained in {printable(str(output))}.")
     return DONE if all(results) else FAILED
 
 
@@ -68,9 +69,9 @@ def _introduce(classifier: Classifier, *, as_json: bool) -> None:
         known |= {"head_trained": classifier.head_trained, "precision": str(classifier.dtype).removeprefix("torch.")}
         print(json.dumps({"event": "classifier", **known, "notices": classifier.notices}), flush=True)
         return
-    print(f"Classifier: {classifier.source}, on {classifier.device}.")
+    print(f"Classifier: {printable(classifier.source)}, on {classifier.device}.")
     for notice in classifier.notices:
-        print(f"! {notice}")
+        print(f"! {printable(notice)}")
 
 
 def _one(
@@ -83,7 +84,7 @@ def _one(
         files = save_explanation(explanation, output, name)
     except IsicGuiError as error:
         failed = {"event": "image_failed", "path": str(image), "error": str(error)}
-        print(json.dumps(failed) if as_json else f"✗ {error}", flush=True)
+        print(json.dumps(failed) if as_json else f"✗ {printable(str(error))}", flush=True)
         return False
     facts = explanation.facts
     if as_json:
@@ -92,8 +93,8 @@ def _one(
     else:
         target = facts["target"]
         print(
-            f"✓ {image}: {target['class']} ({target['rule']}, {target['probability']:.1%}) "
-            f"in {facts['seconds']:.1f} s, {files.overlay.name}",
+            f"✓ {printable(str(image))}: {target['class']} ({target['rule']}, {target['probability']:.1%}) "
+            f"in {facts['seconds']:.1f} s, {printable(files.overlay.name)}",
             flush=True,
         )
     return True

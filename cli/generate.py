@@ -27,6 +27,7 @@ from core.generation.events import (
 )
 from core.generation.job import GenerationJob, parse_counts
 from core.generation.wording import counted_images, reuse_in_words
+from core.io.plain_text import printable
 from core.models.conditions import parse_condition
 from core.paths import XAI_RESULTS
 from core.presets import AUTO, preset_named
@@ -176,12 +177,13 @@ class ProgressBar:
             self._say(f"Image {event.isic_number} of {event.class_name} failed: {event.reason}.")
 
     def _say(self, text: str) -> None:
-        tqdm.write(text, file=self._bar.fp)
+        tqdm.write(printable(text), file=self._bar.fp)
 
     def _summarise(self, event: JobFinished) -> None:
         self._bar.close()
         made = ", ".join(f"{name} {count}" for name, count in self._per_class.items() if count)
-        print(f"{counted_images(event.saved)} in {self._job.output} ({made or 'none'}) in {event.seconds:.1f} s.")
+        output = printable(str(self._job.output))
+        print(f"{counted_images(event.saved)} in {output} ({made or 'none'}) in {event.seconds:.1f} s.")
         if event.failed:
             print(f"{event.failed} images failed; they have neither file nor row.")
         if event.stopped:

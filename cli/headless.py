@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from tqdm import tqdm
 
 from core.generation.control import Control, obey_signals
+from core.io.plain_text import printable
 from core.process.exit_codes import DONE, INTERRUPTED
 from core.process.protocol import Message
 from core.process.runner import headless_environment, run_headless
@@ -63,7 +64,7 @@ class _Lines:
     """Every message as one line of JSON on stdout."""
 
     def show(self, message: Message) -> None:
-        print(json.dumps(message, ensure_ascii=False), flush=True)
+        print(json.dumps(message), flush=True)
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -74,19 +75,19 @@ class _Bar:
 
     def __init__(self, title: str, summarise: Summary) -> None:
         self._summarise = summarise
-        self._bar = tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}", desc=title)
+        self._bar = tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}", desc=printable(title))
 
     def show(self, message: Message) -> None:
         event, text = message["event"], message.get("text")
         if event == "progress":
-            self._bar.set_description_str(str(message["doing"]))
+            self._bar.set_description_str(printable(str(message["doing"])))
             self._bar.update(message["done"] / message["total"] - self._bar.n)
         elif event == "finished":
             self._bar.update(1.0 - self._bar.n)
             self._bar.close()
-            print(*self._summarise(message), sep="\n")
+            print(*(printable(line, keep="\n") for line in self._summarise(message)), sep="\n")
         elif isinstance(text, str):
-            tqdm.write(f"{event}: {text}" if event == "warning" else text, file=self._bar.fp)
+            tqdm.write(printable(f"{event}: {text}" if event == "warning" else text), file=self._bar.fp)
 
     def close(self) -> None:
         self._bar.close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.classes import CLASSES
 from core.errors import ArgumentError
+from core.io.plain_text import printable
 from core.paths import CHECKPOINTS
 from core.process.exit_codes import DONE, FAILED
 
@@ -26,9 +27,9 @@ def list_models(options: argparse.Namespace) -> int:
     for class_name in CLASSES:
         status = class_status(folder, class_name)
         usable += status.problem is None
-        print(json.dumps(_as_json(status)) if options.json else _as_text(status), flush=True)
+        print(json.dumps(_as_json(status)) if options.json else printable(_as_text(status)), flush=True)
     if not options.json:
-        print(f"{usable} of {len(CLASSES)} classes can be generated from {folder}.")
+        print(f"{usable} of {len(CLASSES)} classes can be generated from {printable(str(folder))}.")
     return DONE if usable else FAILED
 
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from core.generation.job import PRECISIONS
+from core.io.plain_text import printable
+from core.presets import PRECISIONS
 from core.process.exit_codes import DONE, INTERRUPTED, run_command
 
 
@@ -30,11 +31,11 @@ def _export(options: argparse.Namespace) -> int:
     from diffusion.plan import parse_classes
 
     if options.to_state:
-        print(state_from(options.source, options.output))
+        print(printable(str(state_from(options.source, options.output))))
         return DONE
     classes = parse_classes(options.classes) if options.classes else None
     for file in export(options.source, options.output, classes, options.demo_set):
-        print(file)
+        print(printable(str(file)))
     return DONE
 
 
@@ -53,7 +54,7 @@ def _color_statistics(options: argparse.Namespace) -> int:
 
     file = options.output if options.output.suffix == ".json" else options.output / STATISTICS_FILE
     table = write_color_statistics(read_images(options.data).images, file, options.size, options.cache)
-    print(f"{file}: {', '.join(table)}")
+    print(printable(f"{file}: {', '.join(table)}"))
     return DONE
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.io.atomic_files import sha256_of
+from core.io.plain_text import printable
 from core.models.checkpoints import load_file_safely, read_checkpoint
 from core.models.guided_checkpoints import CONDITIONED_FORMAT
 from diffusion.state import STATE_FORMAT, conditioning_of, is_state
@@ -42,7 +43,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 def as_text(facts: Mapping[str, Any]) -> str:
     """The same for people, a fact a line."""
-    return "\n".join(f"{name.replace('_', ' ')}: {_words(value)}" for name, value in facts.items())
+    return "\n".join(printable(f"{name.replace('_', ' ')}: {_words(value)}") for name, value in facts.items())
 
 
 def _of_network(path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from core.errors import ArgumentError
 from core.io.atomic_files import whole_file, write_whole
+from core.io.plain_text import encode_csv
 from core.io.side_files import SideFiles
 
 if TYPE_CHECKING:
@@ -119,11 +120,8 @@ def _measured(row: dict[str, str]) -> Measured | None:
 
 
 def _as_csv(rows: list[Measured]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(Measured)])
-    writer.writerows([_short(value) for value in asdict(row).values()] for row in rows)
-    return text.getvalue().encode()
+    columns = [field.name for field in fields(Measured)]
+    return encode_csv([columns, *([_short(value) for value in asdict(row).values()] for row in rows)])
 
 
 def _short(value: Any) -> str:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from core.errors import JobFailedError
 from core.generation.control import Control
+from core.io.plain_text import printable
 from core.models.autoencoders import AutoencoderWeights
 from diffusion.batches import BalancedBatches, Batch, LatentBatches, TrainingBatches, fixed_batches
 from diffusion.cache import Pixels, load_pixels
@@ -83,7 +84,8 @@ class StageRun:
         held_out = _thinned(trainer.held_out or trainer.training)
         fixed = load_pixels(held_out, self.stage.size, trainer.places.cache)
         if self.main and (bad := pixels.unreadable + fixed.unreadable):
-            tqdm.write(f"left out {len(bad)} files that cannot be read as images ({', '.join(bad[:3])})")
+            names = printable(", ".join(bad[:3]))
+            tqdm.write(f"left out {len(bad)} files that cannot be read as images ({names})")
         classes = [image.class_name for image in pixels.images]
         drawn = BalancedBatches(
             pixels.array, classes, self.stage.batch_size, self.config.seed, jitter=self.config.jitter

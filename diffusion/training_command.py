@@ -15,6 +15,7 @@ from core.download.manifest import MANIFEST
 from core.errors import ArgumentError
 from core.generation.control import Control, Decision, obey_signals
 from core.io.folder_lock import LOCK_NAME
+from core.io.plain_text import printable
 from core.io.side_files import SideFiles
 from core.models.devices import resolve_precision
 from core.paths import STATISTICS_FILE
@@ -51,7 +52,7 @@ def train(options: argparse.Namespace) -> bool:
     found = read_images(options.data)
     runs = plan(options, found, resolve_precision(options.precision, accelerator.device))
     for line in found.report():
-        say(line)
+        say(printable(line))
     _check_folders(options, runs)
     control, published = Control(), set[Path]()
     try:

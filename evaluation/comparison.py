@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from core.errors import ArgumentError, OutputFolderError
 from core.io.atomic_files import sha256_of, write_whole
+from core.io.json_text import parse_json
 from core.report import Section, Table, write_report
+from core.report.escaping import markdown_text
 from evaluation.features.image_listing import FoundImage
 from evaluation.features.image_loading import common_size
 from evaluation.features.image_set import read_side
@@ -124,7 +126,7 @@ def read_result(folder: Path) -> dict[str, Any]:
     """
     file = folder / JSON_FILE
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = parse_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ArgumentError(f"{file} cannot be read: {error}.") from error
     if not isinstance(values, dict) or values.get("format") != RESULT_FORMAT:
@@ -209,9 +211,9 @@ def _judgement_row(name: str, result: Mapping[str, Any], judges: Sequence[str]) 
 
 def markdown(table: Table) -> str:
     """A table as Markdown, its caption below."""
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
-    lines += ["| " + " | ".join(row) + " |" for row in table.texts]
-    return "\n".join(lines) + (f"\n\n{table.caption}\n" if table.caption else "\n")
+    lines = ["| " + " | ".join(map(markdown_text, table.columns)) + " |", "|" + " --- |" * len(table.columns)]
+    lines += ["| " + " | ".join(map(markdown_text, row)) + " |" for row in table.texts]
+    return "\n".join(lines) + (f"\n\n{markdown_text(table.caption)}\n" if table.caption else "\n")
 
 
 def _unique(name: str, taken: Mapping[str, Any]) -> str:

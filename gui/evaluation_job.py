@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from core.io.json_text import encode_json
 from core.paths import CHECKPOINTS
 from core.presets import AUTO
 
@@ -49,7 +49,7 @@ class EvaluationRequest:
 
     def encoded(self) -> bytes:
         """The content of the job file, UTF-8 JSON."""
-        return json.dumps(self.to_json(), ensure_ascii=False, indent=2).encode()
+        return encode_json(self.to_json(), indent=2)
 
 
 def report_folder(images: Path) -> Path:

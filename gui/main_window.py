@@ -35,6 +35,7 @@ from gui.tasks.engine import EngineFacts, LoadEngine, SharedModels
 from gui.tasks.generation import ImageReport
 from gui.tasks.task import TaskKeeper
 from gui.theme import apply_theme
+from gui.widgets.controls import plain_tool_tip
 from gui.widgets.image_list_model import THUMBNAIL
 
 _SIZE = (1280, 720)
@@ -258,7 +259,8 @@ class MainWindow(QMainWindow):
         self.parts.status.show_device(resolved or "", top.device.currentText())
 
     def _show_output(self) -> None:
-        self.parts.top.output_button.setToolTip(f"Choose the folder that images go to (Ctrl+O): {self.settings.output}")
+        tip = f"Choose the folder that images go to (Ctrl+O): {self.settings.output}"
+        self.parts.top.output_button.setToolTip(plain_tool_tip(tip))
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Load torch, once the window is on the screen."""

@@ -17,6 +17,7 @@ import torch
 from core.classes import CLASSES
 from core.errors import IsicGuiError
 from core.io.atomic_files import cannot_write, write_whole
+from core.io.json_text import encode_json
 from core.output.image_file import read_parameters
 from xai.attribution import SCORE, AttributionOptions
 from xai.baselines import BASELINES, mean_skin
@@ -214,7 +215,7 @@ class Analysis:
         facts["verdicts"] = verdicts(facts)
         facts["settings"] = {"seed": self._job.seed, **dataclasses.asdict(self._settings)}
         facts["seconds"] = self._seconds
-        encoded = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        encoded = encode_json(facts, indent=1, allow_nan=False)
         try:
             write_tables(self.folder, facts)
             write_whole(self.folder / ANALYSIS_FILE, encoded)

@@ -5,21 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import json
 import time
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image
 
 from core import __version__
 from core.classes import CLASS_NAMES, CLASSES
 from core.errors import ArgumentError
 from core.io.atomic_files import cannot_write, sha256_of, write_whole
+from core.io.json_text import encode_json
 from core.output.image_file import ImageFileError, read_parameters
 from xai.attribution import SCORE, Attribution, AttributionOptions
 from xai.classifier import CLASSIFIER_SIZE, Classifier, prepare
@@ -146,7 +144,7 @@ def save_explanation(explanation: Explanation, folder: Path, name: str) -> Expla
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(files.overlay, picture(explanation))
         write_whole(files.attributions, stream.getvalue())
-        write_whole(files.facts, (json.dumps(explanation.facts, indent=2, ensure_ascii=False) + "\n").encode())
+        write_whole(files.facts, encode_json(explanation.facts, indent=2))
     except OSError as error:
         raise cannot_write(folder, error) from error
     return files
@@ -170,8 +168,7 @@ def picture(explanation: Explanation) -> bytes:
 def label_of(path: Path) -> str | None:
     """The class that an image of this program names, else the class folder that it lies in, else None."""
     names = [path.resolve().parent.name]
-    with contextlib.suppress(ImageFileError), warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size was judged when it was read
+    with contextlib.suppress(ImageFileError):
         names.insert(0, read_parameters(path).class_name)
     return next((name for name in names if name in CLASSES), None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from core.classes import CLASSES
 from core.errors import ArgumentError, IsicGuiError
 from core.io.atomic_files import sha256_of
 from core.io.job_file import checked_fields, path_field, read_job_file
+from core.io.json_text import encode_json
 from core.presets import AUTO
 
 JOB_FORMAT: Final = "isicgui.xai/1"
@@ -78,7 +78,7 @@ class ExplanationJob:
 
     def encoded(self) -> bytes:
         """The content of the job file, UTF-8 JSON."""
-        return json.dumps(self.to_json(), ensure_ascii=False, indent=2).encode()
+        return encode_json(self.to_json(), indent=2)
 
     @classmethod
     def from_json(cls, values: object, source: str) -> ExplanationJob:

@@ -6,7 +6,7 @@ import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from core.io.plain_text import printable
 from xai.attribution import Attribution
 from xai.combine import normalised, smoothed
 
@@ -76,7 +77,7 @@ def overlay_png(
     pixels = _bounded(pixels)
     panels = [combined] if len(attributions) == 1 else [combined, *attributions]
     width = _PANEL_IN * (len(panels) + 1)
-    notices = textwrap.wrap(" ".join(caption.notices), int(width * _NOTICE_PER_IN))
+    notices = textwrap.wrap(printable(" ".join(caption.notices)), int(width * _NOTICE_PER_IN))
     shape = float(np.clip(pixels.shape[0] / pixels.shape[1], *_SHAPES))
     below = _SUMMARY_IN + _BAR_IN + _NOTE_IN + _LINE_IN * len(notices) + _GAP_IN
     figure = Figure(figsize=(width, _HEADING_IN + _PANEL_IN * shape + below), dpi=_DPI, facecolor="white")
@@ -123,15 +124,17 @@ def _draw(place: Axes, pixels: np.ndarray, title: str, summary: str) -> None:
 def _write(figure: Figure, caption: Caption, notices: Sequence[str]) -> None:
     """Heading above; below the panels, from the bottom up: notices, note, colour bar."""
     height = figure.get_figheight()
-    heading = textwrap.wrap(caption.heading, int(figure.get_figwidth() * _HEADING_PER_IN))
-    figure.text(0.01, 1 - 0.08 / height, "\n".join(heading[:2]), fontsize=12, weight="bold", va="top")
-    figure.text(0.01, _GAP_IN / height, "\n".join(notices), fontsize=9, weight="bold", color="#a00000", va="bottom")
+    heading = textwrap.wrap(printable(caption.heading), int(figure.get_figwidth() * _HEADING_PER_IN))
+    figure.text(0.01, 1 - 0.08 / height, "\n".join(heading[:2]), fontsize=12, weight="bold", va="top", parse_math=False)
+    red: dict[str, Any] = {"fontsize": 9, "weight": "bold", "color": "#a00000"}
+    figure.text(0.01, _GAP_IN / height, "\n".join(notices), va="bottom", parse_math=False, **red)
     bottom = _GAP_IN + _LINE_IN * len(notices)
     note = (
         "Each map is scaled to its own strongest pixels. The line encloses what speaks for "
-        f"{caption.target} at least half as much as they do.\n{caption.classifier} {_DISCLAIMER}"
+        f"{caption.target} at least half as much as they do.\n{printable(caption.classifier)} {_DISCLAIMER}"
     )
-    figure.text(0.5, (bottom + 0.06) / height, note, fontsize=7.5, color="0.35", ha="center", va="bottom")
+    grey: dict[str, Any] = {"fontsize": 7.5, "color": "0.35"}
+    figure.text(0.5, (bottom + 0.06) / height, note, ha="center", va="bottom", parse_math=False, **grey)
     _colour_bar(figure, caption.target, bottom + _NOTE_IN + 0.25)
 
 

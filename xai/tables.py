@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 
 from core.classes import CLASSES
 from core.io.atomic_files import write_whole
+from core.io.plain_text import encode_csv
 
 
 def write_tables(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -58,6 +57,4 @@ def _faithfulness(checks: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-    write_whole(path, text.getvalue().encode())
+    write_whole(path, encode_csv([columns, *rows]))

@@ -7,8 +7,6 @@ there are many (K. Abhishek et al., arXiv 2401.14497), are kept together.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -29,6 +27,7 @@ from classification.ranges import SPLIT_RANGES, check_ranges
 from classification.tasks import CONTRASTS
 from core.errors import ArgumentError
 from core.io.atomic_files import require_writable, write_whole
+from core.io.plain_text import encode_csv
 
 REPORT: Final = "prepare_report.json"
 _COLUMNS: Final = ("image_id", "lesion_id", "class", "part", "skin_type", "label", "file")
@@ -236,11 +235,7 @@ def _write(job: PrepareJob, table: Sequence[Mapping[str, str]], report: Mapping[
 
 
 def _write_table(file: Path, table: Sequence[Mapping[str, str]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    write_whole(file, text.getvalue().encode())
+    write_whole(file, encode_csv([_COLUMNS, *([entry[column] for column in _COLUMNS] for entry in table)]))
 
 
 def _summary(report: Mapping[str, Any]) -> str:

@@ -7,7 +7,6 @@ images, 38% show lesions that the rest shows too.
 from __future__ import annotations
 
 import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from classification.data.collection import Collection, LabelledImage
 from core.errors import ArgumentError
 from core.io.atomic_files import write_whole
+from core.io.plain_text import csv_cell, encode_csv
 from core.real_data.held_out import is_held_out
 
 TRAINING: Final = "training"
@@ -87,12 +87,9 @@ def _class_of_lesions(images: Sequence[LabelledImage]) -> dict[str, str]:
 
 def write_split(file: Path, images: Sequence[LabelledImage], parts: Mapping[str, str]) -> None:
     """Write a split as a CSV that people can read and ``read_split`` accepts."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows((image.image_id, image.lesion_id, image.class_name, parts[image.image_id]) for image in images)
+    rows = [(image.image_id, image.lesion_id, image.class_name, parts[image.image_id]) for image in images]
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, text.getvalue().encode())
+    write_whole(file, encode_csv([_COLUMNS, *rows]))
 
 
 def read_split(file: Path, images: Sequence[LabelledImage]) -> dict[str, str]:
@@ -110,11 +107,14 @@ def read_split(file: Path, images: Sequence[LabelledImage]) -> dict[str, str]:
         raise ArgumentError(f"{file} is not a split: its columns are not {', '.join(_COLUMNS)}.")
     parts = {row["image_id"]: row["part"] for row in rows}
     _check_lesions(file, ((row["lesion_id"], row["part"]) for row in rows))
-    names = {image.image_id for image in images}
-    for what, others in (("does not cover", names - set(parts)), ("is of other data: it lists", set(parts) - names)):
+    names = {csv_cell(image.image_id): image.image_id for image in images}
+    for what, others in (
+        ("does not cover", set(names) - set(parts)),
+        ("is of other data: it lists", set(parts) - set(names)),
+    ):
         if others:
             raise ArgumentError(f"{file} {what} {min(others)} and {len(others) - 1} others; name another --split.")
-    return parts
+    return {name: parts[cell] for cell, name in names.items()}
 
 
 def _check_lesions(file: Path, pairs: Iterable[tuple[str, str]]) -> None:
@@ -184,7 +184,7 @@ def refuse_leak(split: Path, judged: Sequence[LabelledImage], who: str) -> None:
         return
     with split.open(newline="", encoding="utf-8-sig") as stream:
         trained = {row["lesion_id"] for row in csv.DictReader(stream) if row["part"] == TRAINING}
-    known = {image.lesion_id for image in judged} & trained
+    known = {csv_cell(image.lesion_id) for image in judged} & trained
     if known:
         raise ArgumentError(
             f"{who} was trained on {len(known)} of the lesions that are to judge, {min(known)} for one; "

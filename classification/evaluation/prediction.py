@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from classification.tasks import Task
 from classification.training.batches import EvaluationBatches
 from core.errors import JobFailedError
 from core.io.atomic_files import write_whole
+from core.io.plain_text import encode_csv
 from core.models.devices import resolve_device
 
 _BATCH: Final = 64
@@ -67,14 +66,13 @@ class Predictions:
 
     def write(self, file: Path, threshold: float) -> None:
         """Write a CSV, one row an image."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
         outputs = [f"p({name})" for name in self.task.classes]
-        writer.writerow(["image_id", "lesion_id", "class", *outputs, f"p({self.task.contrast})", "called_positive"])
+        rows = [["image_id", "lesion_id", "class", *outputs, f"p({self.task.contrast})", "called_positive"]]
         for image, row, score in zip(self.images, self.probabilities, self.scores, strict=True):
             numbers = [f"{value:.6f}" for value in (*row, score)]
-            writer.writerow([image.image_id, image.lesion_id, image.class_name, *numbers, int(score >= threshold)])
-        write_whole(file, text.getvalue().encode())
+            called = str(int(score >= threshold))
+            rows.append([image.image_id, image.lesion_id, image.class_name, *numbers, called])
+        write_whole(file, encode_csv(rows))
 
 
 def predict(

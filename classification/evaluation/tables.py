@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from classification.evaluation.bootstrap import Interval
 from core.io.atomic_files import write_whole
+from core.io.plain_text import encode_csv
 from core.report import Cell, Estimate
 
 _NAMES: Final = {"auc": "AUC", "macro_auc": "Macro AUC", "positive_rate": "Share called positive"}
@@ -18,11 +17,8 @@ _NAMES: Final = {"auc": "AUC", "macro_auc": "Macro AUC", "positive_rate": "Share
 def write_csv(file: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     """Write rows as a CSV; the first row names the columns, and intervals become three of them."""
     flat = [_flat(row) for row in rows]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(flat[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    write_whole(file, text.getvalue().encode())
+    columns = list(flat[0])
+    write_whole(file, encode_csv([columns, *([row[column] for column in columns] for row in flat)]))
     return file
 
 

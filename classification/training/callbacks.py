@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 import time
@@ -17,6 +15,7 @@ from classification.training.learner import AUROC, BALANCED_ACCURACY, Learner
 from classification.training.stages import Stages
 from core.errors import JobFailedError
 from core.io.atomic_files import write_whole
+from core.io.plain_text import encode_csv
 from core.io.side_files import SideFiles
 
 import lightning  # isort: skip - after the learner, which makes torchvision importable
@@ -186,10 +185,8 @@ class Progress(Callback):
         loss = sum(self._pass_loss) / max(1, len(self._pass_loss))
         self._rows.append([str(step), str(size), f"{loss:.5f}", f"{self._rate:.2f}", f"{auroc:.5f}", f"{balanced:.5f}"])
         if trainer.is_global_zero:
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *self._rows])
             with self._side_files.going_on_without(self._curve):  # its rows are in the state
-                write_whole(self._curve, text.getvalue().encode())
+                write_whole(self._curve, encode_csv([_COLUMNS, *self._rows]))
 
     def state_dict(self) -> dict[str, Any]:
         """The curve so far."""

@@ -15,6 +15,7 @@ from core.acceleration.cpu_unet import speed_up
 from core.classes import CLASSES
 from core.errors import CheckpointError, JobFailedError
 from core.io.atomic_files import sha256_of
+from core.io.regular_file import utf8_path
 from core.models.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET
 from core.models.autoencoders import AutoencoderWeights, LatentDecoder, read_autoencoder
 from core.models.devices import DTYPES, enough_memory, free_memory
@@ -215,8 +216,8 @@ def load_file_safely(path: Path) -> Any:
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path}.")
     try:
-        with enough_memory("cpu", f"the checkpoint {path.name}"):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+        with enough_memory("cpu", f"the checkpoint {path.name}"), utf8_path(path) as file:
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} was refused: it is damaged or holds more than tensors and plain values, "

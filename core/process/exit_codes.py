@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from core.errors import ArgumentError, CheckpointError, ClassifierError, IsicGuiError
+from core.io.plain_text import printable
 
 if TYPE_CHECKING:
     from core.generation.events import Event
@@ -62,7 +63,7 @@ def report(text: str, code: int, *, as_json: bool) -> int:
     """Say why a command failed; returns ``code``."""
     if as_json:
         print(json.dumps({"event": "error", "text": text, "exit_code": code}), flush=True)
-    print(f"error: {text}", file=sys.stderr)
+    print(f"error: {printable(text)}", file=sys.stderr)
     return code
 
 

@@ -27,7 +27,7 @@ _STDIN: Final = 0
 
 
 def tell(event: str, **values: Any) -> None:
-    """Print one line for whoever reads along, and flush it.
+    """Print one line for whoever reads along, and flush it. It is ASCII, so names of files that are not UTF-8 arrive.
 
     Args:
         event: its name.
@@ -37,7 +37,7 @@ def tell(event: str, **values: Any) -> None:
         KeyboardInterrupt: nobody reads any more.
     """
     try:
-        sys.stdout.write(json.dumps({"event": event, **values}, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
         sys.stdout.flush()
     except BrokenPipeError as error:
         sys.stdout = None  # else Python flushes it at its end, and complains

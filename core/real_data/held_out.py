@@ -34,4 +34,4 @@ def held_out_lesions(lesions: Iterable[str]) -> set[str]:
 
 def lesion_hash(lesion_id: str) -> int:
     """A number in [0, 2**32) that follows from the name alone."""
-    return int(hashlib.md5(lesion_id.encode()).hexdigest()[:8], 16)
+    return int(hashlib.md5(lesion_id.encode("utf-8", "surrogateescape")).hexdigest()[:8], 16)

@@ -59,7 +59,7 @@ def write_report(
         version=__version__,
         written_at=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     )
-    write_whole(path, html.encode())
+    write_whole(path, html.encode("utf-8", "backslashreplace"))  # a file name need not be UTF-8
 
 
 def _numbered(

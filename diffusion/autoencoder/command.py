@@ -16,6 +16,7 @@ from tqdm import tqdm
 from core import __version__
 from core.errors import ArgumentError
 from core.generation.control import Control, obey_signals
+from core.io.plain_text import printable
 from core.models.devices import resolve_device, resolve_precision
 from diffusion.autoencoder.crops import CropBatches, as_tensor, joined
 from diffusion.autoencoder.evaluation import Reconstruction, evaluate
@@ -57,7 +58,7 @@ def train(options: argparse.Namespace) -> bool:
     else:
         check_no_run(options.output)
     for line in found.report():
-        tqdm.write(line)
+        tqdm.write(printable(line))
     cache = options.cache or options.output / "cache"
     batches = _batches(training, settings, cache)
     control = Control()

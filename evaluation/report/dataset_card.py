@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from core.classes import CLASS_NAMES
+from core.report.escaping import markdown_text, shell_word, yaml_text
 from evaluation.report.results import Evaluation, digest_of
 from evaluation.report.summary import summarise
 
 _CARD = """---
-pretty_name: {name}
+pretty_name: {yaml_name}
 task_categories: [image-classification]
 tags: [synthetic, dermoscopy, medical, not-for-diagnosis]
 ---
@@ -61,19 +64,24 @@ def dataset_card(evaluation: Evaluation) -> str:
     """The card, without any path of the machine that it was made on."""
     counts, name = evaluation.generated.counts(), evaluation.job.images.resolve().name
     return _CARD.format(
-        name=name,
-        folder=name,
+        name=markdown_text(name),
+        yaml_name=yaml_text(name),
+        folder=shell_word(name),
         total=len(evaluation.generated),
         count=len(counts),
         classes="\n".join(f"| {code} | {CLASS_NAMES[code]} | {number:,} |" for code, number in counts.items()),
         digest=digest_of(evaluation.generated.digests),
-        provenance="\n".join(f"- {key}: {value}" for key, value in evaluation.provenance.in_words().items()),
-        summary="\n".join(f"- {sentence}" for sentence in summarise(evaluation)),
-        warnings="".join(f"\n- Note: {text}" for text in evaluation.warnings) + "\n" if evaluation.warnings else "",
+        provenance=_items(f"{key}: {value}" for key, value in evaluation.provenance.in_words().items()),
+        summary=_items(summarise(evaluation)),
+        warnings=f"\n{_items(f'Note: {text}' for text in evaluation.warnings)}\n" if evaluation.warnings else "",
         real=len(evaluation.real),
         size=evaluation.size,
         options=_options(evaluation),
     )
+
+
+def _items(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {markdown_text(text)}" for text in texts)
 
 
 def _options(evaluation: Evaluation) -> str:

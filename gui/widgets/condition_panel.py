@@ -76,7 +76,7 @@ class ConditionPanel(QWidget):
             ("&Guidance", self.guidance),
             ("&Number", self.quantity),
         ):
-            form.addRow(text, widget)
+            form.addRow(label(text, buddy=widget), widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(heading_line("What is known"))

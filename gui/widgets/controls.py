@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TypeVar
 
 from PyQt5.QtCore import QEvent, QObject, QSize, Qt
@@ -21,6 +22,11 @@ def named(widget: AnyWidget, object_name: str, tool_tip: str, accessible: str = 
     widget.setToolTip(tool_tip)
     widget.setAccessibleName(accessible or tool_tip.partition(".")[0])
     return widget
+
+
+def plain_tool_tip(text: str) -> str:
+    """A tool tip that shows the text as it is. Qt would read one that looks like HTML as HTML."""
+    return f"<qt>{html.escape(text)}</qt>" if "<" in text else text
 
 
 class CalmSpinBox(QSpinBox):
@@ -82,6 +88,7 @@ def tool_button(object_name: str, icon: str, tool_tip: str, text: str = "") -> Q
 def label(text: str, role: str = "", buddy: QWidget | None = None) -> QLabel:
     """A label; roles are ``heading`` and ``quiet``, a buddy gets the focus of the label's shortcut."""
     made = QLabel(text)
+    made.setTextFormat(Qt.PlainText)  # it may show a name from a file, which must not be read as HTML
     if role:
         made.setProperty("role", role)
     if buddy is not None:

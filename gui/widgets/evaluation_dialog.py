@@ -89,9 +89,9 @@ class EvaluationDialog(QDialog):
         self.bar.setRange(0, _STEPS)
         self.bar.setTextVisible(False)
         form = QFormLayout()
-        form.addRow("&Set", self.images)
-        form.addRow("&Real images", self.real)
-        form.addRow("Report &into", self.output)
+        form.addRow(label("&Set", buddy=self.images), self.images)
+        form.addRow(label("&Real images", buddy=self.real), self.real)
+        form.addRow(label("Report &into", buddy=self.output), self.output)
         form.addRow("", self.quick)
         form.addRow("", self.usefulness)
         for button in (self.report_button, self.cancel_button, self.start_button):

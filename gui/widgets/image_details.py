@@ -6,14 +6,14 @@ from pathlib import Path
 
 from PyQt5.QtCore import QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QPixmap
-from PyQt5.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFormLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from core.classes import CLASS_NAMES
 from core.generation.wording import reuse_in_words
 from core.models.conditions import UNKNOWN
 from core.output.image_file import ImageParameters
 from gui.tasks.browsing import ImageFacts
-from gui.widgets.controls import ColumnScroll, label, named, tool_button
+from gui.widgets.controls import ColumnScroll, label, named, plain_tool_tip, tool_button
 from gui.widgets.probability_bars import ProbabilityBars
 
 _EXPLAIN_TIP = "Class probabilities, and where the classifier looks: takes some seconds, in the background."
@@ -36,7 +36,7 @@ class ImageDetails(QWidget):
         self.explain_button = tool_button("explainButton", "mdi6.eye-outline", _EXPLAIN_TIP, "Explain")
         self.explain_button.setToolButtonStyle(Qt.ToolButtonTextBesideIcon)
         self._path: Path | None = None
-        self.picture = named(QLabel(), "imagePictureLabel", "The chosen image.")
+        self.picture = named(label(""), "imagePictureLabel", "The chosen image.")
         self.picture.setAlignment(Qt.AlignTop)
         self.rows = {name: named(label(""), f"image{name}Label", f"{name} of the chosen image.") for name in _ROWS}
         self.probabilities = ProbabilityBars()
@@ -89,7 +89,7 @@ class ImageDetails(QWidget):
         self._path = facts.path
         self.explain_button.setVisible(facts.explained is None and not facts.picture.isNull())
         self.title.setText(f"{facts.path.parent.name}/{facts.path.name}")
-        self.title.setToolTip(str(facts.path))
+        self.title.setToolTip(plain_tool_tip(str(facts.path)))
         self.picture.clear()
         if not facts.picture.isNull():
             size = QSize(_PICTURE, _PICTURE) * self.devicePixelRatioF()

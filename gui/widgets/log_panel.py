@@ -10,6 +10,7 @@ from PyQt5.QtCore import QTimer
 from PyQt5.QtGui import QTextCharFormat, QTextCursor
 from PyQt5.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
 
+from core.io.plain_text import printable
 from gui.theme import log_color
 from gui.widgets.controls import heading_line, named, tool_button
 
@@ -75,7 +76,7 @@ class LogPanel(QWidget):
 
     def add(self, level: str, text: str) -> None:
         """Append a line. Lines are written together a little later: a fast job must not repaint for each."""
-        line = _Line(datetime.now().strftime("%H:%M:%S"), level, text)
+        line = _Line(datetime.now().strftime("%H:%M:%S"), level, printable(text, keep="\n"))
         self._lines.append(line)
         if self._shown(line):
             self._waiting.append(line)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QPushButton
 
 from gui.theme import set_icon
-from gui.widgets.controls import label, named, tool_button
+from gui.widgets.controls import label, named, plain_tool_tip, tool_button
 
 
 class NoticeBar(QFrame):
@@ -21,7 +21,7 @@ class NoticeBar(QFrame):
         self.text.setWordWrap(True)
         self._dismissed = ""
         self._buttons: list[QPushButton] = []
-        icon_label = QLabel()
+        icon_label = label("")
         set_icon(icon_label, icon)
         self._layout = QHBoxLayout(self)
         self._layout.setContentsMargins(10, 4, 6, 4)
@@ -44,7 +44,7 @@ class NoticeBar(QFrame):
         """Show a notice, in place of the one before."""
         if text != self._dismissed:
             self.text.setText(text)
-            self.text.setToolTip(text)
+            self.text.setToolTip(plain_tool_tip(text))
             self.show()
 
     def _dismiss(self) -> None:

@@ -40,6 +40,7 @@ class PreviewLabel(QLabel):
 
     def __init__(self) -> None:
         super().__init__(_HINT)
+        self.setTextFormat(Qt.PlainText)
         named(self, "previewLabel", "Live preview. Click a finished image to open it in the system's viewer.")
         self.setAlignment(Qt.AlignCenter)
         self.setFrameShape(QFrame.StyledPanel)

@@ -12,7 +12,7 @@ from core.paths import checkpoint_file
 from gui.checkpoint_folder import Availability
 from gui.output_listing import OutputListing
 from gui.theme import themed_icon
-from gui.widgets.controls import named
+from gui.widgets.controls import named, plain_tool_tip
 
 _PATH = Qt.UserRole
 _KIND = Qt.UserRole + 1
@@ -69,7 +69,7 @@ class ProjectTree(QTreeWidget):
     def _fill(self, branch: str, folder: Path, entries: list[tuple[Path, str]], kind: str, icon: str) -> None:
         item = self._branches[branch]
         item.setData(0, _PATH, folder)
-        item.setToolTip(0, str(folder))
+        item.setToolTip(0, plain_tool_tip(str(folder)))
         item.takeChildren()
         drawn = themed_icon(icon)
         for path, text in entries:
@@ -77,7 +77,7 @@ class ProjectTree(QTreeWidget):
             child.setIcon(0, drawn)
             child.setData(0, _PATH, path)
             child.setData(0, _KIND, kind)
-            child.setToolTip(0, str(path))
+            child.setToolTip(0, plain_tool_tip(str(path)))
         item.setText(0, branch if entries else f"{branch} (none)")
 
     def _on_clicked(self, item: QTreeWidgetItem) -> None:

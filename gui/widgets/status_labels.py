@@ -10,7 +10,7 @@ from PyQt5.QtCore import Qt, QTimer
 from PyQt5.QtWidgets import QLabel, QStatusBar
 
 from gui.remaining_time import size_in_words
-from gui.widgets.controls import label, named
+from gui.widgets.controls import label, named, plain_tool_tip
 
 _MEMORY_EVERY_MS = 2000
 _LONGEST_PATH = 240
@@ -51,7 +51,7 @@ class StatusLabels(QStatusBar):
         """Say which models folder is used and what it holds."""
         shown = self.model_path.fontMetrics().elidedText(str(folder), Qt.ElideLeft, _LONGEST_PATH)
         self.model_path.setText(shown)
-        self.model_path.setToolTip(f"Models folder: {folder}")
+        self.model_path.setToolTip(plain_tool_tip(f"Models folder: {folder}"))
         self.model_count.setText(count)
         self.color_statistics.setText(colors)
 

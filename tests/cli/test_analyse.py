@@ -73,6 +73,30 @@ def test_a_generated_image_ends_in_a_report(
     assert Path(finished["main"]).is_file()
 
 
+HOSTILE = r"""
+import json, sys
+def tell(**line):
+    print(json.dumps(line), flush=True)
+tell(event="progress", done=1, total=2, doing="loading \x1b]0;title\x07")
+tell(event="warning", text="a\x1b[2Jb\nerror: c")
+tell(event="finished", main="/x/\u202e\x9b.html", target={"class": "MEL"}, probabilities={"MEL": 1.0})
+"""
+
+
+def test_what_a_process_reports_cannot_control_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "hostile.py"
+    program.write_text(HOSTILE)
+    monkeypatch.setattr(cli.analyse, "headless_command", lambda _package: (sys.executable, str(program)))
+    assert main(["analyse", str(REAL_IMAGE)]) == 0
+    shown = capsys.readouterr()
+    for character in "\x1b\x07\u202e\x9b":
+        assert character not in shown.out + shown.err
+    assert "warning: a\\x1b[2Jb\\nerror: c" in shown.err
+    assert "Report: /x/\\u202e\\x9b.html" in shown.out
+
+
 @pytest.mark.usefixtures("stand_in")
 def test_it_shows_progress_and_where_the_report_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyse", str(REAL_IMAGE), "--every", "7"]) == 0
@@ -152,3 +176,24 @@ def test_an_interruption_ends_it_with_130_and_leaves_no_process(tiny_checkpoints
     process.terminate()
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (130, "")
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names there are Unicode")
+def test_names_that_are_not_utf8_are_analysed(
+    tiny_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_classifier(tiny_checkpoints)
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    odd.mkdir()
+    image = odd / os.fsdecode(b"\xfe<i>.jpg")
+    shutil.copy(REAL_IMAGE, image)
+    tiny_checkpoints.rename(odd / "models")
+    places = ["--checkpoints", str(odd / "models"), "--output", str(odd / "x")]
+    assert main(["analyse", str(image), *places, "--json"]) == 0
+    finished = [json.loads(line) for line in capsys.readouterr().out.splitlines()][-1]
+    assert finished["event"] == "finished"
+    facts = json.loads((Path(finished["folder"]) / "analysis.json").read_bytes())
+    assert facts["image"] == image.name
+    report = Path(finished["main"]).read_text(encoding="utf-8")
+    assert "\\udcfe&lt;i&gt;.jpg" in report

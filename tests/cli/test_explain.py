@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -93,3 +95,30 @@ def test_a_corrupt_classifier_is_told_and_ends_the_command(tmp_path: Path, capsy
     event = json.loads(capsys.readouterr().out)
     assert event["event"] == "error"
     assert "classifier.pth is damaged" in event["text"]
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names there are Unicode, and no FIFOs")
+@pytest.mark.timeout(120)
+def test_names_that_are_not_utf8_and_hostile_ones_are_explained_and_a_fifo_is_not(
+    checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [b"\xff\xfe.jpg", b"$\\frac{$.jpg", b"a\x1b[2J\n<b>.jpg", b"-=1.jpg"]
+    images = [Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)) for name in names]
+    for image in images:
+        shutil.copy(IMAGES[0], image)
+    fifo = tmp_path / "fifo.jpg"
+    os.mkfifo(fifo)
+    (tmp_path / "folder.jpg").mkdir()
+    output = Path(os.fsdecode(os.fsencode(tmp_path) + b"/o\xff"))
+    named = [*map(str, images), str(fifo), str(tmp_path / "folder.jpg")]
+    assert main(arguments(checkpoints, output, *named, "--json")) == 1
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()][1:]
+    assert [event["path"] for event in events] == named
+    assert [event["event"] for event in events] == ["explained"] * 4 + ["image_failed"] * 2
+    for event in events[:4]:
+        facts = json.loads(Path(event["files"]["facts"]).read_bytes())
+        assert facts["image"] == Path(event["path"]).name
+    assert main(arguments(checkpoints, output, images[0], images[2])) == 0
+    shown = capsys.readouterr().out
+    assert "\\udcff\\udcfe.jpg" in shown
+    assert "a\\x1b[2J\\n<b>.jpg" in shown

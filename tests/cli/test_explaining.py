@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cli import explaining
 from cli.application import main
 from core.paths import CLASSIFIER_FILE
 from tests.xai.networks import write_classifier
@@ -22,7 +25,7 @@ def generate(tiny_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     def run(*more: str) -> list[dict[str, Any]]:
         fixed = ["--steps", "2", "--device", "cpu", "--precision", "fp32", "--batch-size", "1", "--json"]
         folders = ["--checkpoints", str(tmp_path / "models"), "--output", str(tmp_path / "o")]
-        assert main(["generate", *folders, *fixed, *more, "--explanations", str(tmp_path / "x")]) == 0
+        assert main(["generate", *folders, *fixed, "--explanations", str(tmp_path / "x"), *more]) == 0
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     write_classifier(tmp_path / "models")
@@ -65,3 +68,31 @@ def test_without_a_temporary_folder_every_image_is_made_and_says_why_it_is_not_e
     assert [text.partition(" ")[0] for text in warned] == ["MEL/ISIC_0000001.png", "MEL/ISIC_0000002.png"]
     assert all(cannot in text for text in warned)
     assert sum(event["event"] == "image_saved" for event in events) == 2
+
+
+def test_a_worker_that_dies_is_an_error_of_the_run_and_the_images_are_kept(
+    tiny_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def dies(_: object) -> bytes:
+        raise IndexError("an error that nobody foresaw")
+
+    monkeypatch.setattr(explaining.ExplanationJob, "encoded", dies)
+    options = ["--classes", "MEL=2", "--steps", "2", "--device", "cpu", "--precision", "fp32"]
+    folders = ["--checkpoints", str(tiny_checkpoints), "--output", str(tmp_path / "o")]
+    assert main(["generate", *options, *folders, "--explain-every", "1", "--explanations", str(tmp_path / "x")]) == 1
+    assert "error: The explanations broke off (IndexError: an error that nobody foresaw)" in capsys.readouterr().err
+    assert len(list((tmp_path / "o" / "MEL").iterdir())) == 2
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names there are Unicode")
+def test_folders_whose_names_are_not_utf8_work_from_end_to_end(generate: Run, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe"))
+    (tmp_path / "models").rename(odd)
+    output, results = odd / "o", odd / "x"
+    folders = ["--checkpoints", str(odd), "--output", str(output)]
+    events = generate("--classes", "MEL=1", "--explain-every", "1", *folders, "--explanations", str(results))
+    assert [event["event"] for event in events if event["event"] in ("warned", "image_explained")] == [
+        "image_explained"
+    ]
+    assert Path(next(event["overlay"] for event in events if event["event"] == "image_explained")).is_file()
+    assert (output / "MEL" / "ISIC_0000001.png").is_file()

@@ -202,6 +202,14 @@ def test_markdown_has_a_row_a_set(results: dict[str, Path]) -> None:
     assert lines[2].startswith("| good | 16 | ")
 
 
+def test_names_from_other_results_are_text_in_markdown(results: dict[str, Path]) -> None:
+    loaded = {name: json.loads((folder / "evaluation.json").read_text()) for name, folder in results.items()}
+    hostile = "x | <script>alert(1)</script>\n\n# [a](b)"
+    lines = markdown(tables({hostile: loaded["good"], "b": loaded["good"]})[0]).splitlines()
+    assert lines[2].startswith("| x \\| \\<script\\>alert(1)\\</script\\>\\\\n\\\\n# [a\\](b) | 16 |")
+    assert lines[3].startswith("| b | 16 |")
+
+
 def test_a_set_is_listed_with_how_it_was_made(results: dict[str, Path]) -> None:
     loaded = {name: json.loads((folder / "evaluation.json").read_text()) for name, folder in results.items()}
     loaded["good"]["provenance"]["values"] = {"sampler": {"ddpm": 3, "ddim": 1}, "steps": {"50": 4}, "reuse": {"2": 4}}

@@ -2,19 +2,25 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from markdown_it import MarkdownIt
 
 from core.errors import ArgumentError, OutputFolderError
+from core.io.plain_text import printable
 from evaluation.intervals import Share
 from evaluation.job import EvaluationJob
 from evaluation.progress import Progress, Whole, result_of
 from evaluation.report.results import plain
 from evaluation.report.summary import summarise
+from evaluation.report.writer import write_results
 from evaluation.run import evaluate
 from tests.evaluation.conftest import COPIED, Evaluated
 from tests.evaluation.examples import lesion, listened, write_set
@@ -100,7 +106,33 @@ def test_the_card_can_be_published(evaluated: Evaluated) -> None:
     assert "- sampler: dpmpp" in card
     assert "not for diagnosis" in card
     assert "1 of 16 images are copies" in card
-    assert "evaluate my set --real REAL_IMAGES --output REPORT --quick --utility features" in card
+    assert "evaluate 'my set' --real REAL_IMAGES --output REPORT --quick --utility features" in card
+
+
+HOSTILE = "-x | <script>alert(1)</script> [a](b) `c`\nlicence: mine\x1b[2J\u202e'$(id)"
+
+
+@pytest.mark.parametrize("name", [HOSTILE.replace("/", "_"), "\udcff\udcfe set", "yes", "{folder} {0}"])
+def test_a_set_of_any_name_has_a_card_and_a_report_that_show_it_as_text(
+    evaluated: Evaluated, tmp_path: Path, name: str
+) -> None:
+    job = replace(evaluated.evaluation.job, images=tmp_path / name, output=tmp_path / "report")
+    evaluation = replace(evaluated.evaluation, job=job, warnings=[HOSTILE, name])
+    report, _, card = (file.read_text(encoding="utf-8") for file in write_results(evaluation))
+    assert "<script>alert" not in report
+    tokens = MarkdownIt("commonmark").enable("table").parse(card.split("---\n", 2)[2])
+    assert not [token for token in tokens if token.type == "html_block"]
+    inline = {child.type for token in tokens for child in token.children or []}
+    assert not inline & {"html_inline", "link_open", "image"}
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert set(head) == {"pretty_name", "task_categories", "tags"}
+    assert head["pretty_name"] == printable(name)
+    assert not any(line.startswith("licence") for line in card.splitlines())
+    (line,) = [line for line in card.splitlines() if "run_isicgui.sh evaluate" in line]
+    words = subprocess.run(  # the words that bash makes of the line
+        ["bash", "-c", line.replace("./run_isicgui.sh", "printf '%s\\0'")], capture_output=True, check=True
+    ).stdout.split(b"\0")
+    assert words[:3] == [b"evaluate", os.fsencode(f"./{name}" if name.startswith("-") else name), b"--real"]
 
 
 def test_progress_goes_from_start_to_end(evaluated: Evaluated) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -96,3 +97,11 @@ def test_a_job_can_be_written_without_torch() -> None:
 def test_a_job_file_is_readable_utf_8() -> None:
     assert json.loads(JOB.encoded().decode("utf-8"))["image"] == "/a b/ü.png"
     assert "ü".encode() in JOB.encoded()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of Windows are Unicode")
+def test_a_job_with_names_that_are_not_utf8_survives_its_file(tmp_path: Path) -> None:
+    image = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.png"))
+    job = ExplanationJob(OVERLAY, image, image.parent, image.parent / os.fsdecode(b"\xc3"))
+    (tmp_path / "job.json").write_bytes(job.encoded())
+    assert ExplanationJob.load(tmp_path / "job.json") == job

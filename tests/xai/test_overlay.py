@@ -82,3 +82,9 @@ def test_the_same_input_gives_the_same_picture(pixels: np.ndarray) -> None:
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 3000, 3), (3000, 2, 3)])
 def test_odd_images_are_drawn_too(shape: tuple[int, int, int]) -> None:
     assert picture(np.full(shape, 90, np.uint8), ("gradcam",)).size > 0
+
+
+@pytest.mark.parametrize("text", ["$\\frac{$", "$x^{", "\udcff", "a\x1b\nb", "<b>"])
+def test_names_in_the_picture_are_no_mathematics(pixels: np.ndarray, text: str) -> None:
+    drawn = picture(pixels, ("ig",), heading=text, classifier=text, notices=(text,))
+    assert drawn.shape == picture(pixels, ("ig",), notices=("x",)).shape

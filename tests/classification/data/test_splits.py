@@ -16,6 +16,7 @@ from classification.data.splits import (
     images_of,
     parts_of,
     read_split,
+    refuse_leak,
     split_by_lesion,
     write_split,
 )
@@ -141,3 +142,16 @@ def test_the_whole_of_ham10000_is_split(tmp_path: Path) -> None:
     assert not lesions[TRAINING] & lesions[VALIDATION]
     assert sum(map(len, lesions.values())) == 6288
     assert abs(len(lesions[TEST]) - 0.2 * 6288) < 5
+
+
+def test_names_that_are_formulas_or_not_utf8_are_text_in_the_table_and_found_again(tmp_path: Path) -> None:
+    names = ["=1+1", "-x", "+cmd", "@a", "\udcff", "a\nb", "plain", '"quoted,']
+    images = [LabelledImage(Path("x.jpg"), name, f"{name}-lesion", "MEL") for name in names]
+    parts = dict.fromkeys(names, TRAINING)
+    write_split(tmp_path / "split.csv", images, parts)
+    lines = (tmp_path / "split.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len(names) + 1
+    assert not any(line.startswith(("=", "+", "-", "@")) for line in lines)
+    assert read_split(tmp_path / "split.csv", images) == parts
+    with pytest.raises(ArgumentError, match="trained on 1 of the lesions"):
+        refuse_leak(tmp_path / "split.csv", images[4:5], "It")
