@@ -21,6 +21,8 @@ KINDS: Final = (OVERLAY, ANALYSIS)
 TARGETS: Final = ("predicted", "label", *CLASSES)
 EVERY_VARIABLE: Final = "XAI_SAVE_EVERY_N"
 DEFAULT_EVERY: Final = 5
+IN_BACKGROUND: Final = {"OMP_NUM_THREADS": "1"}
+"""The variables of a process that explains images while others are generated: one thread leaves them the processor."""
 NAME: Final = "image"
 FACTS_FILE: Final = f"{NAME}_facts.json"
 MAP_FILE: Final = f"{NAME}_map.png"

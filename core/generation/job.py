@@ -23,6 +23,7 @@ SAMPLERS: Final = ("ddpm", "ddim", "dpmpp", "unipc")
 PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16")
 MAX_STEPS: Final = 1000
 MAX_REUSE: Final = 10
+MAX_ANALYSIS_INTERVAL: Final = 100
 ANY: Final = "ANY"
 """Instead of a class: images whose class is not known to the model."""
 
@@ -46,6 +47,8 @@ class GenerationJob:
         batch_size: images denoised together; None chooses by device and model.
         color_adjustment: apply ``color_statistics.json`` of the checkpoints folder where it is there.
         record_trajectory: keep the x0 estimate of every step beside each image (``core.generation.trajectory``).
+        analyse_every: interval of the ISIC numbers of a class whose trajectory is kept for a full analysis, 1 to 100
+            (``core.generation.explanation_cadence``); None keeps none for that.
         condition: what the images of a metadata-conditioned model are to show; None for the models of the classes.
         guidance: how far such a model is drawn towards its condition: 1 as the model learned it, 0 to 20.
         masks: folder for the lesion masks of models that make them; None is ``<output>_masks``.
@@ -66,6 +69,7 @@ class GenerationJob:
     batch_size: int | None = None
     color_adjustment: bool = True
     record_trajectory: bool = False
+    analyse_every: int | None = None
     condition: Condition | None = None
     guidance: float = 1.0
     masks: Path | None = None
@@ -80,6 +84,8 @@ class GenerationJob:
         _check_integer("steps", self.steps, 1, MAX_STEPS)
         _check_integer("reuse", self.reuse, 1, MAX_REUSE)
         _check_integer("seed", self.base_seed, 0, 2**31 - 1)
+        if self.analyse_every is not None:
+            _check_integer("interval of full analyses", self.analyse_every, 1, MAX_ANALYSIS_INTERVAL)
         if self.batch_size is not None:
             _check_integer("batch size", self.batch_size, 1, 4096)
         for name in ("color_adjustment", "record_trajectory"):
