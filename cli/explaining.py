@@ -23,11 +23,12 @@ from core.generation.events import (
     Notice,
     Warned,
 )
-from core.generation.explanation_cadence import explanations_wanted, next_explained, wants_explanation
+from core.generation.explanation_cadence import without_explanation, wants_explanation
 from core.generation.job import GenerationJob
+from core.generation.wording import none_explained
 from core.process.protocol import Message
 from core.process.runner import headless_command, headless_environment, run_headless
-from xai.job import ANALYSIS, IN_BACKGROUND, OVERLAY, ExplanationJob
+from xai.job import ANALYSIS, OVERLAY, ExplanationJob, background_analysis
 
 _POLL_S: Final = 0.2
 _NAMES: Final = {OVERLAY: "Overlays", ANALYSIS: "Full analyses"}
@@ -80,11 +81,9 @@ class BackgroundExplanations:
     def _announce(self, started: JobStarted) -> Iterator[Event]:
         """Name the classes without an explained image, which would otherwise look like a failure."""
         for kind in (OVERLAY, ANALYSIS):
-            every = self._every.of(kind)
-            for name, first in started.first_numbers.items():
-                if every and not explanations_wanted(first, self._job.counts[name], every):
-                    number = next_explained(first, every)
-                    yield Notice(f"No image of {name} is {_DONE[kind]} in this job: the next is number {number}.")
+            if every := self._every.of(kind):
+                without = without_explanation(started.first_numbers, self._job.counts, every)
+                yield from (Notice(none_explained(name, number, _DONE[kind])) for name, number in without.items())
 
     def _queue(self, saved: ImageSaved) -> None:
         """The overlay of an image comes before its analysis: both write into one folder."""
@@ -178,8 +177,9 @@ class _Lane:
             self._report(Warned(f"{image.parent.name}/{image.name} is not {_DONE[self._kind]}: {error}"))
 
     def _explain(self, image: Path) -> None:
-        job = ExplanationJob(self._kind, image.resolve(), *self._places, device="cpu")
-        environment = headless_environment(IN_BACKGROUND)
+        place = (image.resolve(), *self._places)
+        job = ExplanationJob(OVERLAY, *place) if self._kind == OVERLAY else background_analysis(*place)
+        environment = headless_environment({})
         for message in run_headless(
             headless_command("xai"), job.encoded(), environment=environment, control=self._control
         ):

@@ -6,6 +6,8 @@ now and five later are the ten images of one run.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 def wants_explanation(number: int, count: int, cadence: int) -> bool:
     """Whether an image is explained during generation.
@@ -34,6 +36,16 @@ def explanations_wanted(first: int, count: int, cadence: int) -> int:
     return (first + count - 1) // cadence - (first - 1) // cadence
 
 
-def next_explained(number: int, cadence: int) -> int:
-    """The lowest ISIC number from ``number`` on that is explained."""
-    return -(-number // cadence) * cadence
+def without_explanation(first_numbers: Mapping[str, int], counts: Mapping[str, int], cadence: int) -> dict[str, int]:
+    """The classes of which a job explains no image, each with its next explained number.
+
+    Args:
+        first_numbers: ISIC number of the first image of each class in the job.
+        counts: images of each class in the job.
+        cadence: interval of the explained numbers.
+    """
+    return {
+        name: -(-first // cadence) * cadence
+        for name, first in first_numbers.items()
+        if not explanations_wanted(first, counts[name], cadence)
+    }

@@ -67,7 +67,7 @@ def test_a_job_without_an_explained_image_names_the_next_one(generate: Run) -> N
     generate("--classes", "MEL=2")
     events = generate("--classes", "MEL=1", "--explain-every", "5")
     notices = [event["text"] for event in events if event["event"] == "notice"]
-    assert notices == ["No image of MEL is explained in this job: the next is number 5."]
+    assert notices == ["No image of MEL is explained in this job; the next is number 5."]
 
 
 @pytest.mark.usefixtures("small_analysis")

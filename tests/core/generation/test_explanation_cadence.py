@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.generation.explanation_cadence import explanations_wanted, next_explained, wants_explanation
+from core.generation.explanation_cadence import explanations_wanted, wants_explanation, without_explanation
 
 
 def explained(counts: list[int], cadence: int) -> list[int]:
@@ -48,8 +48,6 @@ def test_jobs_one_after_the_other_explain_the_numbers_of_one_run(counts: list[in
     assert set(explained(counts, cadence)) - {1} == one_run - {1}
 
 
-@given(st.integers(1, 1000), st.integers(1, 100))
-def test_the_next_explained_number(number: int, cadence: int) -> None:
-    following = next_explained(number, cadence)
-    assert number <= following < number + cadence
-    assert following % cadence == 0
+def test_classes_without_an_explained_image_have_their_next_number() -> None:
+    first, counts = {"MEL": 7, "NV": 1, "DF": 11, "BCC": 9}, {"MEL": 3, "NV": 3, "DF": 5, "BCC": 2}
+    assert without_explanation(first, counts, 10) == {"MEL": 10, "DF": 20}
