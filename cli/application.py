@@ -10,10 +10,10 @@ from pathlib import Path
 
 from core import __version__
 from core.classes import CLASSES
-from core.generation.job import MAX_ANALYSIS_INTERVAL, MAX_REUSE, MAX_STEPS, PRECISIONS, SAMPLERS, GenerationJob
+from core.generation.job import MAX_REUSE, MAX_STEPS, PRECISIONS, SAMPLERS, GenerationJob
 from core.generation.seeds import fresh_base_seed
 from core.models.conditions import SEXES, SITES, TONES, UNKNOWN
-from core.presets import PRESETS, STANDARD
+from core.presets import MAX_ANALYSIS_INTERVAL, PRESETS, STANDARD
 from core.process.exit_codes import run_command
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from core.errors import ArgumentError, IsicGuiError
+from core.errors import ArgumentError, IsicGuiError, JobFailedError
 from core.generation.control import Control, Decision
 from core.generation.events import (
     AnalysisProgress,
@@ -23,7 +23,7 @@ from core.generation.events import (
     Notice,
     Warned,
 )
-from core.generation.explanation_cadence import without_explanation, wants_explanation
+from core.generation.explanation_cadence import wants_explanation, without_explanation
 from core.generation.job import GenerationJob
 from core.generation.wording import none_explained
 from core.process.protocol import Message
@@ -107,9 +107,13 @@ class BackgroundExplanations:
         for lane in (self._overlays, self._analyses):  # the first may still hand images to the second
             lane.close()
             while lane.alive:
-                lane.join(_POLL_S)
+                lane.wait(_POLL_S)
                 yield from self._news()
         yield from self._news()
+        if error := self._overlays.error or self._analyses.error:  # a dead thread must not look like one that is done
+            raise JobFailedError(
+                f"The explanations broke off ({type(error).__name__}: {error}); the images are in place."
+            ) from error
 
     def _news(self) -> Iterator[Event]:
         with contextlib.suppress(queue.Empty):
@@ -118,7 +122,7 @@ class BackgroundExplanations:
 
 
 class _Lane:
-    """A thread that explains its images one after the other, until there are no more or the job is refused."""
+    """A thread that explains its images one after the other."""
 
     def __init__(
         self,
@@ -133,12 +137,17 @@ class _Lane:
         self._images: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
         self._refused = False
         self._queued = self._ended = 0  # each is written by one thread alone
-        self._thread = threading.Thread(target=self._work, name=_NAMES[kind])
-        self._thread.start()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=_NAMES[kind])
+        self._worker = self._pool.submit(self._work)
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive()
+        return not self._worker.done()
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that nobody foresaw, if the thread has died of one."""
+        return self._worker.exception() if self._worker.done() else None
 
     @property
     def waiting(self) -> int:
@@ -153,12 +162,12 @@ class _Lane:
         """No more images will come."""
         self._images.put(None)
 
-    def join(self, seconds: float | None = None) -> None:
-        self._thread.join(seconds)
+    def wait(self, seconds: float) -> None:
+        wait([self._worker], seconds)
 
     def end(self) -> None:
         self.close()
-        self.join()
+        self._pool.shutdown()
 
     def _work(self) -> None:
         while (image := self._images.get()) is not None and self._control.decision is not Decision.STOP_NOW:

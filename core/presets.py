@@ -13,6 +13,9 @@ AUTO: Final = "auto"
 NO_REUSE: Final = 1
 """Every step computes the whole network."""
 
+MAX_ANALYSIS_INTERVAL: Final = 100
+"""The largest interval of full analyses during generation."""
+
 
 @dataclass(frozen=True)
 class Preset:

@@ -62,11 +62,14 @@ class Explaining(QObject):
         """Queue the overlay and the class probabilities of an image."""
         if any(job.image == image and job.kind == OVERLAY for job in self._asked):
             return
-        queued = self._queue.overlays.job_of(image)
-        job = queued or self.overlay_job(image)
+        overlays = self._queue.overlays
+        queued = overlays.job_of(image)
+        job = queued if queued is not None and queued is overlays.current else self.overlay_job(image)
         self._asked.append(job)
-        if queued is None:
-            self._queue.add(job, first=True)
+        if queued is not job:
+            if queued is not None:  # of XAI Mode, which may withdraw it
+                overlays.remove(queued)
+            overlays.add(job, first=True)
         self.logged.emit("info", f"{image.parent.name}/{image.name} is going to be explained.")
 
     def analyse(self, image: Path) -> None:

@@ -50,6 +50,7 @@ class JobExplanations(QObject):
         self._overlays: list[ExplanationJob] = []
         self._analyses: list[ExplanationJob] = []
         self._overlays_off = self._analyses_off = False
+        self._reminded = False
         self._to_come = 0
         self._seconds_each: float | None = None
         controller.reported.connect(self._on_report)
@@ -63,7 +64,8 @@ class JobExplanations(QObject):
         self._overlays_off = self._analyses_off = False
         self._to_come = 0
         settings = self._settings()
-        if settings.xai_mode and not settings.analysis_interval and not settings.analysis_chosen:
+        if settings.xai_mode and not (settings.analysis_interval or settings.analysis_chosen or self._reminded):
+            self._reminded = True
             self.logged.emit("info", _NO_ANALYSES)
 
     def _on_report(self, report: object) -> None:

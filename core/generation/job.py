@@ -16,14 +16,13 @@ from core.io.atomic_files import write_whole
 from core.io.job_file import checked_fields, path_field, read_job_file
 from core.models.conditions import Condition
 from core.paths import CHECKPOINTS, OUTPUT
-from core.presets import AUTO, PRESETS, STANDARD
+from core.presets import AUTO, MAX_ANALYSIS_INTERVAL, PRESETS, STANDARD
 
 JOB_FORMAT: Final = "isicgui.job/1"
 SAMPLERS: Final = ("ddpm", "ddim", "dpmpp", "unipc")
 PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16")
 MAX_STEPS: Final = 1000
 MAX_REUSE: Final = 10
-MAX_ANALYSIS_INTERVAL: Final = 100
 ANY: Final = "ANY"
 """Instead of a class: images whose class is not known to the model."""
 

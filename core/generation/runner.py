@@ -119,7 +119,7 @@ def _check_model(job: GenerationJob, checkpoint: Checkpoint) -> None:
 
 @dataclass(frozen=True)
 class _Denoised:
-    """The finished images of a batch: (B, 3, S, S) in [-1, 1], and their lesion masks (B, S, S) if the model makes them.
+    """The finished images of a batch, (B, 3, S, S) in [-1, 1], and their lesion masks, (B, S, S), if there are any.
 
     ``estimates`` has those of every step, uint8 (S, S, 3), by the index of each image that is recorded.
     """

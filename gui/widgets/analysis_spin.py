@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PyQt5.QtWidgets import QSpinBox
 
-from core.generation.job import MAX_ANALYSIS_INTERVAL
+from core.presets import MAX_ANALYSIS_INTERVAL
 from gui.widgets.controls import calm, named
 
 _OFF = 0

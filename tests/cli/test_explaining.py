@@ -110,6 +110,25 @@ def test_an_analysis_that_is_refused_stops_no_image(generate: Run, tmp_path: Pat
     assert sum(event["event"] == "image_saved" for event in events) == 2
 
 
+@pytest.mark.parametrize("option", ["--explain-every", "--analyse-every"])
+def test_a_worker_that_dies_is_an_error_of_the_run_and_the_images_are_kept(
+    tiny_checkpoints: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+) -> None:
+    def dies(_: object) -> bytes:
+        raise IndexError("an error that nobody foresaw")
+
+    monkeypatch.setattr(cli.explaining.ExplanationJob, "encoded", dies)
+    options = ["--classes", "MEL=2", "--steps", "2", "--device", "cpu", "--precision", "fp32"]
+    folders = ["--checkpoints", str(tiny_checkpoints), "--output", str(tmp_path / "o")]
+    assert main(["generate", *options, *folders, option, "1", "--explanations", str(tmp_path / "x")]) == 1
+    assert "error: The explanations broke off (IndexError: an error that nobody foresaw)" in capsys.readouterr().err
+    assert len(list((tmp_path / "o" / "MEL").glob("*.png"))) == 2
+
+
 def test_a_classifier_that_cannot_be_used_stops_no_image(generate: Run, tmp_path: Path) -> None:
     (tmp_path / "models" / CLASSIFIER_FILE).write_text("not weights")
     events = generate("--classes", "MEL=2", "--explain-every", "1")

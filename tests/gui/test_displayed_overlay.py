@@ -96,10 +96,22 @@ def test_only_the_last_of_many_chosen_images_waits(
     for file in files:
         show(qtbot, window, file)
     assert queued(window) == ["1", "4"]
-    click(qtbot, window, "explainButton")  # queued already
-    assert queued(window) == ["1", "4"]
+    show(qtbot, window, files[2])
     window.parts.top.xai_button.setChecked(False)
     assert queued(window) == ["1"]
+
+
+def test_an_overlay_that_the_user_asks_for_is_not_withdrawn(
+    qtbot: QtBot, open_window: Open, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in_for_explanations("hang", tmp_path, monkeypatch)
+    window = open_window(xai_mode=True)
+    for file in files[:2]:
+        show(qtbot, window, file)
+        click(qtbot, window, "explainButton")
+    assert queued(window) == ["1", "2"]  # not twice
+    show(qtbot, window, files[2])
+    assert queued(window) == ["1", "3", "2"]
 
 
 def test_a_displayed_image_goes_before_those_of_a_job(
