@@ -17,6 +17,7 @@ from core.generation.trajectory import TrajectoryFileError, read_trajectory, tra
 from core.models.checkpoints import ModelCache
 from core.output.color_adjustment import adjust
 from core.output.image_file import read_parameters, read_pixels
+from tests.conftest import latent_content
 from tests.core.examples import noise
 
 
@@ -72,6 +73,13 @@ def test_only_images_to_be_analysed_are_recorded_where_that_is_asked_for(
         image = tmp_path / "o" / "MEL" / f"ISIC_{number:07d}.png"
         trajectory = read_trajectory(trajectory_file(image), read_parameters(image).seed)
         assert np.array_equal(trajectory.estimates[-1], read_pixels(image))
+
+
+def test_no_image_waits_for_decoding_each_step_on_a_processor(tiny_checkpoints: Path, tmp_path: Path) -> None:
+    torch.save(latent_content(), tiny_checkpoints / "unet_MEL_best.pth")
+    for settings, recorded in (({"record_trajectory": False, "analyse_every": 1}, 0), ({}, 2)):
+        record(tiny_checkpoints, tmp_path / str(recorded), **settings)
+        assert len(list((tmp_path / str(recorded) / "MEL").glob("*.npz"))) == recorded
 
 
 def test_recording_changes_no_image(tiny_checkpoints: Path, tmp_path: Path) -> None:
