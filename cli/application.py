@@ -11,8 +11,9 @@ from pathlib import Path
 from core import __version__
 from core.classes import CLASSES
 from core.generation.job import GenerationJob
+from core.generation.seeds import fresh_base_seed
 from core.models.conditions import SEXES, SITES, TONES, UNKNOWN
-from core.presets import MAX_REUSE, MAX_STEPS, PRECISIONS, PRESETS, SAMPLERS, STANDARD
+from core.presets import MAX_ANALYSIS_INTERVAL, MAX_REUSE, MAX_STEPS, PRECISIONS, PRESETS, SAMPLERS, STANDARD
 from core.process.exit_codes import run_command
 
 
@@ -86,7 +87,13 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
         help=f"compute the network's deep features anew every N-th step only, 1 to {MAX_REUSE}: faster, and not the "
         f"same images (default: {defaults.reuse})",
     )
-    parser.add_argument("--seed", type=int, dest="base_seed", help=f"base seed (default: {defaults.base_seed})")
+    parser.add_argument(
+        "--seed",
+        type=_base_seed,
+        dest="base_seed",
+        metavar="N|random",
+        help=f"base seed; random draws one and reports it (default: {defaults.base_seed})",
+    )
     parser.add_argument("--device", help="auto | cpu | cuda:N (default: auto)")
     parser.add_argument("--precision", help=f"{' | '.join(PRECISIONS)} (default: auto: bf16 where it is native)")
     parser.add_argument("--batch-size", help="auto | N images at a time (default: auto)")
@@ -100,9 +107,18 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
         "--explain-every",
         type=int,
         metavar="N",
-        help="show where a classifier looks in every N-th image of a class, while the others are made",
+        help="compute an overlay for every N-th number of a class, while other images are generated",
     )
-    parser.add_argument("--explanations", type=Path, help="folder for these overlays (default: xai_results)")
+    parser.add_argument(
+        "--analyse-every",
+        type=int,
+        metavar="N",
+        help=f"run the full analysis of every N-th number of a class, 1 to {MAX_ANALYSIS_INTERVAL}, while other images "
+        "are generated (default: no analyses)",
+    )
+    parser.add_argument(
+        "--explanations", type=Path, help="folder for these overlays and analyses (default: xai_results)"
+    )
     parser.add_argument("--masks", type=Path, metavar="DIR", help="folder for lesion masks (default: <output>_masks)")
     _add_conditions(parser.add_argument_group("metadata, with unet_metadata_best.pth; --classes may then be ANY=N"))
     parser.add_argument("--job", type=Path, help="take the job from this file; other options override it")
@@ -117,6 +133,16 @@ def _add_conditions(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--site", help=f"{' | '.join(SITES)} | {UNKNOWN}")
     group.add_argument("--tone", help=f"skin: {' | '.join(TONES)} | {UNKNOWN}")
     group.add_argument("--guidance", type=float, help="1: as the model learned it; more exaggerates (default: 2)")
+
+
+def _base_seed(text: str) -> int:
+    """A number, or ``random`` for a fresh one."""
+    if text.strip().lower() == "random":
+        return fresh_base_seed()
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number nor random") from error
 
 
 def _add_reproduce(parser: argparse.ArgumentParser) -> None:

@@ -1,69 +1,116 @@
-"""``main.py generate --explain-every N``: explains images while others are made, one process at a time."""
+"""``main.py generate --explain-every N --analyse-every M``: overlays and full analyses while images are generated."""
 
 from __future__ import annotations
 
 import contextlib
 import queue
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from core.errors import ArgumentError, IsicGuiError, JobFailedError
 from core.generation.control import Control, Decision
-from core.generation.events import Event, ImageExplained, ImageSaved, JobFinished, Notice, Warned
-from core.generation.explanation_cadence import wants_explanation
+from core.generation.events import (
+    AnalysisProgress,
+    Event,
+    ImageAnalysed,
+    ImageExplained,
+    ImageSaved,
+    JobFinished,
+    JobStarted,
+    Notice,
+    Warned,
+)
+from core.generation.explanation_cadence import wants_explanation, without_explanation
 from core.generation.job import GenerationJob
+from core.generation.wording import none_explained
+from core.process.protocol import Message
 from core.process.runner import headless_command, headless_environment, run_headless
-from xai.job import OVERLAY, ExplanationJob
+from xai.job import ANALYSIS, OVERLAY, ExplanationJob, background_analysis
 
 _POLL_S: Final = 0.2
+_NAMES: Final = {OVERLAY: "Overlays", ANALYSIS: "Full analyses"}
+_DONE: Final = {OVERLAY: "explained", ANALYSIS: "analysed"}
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Intervals of the ISIC numbers of a class; None for no explanation of that kind."""
+
+    overlays: int | None = None
+    analyses: int | None = None
+
+    def of(self, kind: str) -> int | None:
+        """The interval of a kind of explanation."""
+        return self.overlays if kind == OVERLAY else self.analyses
 
 
 class BackgroundExplanations:
-    """Queues every N-th image of a class for a headless process; what comes of it is told between the job's events.
+    """Explains and analyses images of a job in headless processes, one image of each kind at a time.
 
-    The process keeps to one core of the processor and to the background, so the images do not wait for it.
+    The processes use one processor core at the lowest priority and no GPU, so the images do not wait for them. What
+    they report is yielded between the job's events.
     """
 
-    def __init__(self, job: GenerationJob, every: int, output: Path, control: Control) -> None:
-        self._job, self._every, self._output, self._control = job, every, output, control
-        self._made: Counter[str] = Counter()
-        self._images: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
-        self._told: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._waiting = 0
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="explanations")
-        self._worker = self._pool.submit(self._work)
+    def __init__(self, job: GenerationJob, every: Intervals, output: Path, control: Control) -> None:
+        self._job, self._every, self._control = job, every, control
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        places = (job.checkpoints.resolve(), output.resolve())
+        self._analyses = _Lane(ANALYSIS, places, control, self._events.put)
+        self._overlays = _Lane(OVERLAY, places, control, self._events.put, self._after_overlay)
 
     def follow(self, event: Event) -> Iterator[Event]:
-        """Take note of an event of the job; yields what there is to tell of explanations since the last one."""
-        if isinstance(event, ImageSaved):
-            name = event.parameters.class_name
-            self._made[name] += 1
-            if wants_explanation(self._made[name], self._job.counts[name], self._every):
-                self._waiting += 1
-                self._images.put(event.path)
+        """Take note of an event of the job; yields what the processes have reported since the last one."""
+        if isinstance(event, JobStarted):
+            yield from self._announce(event)
+        elif isinstance(event, ImageSaved):
+            self._queue(event)
         yield from self._news()
         if isinstance(event, JobFinished):
             yield from self._finish()
 
     def close(self) -> None:
-        """Leave nothing running; what is being explained is given up where the job was broken off."""
-        if not self._worker.done():
+        """Leave nothing running; a job that broke off gives up the image being explained."""
+        if self._overlays.alive or self._analyses.alive:
             self._control.stop_now()
-            self._images.put(None)
-        self._pool.shutdown()
+        for lane in (self._overlays, self._analyses):
+            lane.end()
+
+    def _announce(self, started: JobStarted) -> Iterator[Event]:
+        """Name the classes without an explained image, which would otherwise look like a failure."""
+        for kind in (OVERLAY, ANALYSIS):
+            if every := self._every.of(kind):
+                without = without_explanation(started.first_numbers, self._job.counts, every)
+                yield from (Notice(none_explained(name, number, _DONE[kind])) for name, number in without.items())
+
+    def _queue(self, saved: ImageSaved) -> None:
+        """The overlay of an image comes before its analysis: both write into one folder."""
+        if self._wants(OVERLAY, saved.path):
+            self._overlays.put(saved.path)
+        elif self._wants(ANALYSIS, saved.path):
+            self._analyses.put(saved.path)
+
+    def _after_overlay(self, image: Path) -> None:
+        if self._wants(ANALYSIS, image):
+            self._analyses.put(image)
+
+    def _wants(self, kind: str, image: Path) -> bool:
+        every, number = self._every.of(kind), int(image.stem.rpartition("_")[2])
+        return every is not None and wants_explanation(number, self._job.counts[image.parent.name], every)
 
     def _finish(self) -> Iterator[Event]:
-        if self._waiting and not self._worker.done() and self._control.decision is Decision.GO_ON:
-            yield Notice(f"The images are made; explanations still to come: {self._waiting}.")
-        self._images.put(None)
-        while not self._worker.done():
-            wait([self._worker], _POLL_S)
-            yield from self._news()
+        waiting = self._overlays.waiting + self._analyses.waiting
+        if waiting and self._control.decision is Decision.GO_ON:
+            yield Notice(f"All images are generated; explanations left: {waiting}.")
+        for lane in (self._overlays, self._analyses):  # the first may still hand images to the second
+            lane.close()
+            while lane.alive:
+                lane.wait(_POLL_S)
+                yield from self._news()
         yield from self._news()
-        if error := self._worker.exception():  # a thread that dies must not look like one that has finished
+        if error := self._overlays.error or self._analyses.error:  # a dead thread must not look like one that is done
             raise JobFailedError(
                 f"The explanations broke off ({type(error).__name__}: {error}); the images are in place."
             ) from error
@@ -71,29 +118,91 @@ class BackgroundExplanations:
     def _news(self) -> Iterator[Event]:
         with contextlib.suppress(queue.Empty):
             while True:
-                event = self._told.get_nowait()
-                self._waiting -= not isinstance(event, Notice)
-                yield event
+                yield self._events.get_nowait()
+
+
+class _Lane:
+    """A thread that explains its images one after the other."""
+
+    def __init__(
+        self,
+        kind: str,
+        places: tuple[Path, Path],
+        control: Control,
+        report: Callable[[Event], None],
+        done: Callable[[Path], None] = lambda _: None,
+    ) -> None:
+        self._kind, self._places, self._control = kind, places, control
+        self._report, self._done = report, done
+        self._images: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
+        self._refused = False
+        self._queued = self._ended = 0  # each is written by one thread alone
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=_NAMES[kind])
+        self._worker = self._pool.submit(self._work)
+
+    @property
+    def alive(self) -> bool:
+        return not self._worker.done()
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that nobody foresaw, if the thread has died of one."""
+        return self._worker.exception() if self._worker.done() else None
+
+    @property
+    def waiting(self) -> int:
+        """Images that are queued or being explained."""
+        return self._queued - self._ended
+
+    def put(self, image: Path) -> None:
+        self._queued += 1
+        self._images.put(image)
+
+    def close(self) -> None:
+        """No more images will come."""
+        self._images.put(None)
+
+    def wait(self, seconds: float) -> None:
+        wait([self._worker], seconds)
+
+    def end(self) -> None:
+        self.close()
+        self._pool.shutdown()
 
     def _work(self) -> None:
-        """In its own thread: one image after the other, until there are no more or the classifier cannot be used."""
         while (image := self._images.get()) is not None and self._control.decision is not Decision.STOP_NOW:
-            try:
-                self._explain(image)
-            except ArgumentError as error:
-                self._told.put(Warned(f"Overlays are off for this job: {error}"))
-                return
-            except IsicGuiError as error:
-                self._told.put(Warned(f"{image.parent.name}/{image.name} is not explained: {error}"))
+            if not self._refused:
+                self._try(image)
+            self._ended += 1
+            self._done(image)
+
+    def _try(self, image: Path) -> None:
+        try:
+            self._explain(image)
+        except ArgumentError as error:
+            self._refused = True
+            self._report(Warned(f"{_NAMES[self._kind]} are off for this job: {error}"))
+        except IsicGuiError as error:
+            self._report(Warned(f"{image.parent.name}/{image.name} is not {_DONE[self._kind]}: {error}"))
 
     def _explain(self, image: Path) -> None:
-        job = ExplanationJob(OVERLAY, image.resolve(), self._job.checkpoints.resolve(), self._output.resolve())
-        messages = run_headless(
-            headless_command("xai"), job.encoded(), environment=headless_environment({}), control=self._control
-        )
-        for message in messages:
-            if message["event"] == "finished":
-                likely = {name: float(value) for name, value in message["probabilities"].items()}
-                self._told.put(ImageExplained(image, Path(message["main"]), likely))
-            elif message["event"] == "warning":
-                self._told.put(Notice(str(message["text"])))
+        place = (image.resolve(), *self._places)
+        job = ExplanationJob(OVERLAY, *place) if self._kind == OVERLAY else background_analysis(*place)
+        environment = headless_environment({})
+        for message in run_headless(
+            headless_command("xai"), job.encoded(), environment=environment, control=self._control
+        ):
+            if (event := self._event_of(image, message)) is not None:
+                self._report(event)
+
+    def _event_of(self, image: Path, message: Message) -> Event | None:
+        """The event of a message; None for a message that nobody waits for."""
+        if message["event"] == "finished":
+            likely = {name: float(value) for name, value in message["probabilities"].items()}
+            kind = ImageExplained if self._kind == OVERLAY else ImageAnalysed
+            return kind(image, Path(message["main"]), likely)
+        if message["event"] == "warning":
+            return Notice(str(message["text"]))
+        if message["event"] == "progress" and self._kind == ANALYSIS:
+            return AnalysisProgress(image, message["done"] / message["total"], str(message["doing"]))
+        return None

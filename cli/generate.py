@@ -10,13 +10,15 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from cli.explaining import BackgroundExplanations
+from cli.explaining import BackgroundExplanations, Intervals
 from core.errors import ArgumentError
 from core.generation.control import Control, obey_signals
 from core.generation.events import (
+    AnalysisProgress,
     ClassStarted,
     DenoisingStep,
     Event,
+    ImageAnalysed,
     ImageExplained,
     ImageFailed,
     ImageSaved,
@@ -40,7 +42,7 @@ GUIDANCE: Final = 2.0
 
 def generate(options: argparse.Namespace) -> int:
     """Run the job that the options describe; returns the exit code."""
-    job, every = job_from(options), _cadence(options)
+    job, cadence = job_from(options), _cadence(options)
     if hasattr(options, "save_job"):
         job.save(options.save_job)
     control = Control()
@@ -50,8 +52,8 @@ def generate(options: argparse.Namespace) -> int:
         events = opened.enter_context(contextlib.closing(run(job, control)))
         view = opened.enter_context(contextlib.closing(_view(options, job)))
         explanations = None
-        if every:
-            output = getattr(options, "explanations", XAI_RESULTS)
+        if cadence or job.analyse_every:
+            every, output = Intervals(cadence, job.analyse_every), getattr(options, "explanations", XAI_RESULTS)
             explanations = opened.enter_context(contextlib.closing(BackgroundExplanations(job, every, output, control)))
         for event in events:
             view.show(event)
@@ -64,14 +66,14 @@ def _view(options: argparse.Namespace, job: GenerationJob) -> JsonLines | Progre
     return JsonLines() if getattr(options, "json", False) else ProgressBar(job)
 
 
-def _cadence(options: argparse.Namespace) -> int:
-    """Every how many images of a class one is explained; 0 for none.
+def _cadence(options: argparse.Namespace) -> int | None:
+    """The interval of the explained numbers of a class; None for no overlays.
 
     Raises:
         ArgumentError: not a positive number.
     """
     if "explain_every" not in options:
-        return 0
+        return None
     if options.explain_every < 1:
         raise ArgumentError(f"--explain-every {options.explain_every} is not a positive number; 10 is a good one.")
     return int(options.explain_every)
@@ -130,6 +132,8 @@ class ProgressBar:
         self._job = job
         self._per_class = dict.fromkeys(job.counts, 0)
         self._done = 0
+        self._class_name = ""
+        self._analysis: tqdm | None = None
         self._total = job.total * job.steps
         self._bar = tqdm(
             total=self._total,
@@ -154,12 +158,17 @@ class ProgressBar:
             self._say(
                 f"{event.path.parent.name}/{event.path.name} looks like {likely} to the classifier: {event.overlay}"
             )
+        elif isinstance(event, AnalysisProgress):
+            self._show_analysis(event)
+        elif isinstance(event, ImageAnalysed):
+            self._say(f"{event.path.parent.name}/{event.path.name} is analysed: {event.report}")
         elif isinstance(event, JobStarted):
             self._say(
                 f"Generating {counted_images(event.total)} on {event.device} in {event.precision}, "
-                f"{event.steps} steps of {event.sampler}{reuse_in_words(event.reuse)}."
+                f"{event.steps} steps of {event.sampler}{reuse_in_words(event.reuse)}, base seed {event.base_seed}."
             )
         elif isinstance(event, ClassStarted):
+            self._class_name = event.class_name
             self._bar.set_postfix_str(event.class_name)
         elif isinstance(event, JobFinished):
             self._summarise(event)
@@ -167,6 +176,20 @@ class ProgressBar:
     def close(self) -> None:
         """Release the terminal line."""
         self._bar.close()
+        if self._analysis is not None:
+            self._analysis.close()
+
+    def _show_analysis(self, event: AnalysisProgress) -> None:
+        """Behind the bar of the images; in a bar of its own when these are complete."""
+        text = f"analysing {event.path.parent.name}/{event.path.name}: {event.doing}"
+        if not self._bar.disable:  # as it is when closed
+            self._bar.set_postfix_str(f"{self._class_name}, {text} {event.fraction:.0%}")
+            return
+        if self._analysis is None:
+            form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}"
+            self._analysis = tqdm(total=1.0, bar_format=form, dynamic_ncols=True)
+        self._analysis.n = event.fraction
+        self._analysis.set_description_str(text[0].upper() + text[1:])
 
     def _count(self, event: ImageSaved | ImageFailed) -> None:
         self._done = event.done

@@ -19,6 +19,8 @@ MAX_STEPS: Final = 1000
 MAX_REUSE: Final = 10
 MAX_GUIDANCE: Final = 20
 MAX_SEED: Final = 2**31 - 1
+MAX_ANALYSIS_INTERVAL: Final = 100
+"""The largest interval of full analyses during generation."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from xai.job import ANALYSIS
 
 if TYPE_CHECKING:
     from gui.evaluations import Evaluations
-    from gui.explanation_queue import Explanations
+    from gui.explanations import Explanations
     from gui.job_controller import JobController
     from gui.tasks.task import TaskKeeper
 

@@ -1,29 +1,23 @@
-"""XAI Mode: which images of a job are explained, and the explanations' place in the time left and the preview."""
+"""Explanations that the user asks for, the lines that show the queues, and overlays in the preview."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from core.generation.explanation_cadence import explanations_wanted, wants_explanation
-from core.generation.job import GenerationJob
-from gui.explanation_queue import ExplanationEnded, Explanations
+from gui.explanation_queue import ExplanationEnded, still_queued
+from gui.explanations import Explanations
 from gui.job_controller import JobController
-from gui.job_progress import EXPLANATION, STEP, JobProgress
 from gui.layout import Layout
 from gui.pictures import read_picture
 from gui.settings import Settings
-from gui.tasks.generation import ImageReport
 from xai.job import ANALYSIS, OVERLAY, ExplanationJob
-
-_STATE = "Explaining"
 
 
 class Explaining(QObject):
-    """Connects jobs with the queue of explanations.
+    """Connects the window with the queues of explanations.
 
     Signals:
         logged: level and text for the log.
@@ -46,32 +40,19 @@ class Explaining(QObject):
         super().__init__(queue)
         self._queue, self._controller, self._layout = queue, controller, layout
         self._settings, self._results = settings, results
-        self._made: Counter[str] = Counter()
-        self._off = False
-        self._to_come = 0
-        self._counted: list[ExplanationJob] = []
-        self._seconds_each: float | None = None
         self._looked_at: Path | None = None
         self._asked: list[ExplanationJob] = []
-        controller.reported.connect(self._on_report)
-        controller.ended.connect(self._on_job_ended)
         queue.changed.connect(self._on_queue)
         queue.ended.connect(self._on_ended)
         queue.overlay.connect(self._on_overlay)
-        layout.queue.clear.connect(queue.clear)
-        layout.queue.cancel.connect(queue.cancel)
+        self._rows = ((layout.queue, queue.overlays), (layout.analyses, queue.analyses))
+        for panel, jobs in self._rows:
+            panel.clear.connect(jobs.clear)
+            panel.cancel.connect(jobs.cancel)
 
-    def begin(self, job: GenerationJob) -> None:
-        """A job has started: what it will have explained counts into its time."""
-        self._made.clear()
-        self._counted.clear()
-        self._off, self._looked_at, self._to_come = False, None, 0
-        settings, progress = self._settings(), self._controller.progress
-        if settings.xai_mode and progress is not None:
-            self._to_come = sum(explanations_wanted(count, settings.xai_cadence) for count in job.counts.values())
-            if self._seconds_each is not None:
-                progress.remaining.assume(EXPLANATION, self._seconds_each)
-            self._count_what_is_left(progress)
+    def begin(self) -> None:
+        """A job has started: its images are shown, until the user chooses one."""
+        self._looked_at = None
 
     def look_at(self, image: Path) -> None:
         """The user has chosen an image: after a job, no other is shown in its place."""
@@ -79,92 +60,52 @@ class Explaining(QObject):
 
     def explain(self, image: Path) -> None:
         """Queue the overlay and the class probabilities of an image."""
-        if any(job.image == image for job in self._asked):
+        if any(job.image == image and job.kind == OVERLAY for job in self._asked):
             return
-        job = self._job(OVERLAY, image, self._settings())
+        overlays = self._queue.overlays
+        queued = overlays.job_of(image)
+        job = queued if queued is not None and queued is overlays.current else self.overlay_job(image)
         self._asked.append(job)
+        if queued is not job:
+            if queued is not None:  # of XAI Mode, which may withdraw it
+                overlays.remove(queued)
+            overlays.add(job, first=True)
         self.logged.emit("info", f"{image.parent.name}/{image.name} is going to be explained.")
-        self._queue.add(job)
 
     def analyse(self, image: Path) -> None:
         """Queue the full analysis of an image."""
-        self._queue.add(self._job(ANALYSIS, image, self._settings()))
+        job = self._job(ANALYSIS, image)
+        self._asked.append(job)
+        self._queue.add(job, first=True)
         self.logged.emit("info", f"{image.parent.name}/{image.name} is going to be analysed.")
 
-    def _job(self, kind: str, image: Path, settings: Settings) -> ExplanationJob:
+    def overlay_job(self, image: Path) -> ExplanationJob:
+        """The job for the overlay of an image."""
+        return self._job(OVERLAY, image)
+
+    def _job(self, kind: str, image: Path) -> ExplanationJob:
+        settings = self._settings()
         every, device = settings.xai_stride, settings.device
         return ExplanationJob(kind, image, Path(settings.checkpoints), self._results, every, device=device)
 
-    def _on_report(self, report: object) -> None:
-        progress, settings = self._controller.progress, self._settings()
-        if not isinstance(report, ImageReport) or progress is None:
-            return
-        name = report.saved.parameters.class_name
-        self._made[name] += 1
-        wanted = wants_explanation(self._made[name], progress.job.counts[name], settings.xai_cadence)
-        if wanted and settings.xai_mode and not self._off:
-            self._to_come = max(0, self._to_come - 1)
-            job = self._job(OVERLAY, report.saved.path, settings)
-            self._counted.append(job)
-            self._queue.add(job)
-
     def _on_queue(self) -> None:
-        """Whatever the user or a process has done to it: jobs that were taken out are not waited for any more."""
-        self._layout.queue.show_queue(self._queue.image, self._queue.waiting, self._queue.fraction)
-        self._asked = self._still_queued(self._asked)
-        self._counted = self._still_queued(self._counted)
-        if self._controller.progress is not None:
-            self._count_what_is_left(self._controller.progress)
-
-    def _still_queued(self, jobs: list[ExplanationJob]) -> list[ExplanationJob]:
-        queued = {id(job) for job in self._queue.jobs}  # equal jobs may be queued twice
-        return [job for job in jobs if id(job) in queued]
-
-    def _count_what_is_left(self, progress: JobProgress) -> None:
-        progress.expect_explanations(len(self._counted) + self._to_come)
-        if not self._controller.active:
-            self._show_end(progress)
-
-    def _on_job_ended(self) -> None:
-        """Of a job that was stopped, the images that were not made are not explained either."""
-        self._to_come = 0
-        if self._controller.progress is not None:
-            self._controller.progress.remaining.leave(STEP, 0)
-            self._count_what_is_left(self._controller.progress)
-
-    def _show_end(self, progress: JobProgress) -> None:
-        """All images are there; their explanations may not be."""
-        panel = self._layout.centre.progress
-        panel.show_state(_STATE if progress.explanations_left else "")
-        panel.show_progress(progress)
-        if not progress.explanations_left:
-            panel.show_ended()
+        for panel, jobs in self._rows:
+            panel.show_queue(jobs.image, jobs.waiting, jobs.fraction, jobs.doing)
+        self._asked = still_queued(self._asked, self._queue.jobs)
 
     def _on_ended(self, ended: ExplanationEnded) -> None:
         if ended.ending.well:
             self.explained.emit(ended.job.image)
         if any(job is ended.job for job in self._asked):
             self._answer(ended)
-        elif any(job is ended.job for job in self._counted):
-            self._count(ended)
         if ended.job.kind == ANALYSIS and ended.message is not None and ended.ending.well:
             self.logged.emit("info", f"The report is {ended.message.get('main')}.")
 
     def _answer(self, ended: ExplanationEnded) -> None:
         """What the user asked for is no part of a job; a refusal is theirs to read, everything else is in the log."""
         if ended.ending.refused:
-            image = ended.job.image
-            self.failed.emit(f"{image.parent.name}/{image.name} was not explained: {ended.ending.reason}.")
-
-    def _count(self, ended: ExplanationEnded) -> None:
-        if ended.ending.well:
-            self._seconds_each = ended.seconds
-        if self._controller.progress is not None:
-            self._controller.progress.explanation_ended(ended.seconds if ended.ending.well else None)
-        if ended.ending.refused and not self._off:
-            self._off, self._to_come = True, 0
-            self._queue.clear(OVERLAY)
-            self.logged.emit("warning", f"Overlays are off for this job: {ended.ending.reason}.")
+            image, done = ended.job.image, "analysed" if ended.job.kind == ANALYSIS else "explained"
+            self.failed.emit(f"{image.parent.name}/{image.name} was not {done}: {ended.ending.reason}.")
 
     def _on_overlay(self, image: Path, overlay: Path) -> None:
         """Show an overlay with the image that it is of, unless the user looks at another."""

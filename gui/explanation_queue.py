@@ -1,21 +1,20 @@
-"""The queue of explanations: one at a time in the headless process, beside whatever else goes on."""
+"""A queue of explanations, which run one at a time in the headless process."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, TypeAlias
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from core.process.runner import headless_command
 from gui.tasks.headless_process import Ending, HeadlessProcess
-from xai.job import EVERY_VARIABLE, OVERLAY, ExplanationJob
+from xai.job import ANALYSIS, EVERY_VARIABLE, ExplanationJob
 
-_TIME_LIMIT_S: Final = 3600.0
+MakeProcess: TypeAlias = Callable[[QObject], HeadlessProcess]
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,13 @@ class ExplanationEnded:
     message: dict[str, Any] | None
 
 
-class Explanations(QObject):
+class ExplanationQueue(QObject):
     """Runs queued jobs one after the other.
+
+    Args:
+        make_process: makes the process of one job.
+        blocked: whether an image has to wait; later jobs of other images go first.
+        notices: texts that have been logged already; queues that share the set log each of them once.
 
     Signals:
         changed: the queue or the running job's progress is another.
@@ -45,17 +49,24 @@ class Explanations(QObject):
     ended = pyqtSignal(object)
     idle = pyqtSignal()
 
-    def __init__(self, parent: QObject, make_process: Callable[[QObject], HeadlessProcess] | None = None) -> None:
+    def __init__(
+        self,
+        parent: QObject,
+        make_process: MakeProcess,
+        blocked: Callable[[Path], bool] = lambda _: False,
+        notices: set[str] | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._make_process = make_process or _explaining_process
+        self._make_process, self._blocked = make_process, blocked
         self._waiting: deque[ExplanationJob] = deque()
         self._process: HeadlessProcess | None = None
         self._started = 0.0
         self._message: dict[str, Any] | None = None
-        self._notices: set[str] = set()
+        self._notices: set[str] = set() if notices is None else notices
         self._over = False
         self.current: ExplanationJob | None = None
         self.fraction: float | None = None
+        self.doing = ""
 
     @property
     def waiting(self) -> int:
@@ -77,15 +88,24 @@ class Explanations(QObject):
         """Whether a process is running."""
         return self._process is not None
 
-    def add(self, job: ExplanationJob) -> None:
-        """Queue a job; it begins at once when nothing else runs. None is taken after ``end``."""
+    def add(self, job: ExplanationJob, *, first: bool = False) -> None:
+        """Queue a job, in front of the others or behind them. An ended queue takes none."""
         if not self._over:
-            self._waiting.append(job)
-            self._next()
+            self._waiting.insert(0 if first else len(self._waiting), job)
+            self.go_on()
 
-    def clear(self, kind: str | None = None) -> None:
-        """Forget the jobs that have not begun, or those of one kind."""
-        self._waiting = deque(job for job in self._waiting if kind is not None and job.kind != kind)
+    def remove(self, job: ExplanationJob) -> None:
+        """Forget a job that has not begun; any other job is left alone."""
+        self._waiting = deque(waiting for waiting in self._waiting if waiting is not job)
+        self.changed.emit()
+
+    def job_of(self, image: Path) -> ExplanationJob | None:
+        """The job of an image that runs or waits."""
+        return next((job for job in self.jobs if job.image == image), None)
+
+    def clear(self) -> None:
+        """Forget the jobs that have not begun."""
+        self._waiting.clear()
         self.changed.emit()
 
     def cancel(self) -> None:
@@ -100,9 +120,12 @@ class Explanations(QObject):
         self._over = True
         self.cancel()
 
-    def _next(self) -> None:
-        if self._process is None and self._waiting:
-            self.current = self._waiting.popleft()
+    def go_on(self) -> None:
+        """Begin the next job that can begin, unless one is running."""
+        following = next((job for job in self._waiting if not self._blocked(job.image)), None)
+        if self._process is None and following is not None:
+            self._waiting.remove(following)
+            self.current, self.doing = following, ""
             self.fraction, self._message, self._started = None, None, time.monotonic()
             self._process = self._make_process(self)
             self._process.told.connect(self._on_told)
@@ -119,7 +142,7 @@ class Explanations(QObject):
         event, text = message.get("event"), message.get("text")
         done, total, path = message.get("done"), message.get("total"), message.get("path")
         if event == "progress" and isinstance(done, (int, float)) and isinstance(total, (int, float)) and total > 0:
-            self.fraction = min(1.0, max(0.0, done / total))
+            self.fraction, self.doing = min(1.0, max(0.0, done / total)), str(message.get("doing", ""))
             self.changed.emit()
         elif event == "overlay" and isinstance(path, str) and self.current is not None:
             self.overlay.emit(self.current.image, Path(path))
@@ -144,14 +167,16 @@ class Explanations(QObject):
         if job is not None:
             name = f"{job.image.parent.name}/{job.image.name}"
             if ending.well:
-                self.logged.emit("info", f"{name} is explained.")
-            elif ending.reason and not (ending.refused and job.kind == OVERLAY):  # that is said for all of them at once
+                self.logged.emit("info", f"{name} is {'analysed' if job.kind == ANALYSIS else 'explained'}.")
+            elif ending.reason and not ending.refused:  # whoever has queued it reports a refusal
                 self.logged.emit("error", f"{name} was not explained: {ending.reason}.")
             self.ended.emit(ExplanationEnded(job, ending, time.monotonic() - self._started, self._message))
-        self._next()
+        self.go_on()
         if self._process is None:
             self.idle.emit()
 
 
-def _explaining_process(parent: QObject) -> HeadlessProcess:
-    return HeadlessProcess(parent, headless_command("xai"), _TIME_LIMIT_S)
+def still_queued(jobs: Iterable[ExplanationJob], queued: Iterable[ExplanationJob]) -> list[ExplanationJob]:
+    """Those jobs that run or wait. Equal jobs may be queued twice, so identity counts."""
+    there = {id(job) for job in queued}
+    return [job for job in jobs if id(job) in there]

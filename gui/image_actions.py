@@ -82,6 +82,7 @@ class ImageActions(QObject):
         parts = self._parts
         parts.options.steps.setValue(made.steps)
         parts.options.reuse.setValue(made.reuse)
+        parts.options.random_seed.setChecked(False)
         parts.options.seed.setValue(made.base_seed)
         parts.options.choose(parts.options.sampler, made.sampler)
         parts.options.choose(parts.options.precision, made.precision)

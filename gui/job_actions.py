@@ -61,9 +61,13 @@ class JobActions(QObject):
         notice.add_button("discardButton", "Discard", "Forget what is left; images stay.", self.discard_unfinished)
 
     def start(self) -> None:
-        """Start what the window says, unless a job is under way."""
+        """Start what the window says, unless a job is under way or nothing is chosen."""
         if self._controller.active:
             return
+        if not self._can_start:
+            self._layout.buttons.say_nothing_is_chosen()
+            return
+        self._layout.options.draw_seed()
         try:
             self._begin(self._settings().job())
         except ArgumentError as error:
@@ -74,7 +78,8 @@ class JobActions(QObject):
         if self._controller.active or not self.last_job:
             return
         try:
-            self._begin(GenerationJob.from_json(self.last_job, "The last job"))
+            job = GenerationJob.from_json(self.last_job, "The last job")
+            self._begin(replace(job, analyse_every=self._settings().analyse_every))
         except ArgumentError as error:
             self.refused.emit(str(error))
 
@@ -106,8 +111,13 @@ class JobActions(QObject):
 
     def show_state(self) -> None:
         """Enable what can be done now."""
-        can_start = bool(self._layout.classes.chosen) or self._layout.sources.current == METADATA_SOURCE
-        self._layout.buttons.show_state(self._controller.state, can_start=can_start, can_regenerate=bool(self.last_job))
+        can_start, can_regenerate = self._can_start, bool(self.last_job)
+        self._layout.buttons.show_state(self._controller.state, can_start=can_start, can_regenerate=can_regenerate)
+        self._layout.lock(self._controller.generating)
+
+    @property
+    def _can_start(self) -> bool:
+        return bool(self._layout.classes.chosen) or self._layout.sources.current == METADATA_SOURCE
 
     def show_forecast(self) -> None:
         """Say what the choice takes, as far as it is known, and whether the disk has room for it."""

@@ -106,7 +106,8 @@ class JobPresenter(QObject):
     def _tell(self, report: object) -> None:
         if isinstance(report, JobStarted):
             sampler = f"{report.sampler}{reuse_in_words(report.reuse)}"
-            how = f"{report.steps} steps, {sampler}, {report.precision} on {report.device}"
+            seed = f"base seed {report.base_seed}"
+            how = f"{report.steps} steps, {sampler}, {seed}, {report.precision} on {report.device}"
             self._log.add("info", f"Generating {counted_images(report.total)} into {report.output}: {how}.")
         elif isinstance(report, ClassStarted):
             self._log.add("info", f"{report.class_name}: {counted_images(report.count)} from {report.checkpoint}.")

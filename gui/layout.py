@@ -21,6 +21,7 @@ from gui.widgets.preview_panel import PreviewPanel
 from gui.widgets.source_tabs import SourceTabs
 from gui.widgets.status_labels import StatusLabels
 from gui.widgets.top_bar import TopBar
+from xai.job import ANALYSIS, OVERLAY
 
 _MARGIN = 10
 
@@ -35,7 +36,8 @@ class Layout:
         self.closing_notice = NoticeBar("closingNoticeLabel", "mdi6.timer-sand")
         self.classes, self.conditions, self.buttons = ClassPanel(), ConditionPanel(), JobButtons()
         self.sources = SourceTabs(self.classes, self.conditions)
-        self.centre, self.queue = PreviewPanel(), ExplanationPanel()
+        self.centre = PreviewPanel()
+        self.queue, self.analyses = ExplanationPanel(OVERLAY), ExplanationPanel(ANALYSIS)
         self.browser = Browser(thumbnails)
         self.log = LogPanel()
         self.status = StatusLabels()
@@ -52,6 +54,7 @@ class Layout:
         column = _column(centre)
         column.addWidget(self.centre, 1)
         column.addWidget(self.queue)
+        column.addWidget(self.analyses)
         columns = _splitter("columnsSplitter", Qt.Horizontal, ((left, 0), (centre, 3), (self.browser, 1)))
         columns.setSizes([345, 480, 415])
         rows = _splitter("rowsSplitter", Qt.Vertical, ((columns, 1), (self.log, 0)))
@@ -68,6 +71,11 @@ class Layout:
         layout.addWidget(self.rows, 1)
         return central
 
+    def lock(self, locked: bool) -> None:
+        """Lock the settings that do not affect a running job, or unlock them."""
+        for widget in (self.options, self.sources, self.top.device, self.top.analysis):
+            widget.setDisabled(locked)
+
     def fill(self, settings: Settings) -> None:
         """Show settings in the widgets."""
         options, top = self.options, self.top
@@ -78,8 +86,10 @@ class Layout:
         options.steps.setValue(settings.steps)
         options.reuse.setValue(settings.reuse)
         options.seed.setValue(settings.base_seed)
+        options.random_seed.setChecked(settings.random_seed)
         options.batch.setValue(settings.batch_size)
         top.cadence.setValue(settings.xai_cadence)
+        top.analysis.show_interval(settings.analysis_interval, chosen=settings.analysis_chosen)
         options.color.setChecked(settings.color_adjustment)
         options.choose(options.sampler, settings.sampler)
         options.choose(options.precision, settings.precision)
@@ -107,6 +117,7 @@ class Layout:
             sampler=str(options.sampler.currentData()),
             reuse=options.reuse.value(),
             base_seed=options.seed.value(),
+            random_seed=options.random_seed.isChecked(),
             precision=str(options.precision.currentData()),
             batch_size=options.batch.value(),
             color_adjustment=options.color.isChecked(),
@@ -114,6 +125,8 @@ class Layout:
             xai_mode=top.xai_button.isChecked(),
             xai_stride=top.xai_steps.value(),
             xai_cadence=top.cadence.value(),
+            analysis_interval=top.analysis.value(),
+            analysis_chosen=top.analysis.chosen,
             overlay_opacity=self.centre.opacity.value(),
             live_preview=self.centre.live_check.isChecked(),
             show_options=top.options_button.isChecked(),

@@ -15,15 +15,17 @@ from core.presets import AUTO
 from gui.browsing_presenter import BrowsingPresenter
 from gui.closing import Closing
 from gui.dialogs import RESEARCH_USE, choose_folder, show_error
+from gui.displayed_overlay import DisplayedOverlay
 from gui.downloads import Downloads
 from gui.evaluation_job import EvaluationRequest
 from gui.evaluations import Evaluations
 from gui.explanation_controller import Explaining
-from gui.explanation_queue import Explanations
+from gui.explanations import Explanations
 from gui.forecast import Forecast
 from gui.image_actions import ImageActions
 from gui.job_actions import JobActions
 from gui.job_controller import JobController
+from gui.job_explanations import JobExplanations
 from gui.job_presenter import JobPresenter
 from gui.journal import JOURNAL_FOLDER, Journal
 from gui.layout import Layout
@@ -80,6 +82,9 @@ class MainWindow(QMainWindow):
         self.images = ImageActions(self, parts, self.models, self.keeper, shared, self.controller)
         self._presenter = JobPresenter(self.controller, parts.centre, parts.log)
         self._explaining = Explaining(self.explanations, self.controller, parts, self.collect, results)
+        overlay_job = self._explaining.overlay_job
+        self._job_explanations = JobExplanations(self.explanations, self.controller, parts, self.collect, overlay_job)
+        self._displayed = DisplayedOverlay(self.explanations, self.controller, parts, overlay_job)
         self._closing = Closing(self, self.controller, self.explanations, self.evaluations, self.keeper)
 
     def _make_menus(self) -> Menus:
@@ -114,12 +119,13 @@ class MainWindow(QMainWindow):
     def _connect_services(self) -> None:
         log = self.parts.log
         tellers = (self.models, self.explanations, self.evaluations, self._explaining, self.jobs, self.downloads)
-        for source in (*tellers, self.images):
+        for source in (*tellers, self.images, self._job_explanations, self._displayed):
             source.logged.connect(log.add)
         for refusing in (self.browsing, self.images, self._explaining):
             refusing.failed.connect(self.show_error)
         self.jobs.refused.connect(self.show_error)
-        self.jobs.begun.connect(self._explaining.begin)
+        self.jobs.begun.connect(lambda _: self._explaining.begin())
+        self.jobs.begun.connect(self._job_explanations.begin)
         self.jobs.begun.connect(lambda _: save_settings(self._store, self.collect()))  # a crash must not lose them
         self.controller.failed.connect(self._on_failed)
         self.controller.reported.connect(self._on_report)
@@ -129,6 +135,8 @@ class MainWindow(QMainWindow):
         self.models.noticed.connect(self._notice_models)
         self.browsing.shown.connect(self.images.show)
         self.browsing.shown.connect(lambda facts: self._explaining.look_at(facts.path))
+        self.browsing.shown.connect(self._displayed.show)
+        self._displayed.displayed.connect(self.browsing.show_image)
         self.browsing.reproduce.connect(self.images.reproduce)
         self.browsing.use_settings.connect(self.images.use_settings)
         self.browsing.explain.connect(self._explaining.explain)

@@ -37,7 +37,10 @@ class Settings:
         condition_count: images wanted of it.
         batch_size: 0 leaves it to the core.
         xai_stride: every how many denoising steps the full analysis keeps one (``XAI_SAVE_EVERY_N``).
+        random_seed: whether every job gets a fresh base seed; ``base_seed`` is then the last one drawn.
         xai_cadence: every how many images of a class one is explained.
+        analysis_interval: every how many images of a class one gets a full analysis, 1 to 100; 0 for none.
+        analysis_chosen: whether the user has set that; otherwise it depends on the device.
         real_images: the folder that a set was compared with last; empty before the first evaluation.
         speeds: measured seconds per image and step, by what they depend on (see ``gui.forecast``).
         last_job: the job that Regenerate repeats, as JSON; None before the first.
@@ -55,6 +58,7 @@ class Settings:
     sampler: str = PRESETS[STANDARD].sampler
     reuse: int = PRESETS[STANDARD].reuse
     base_seed: int = BASE_SEED
+    random_seed: bool = False
     precision: str = AUTO
     batch_size: int = 0
     color_adjustment: bool = True
@@ -62,6 +66,8 @@ class Settings:
     xai_mode: bool = False
     xai_stride: int = 5
     xai_cadence: int = 10
+    analysis_interval: int = 0
+    analysis_chosen: bool = False
     overlay_opacity: int = 60
     live_preview: bool = True
     show_options: bool = True
@@ -69,6 +75,11 @@ class Settings:
     real_images: str = ""
     speeds: dict[str, float] = field(default_factory=dict)
     last_job: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def analyse_every(self) -> int | None:
+        """The interval of full analyses during generation; None for none."""
+        return self.analysis_interval or None if self.xai_mode else None
 
     def job(self) -> GenerationJob:
         """The job that these settings describe.
@@ -89,6 +100,7 @@ class Settings:
             device=self.device,
             precision=self.precision,
             batch_size=self.batch_size or None,
+            analyse_every=self.analyse_every,
             color_adjustment=self.color_adjustment and condition is None,  # such a model knows no class's colours
             condition=condition,
             guidance=1.0 if condition is None else self.guidance,

@@ -45,7 +45,7 @@ def _events(job: ExplanationJob, every: int) -> Iterator[ExplanationEvent]:
 
 def _quick(job: ExplanationJob) -> Iterator[ExplanationEvent]:
     """On one core of the processor, wherever the images are generated: a GPU and its memory are theirs."""
-    os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is loaded
+    _limit_threads(1)
     import torch
 
     from xai.attribution import AttributionOptions
@@ -53,7 +53,6 @@ def _quick(job: ExplanationJob) -> Iterator[ExplanationEvent]:
     from xai.explain import ExplainSettings
     from xai.overlay_only import explain_quickly
 
-    torch.set_num_threads(1)
     options = AttributionOptions(job.seed, ig_steps=_QUICK_IG_STEPS, shap_samples=_QUICK_SHAP_SAMPLES)
     classifier = load_classifier(job.checkpoints, torch.device("cpu"))
     _tell_notices(classifier.notices)
@@ -61,6 +60,8 @@ def _quick(job: ExplanationJob) -> Iterator[ExplanationEvent]:
 
 
 def _full(job: ExplanationJob, every: int) -> Iterator[ExplanationEvent]:
+    if job.threads is not None:
+        _limit_threads(job.threads)
     from core.models.devices import resolve_device
     from xai.analysis import Analysis, AnalysisSettings
     from xai.attribution import AttributionOptions
@@ -71,6 +72,13 @@ def _full(job: ExplanationJob, every: int) -> Iterator[ExplanationEvent]:
     _tell_notices(classifier.notices)
     explain = ExplainSettings(("ig", "shap", "gradcam"), job.target, AttributionOptions(job.seed))
     yield from Analysis(job, classifier, AnalysisSettings(every, explain)).events()
+
+
+def _limit_threads(threads: int) -> None:
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is loaded
+    import torch
+
+    torch.set_num_threads(threads)
 
 
 def _tell_notices(notices: tuple[str, ...]) -> None:

@@ -46,6 +46,7 @@ class ExplanationJob:
         target: ``predicted``, ``label`` or a class.
         device: as in a generation job.
         seed: of everything that is drawn.
+        threads: of an analysis on the processor, 1 to 1000; None leaves it to torch.
 
     Raises:
         ArgumentError: a value is out of its range; the message names it.
@@ -59,6 +60,7 @@ class ExplanationJob:
     target: str = TARGETS[0]
     device: str = AUTO
     seed: int = 0
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -67,6 +69,8 @@ class ExplanationJob:
             raise ArgumentError(f"The target {self.target!r} is no class; choose from {', '.join(TARGETS)}.")
         if self.every is not None:
             _check_whole("number of steps in 'every'", self.every, 1, _MOST)
+        if self.threads is not None:
+            _check_whole("number of threads", self.threads, 1, _MOST)
         _check_whole("seed", self.seed, 0, 2**31 - 1)
         if not isinstance(self.device, str):
             raise ArgumentError(f"Device {self.device!r} is not auto, cpu or cuda:N.")
@@ -102,6 +106,14 @@ class ExplanationJob:
             ArgumentError: the file is not there, not JSON or not a job.
         """
         return cls.from_json(read_job_file(file), str(file))
+
+
+def background_analysis(image: Path, checkpoints: Path, output: Path, every: int | None = None) -> ExplanationJob:
+    """The full analysis of an image while others are generated: one thread, and no GPU.
+
+    The lowest priority alone would not do: the threads of torch wait for the slowest of them.
+    """
+    return ExplanationJob(ANALYSIS, image, checkpoints, output, every, device="cpu", threads=1)
 
 
 def every_of(job: ExplanationJob, environment: Mapping[str, str]) -> int:

@@ -34,7 +34,10 @@ class Event:
 
 @dataclass(frozen=True)
 class JobStarted(Event):
-    """The job has been checked and begins; ``total`` images are to be made."""
+    """The job has been checked and begins; ``total`` images are to be made.
+
+    ``first_numbers`` are the ISIC numbers at which its classes begin.
+    """
 
     total: int
     steps: int
@@ -43,6 +46,8 @@ class JobStarted(Event):
     device: str
     precision: str
     output: Path
+    base_seed: int
+    first_numbers: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,24 @@ class ImageExplained(Event):
 
     path: Path
     overlay: Path
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class AnalysisProgress(Event):
+    """The full analysis of an image is under way; ``fraction`` of it is done, 0 to 1."""
+
+    path: Path
+    fraction: float
+    doing: str
+
+
+@dataclass(frozen=True)
+class ImageAnalysed(Event):
+    """The full analysis of an image is complete; ``report`` is its HTML file."""
+
+    path: Path
+    report: Path
     probabilities: dict[str, float]
 
 

@@ -18,6 +18,7 @@ from core.models.conditions import Condition
 from core.paths import CHECKPOINTS, OUTPUT
 from core.presets import (
     AUTO,
+    MAX_ANALYSIS_INTERVAL,
     MAX_GUIDANCE,
     MAX_REUSE,
     MAX_SEED,
@@ -52,6 +53,8 @@ class GenerationJob:
         batch_size: images denoised together; None chooses by device and model.
         color_adjustment: apply ``color_statistics.json`` of the checkpoints folder where it is there.
         record_trajectory: keep the x0 estimate of every step beside each image (``core.generation.trajectory``).
+        analyse_every: interval of the ISIC numbers of a class whose trajectory is kept for a full analysis, 1 to 100
+            (``core.generation.explanation_cadence``); None keeps none for that.
         condition: what the images of a metadata-conditioned model are to show; None for the models of the classes.
         guidance: how far such a model is drawn towards its condition: 1 as the model learned it, 0 to 20.
         masks: folder for the lesion masks of models that make them; None is ``<output>_masks``.
@@ -72,6 +75,7 @@ class GenerationJob:
     batch_size: int | None = None
     color_adjustment: bool = True
     record_trajectory: bool = False
+    analyse_every: int | None = None
     condition: Condition | None = None
     guidance: float = 1.0
     masks: Path | None = None
@@ -86,6 +90,8 @@ class GenerationJob:
         _check_integer("steps", self.steps, 1, MAX_STEPS)
         _check_integer("reuse", self.reuse, 1, MAX_REUSE)
         _check_integer("seed", self.base_seed, 0, MAX_SEED)
+        if self.analyse_every is not None:
+            _check_integer("interval of full analyses", self.analyse_every, 1, MAX_ANALYSIS_INTERVAL)
         if self.batch_size is not None:
             _check_integer("batch size", self.batch_size, 1, 4096)
         for name in ("color_adjustment", "record_trajectory"):

@@ -32,6 +32,7 @@ from core.generation.events import (
     Resumed,
     Warned,
 )
+from core.generation.explanation_cadence import wants_explanation
 from core.generation.job import GenerationJob
 from core.generation.samplers import Sampler
 from core.generation.seeds import image_seed
@@ -118,19 +119,22 @@ def _check_model(job: GenerationJob, checkpoint: Checkpoint) -> None:
 
 @dataclass(frozen=True)
 class _Denoised:
-    """The finished images of a batch: (B, 3, S, S) in [-1, 1], their lesion masks (B, S, S) if the model makes them,
-    and the estimates of each step, uint8, if they are recorded."""
+    """The finished images of a batch, (B, 3, S, S) in [-1, 1], and their lesion masks, (B, S, S), if there are any.
+
+    ``estimates`` has those of every step, uint8 (S, S, 3), by the index of each image that is recorded.
+    """
 
     images: torch.Tensor
     masks: torch.Tensor | None
-    estimates: Sequence[np.ndarray]
+    estimates: dict[int, list[np.ndarray]]
     timesteps: Sequence[int]
 
     def of(self, index: int) -> _Denoised:
         """One image of the batch, as a batch of one."""
         own = slice(index, index + 1)
         masks = None if self.masks is None else self.masks[own]
-        return _Denoised(self.images[own], masks, [estimates[own] for estimates in self.estimates], self.timesteps)
+        recorded = {0: self.estimates[index]} if index in self.estimates else {}
+        return _Denoised(self.images[own], masks, recorded, self.timesteps)
 
 
 @dataclass
@@ -151,7 +155,9 @@ class _Run:
 
     def events(self) -> Iterator[Event]:
         job, started = self.job, time.monotonic()
-        yield JobStarted(job.total, job.steps, job.sampler, job.reuse, str(self.device), self.precision, job.output)
+        first = {name: self.output.highest_number(name) + 1 for name in job.counts}
+        how = (job.steps, job.sampler, job.reuse, str(self.device), self.precision)
+        yield JobStarted(job.total, *how, job.output, job.base_seed, first)
         for class_name, count in job.counts.items():
             yield from self._class(class_name, count)
             if self._stopping():
@@ -163,7 +169,7 @@ class _Run:
     def _class(self, class_name: str, count: int) -> Iterator[Event]:
         loaded = self._load(class_name, self.precision)
         size = self.job.batch_size or default_batch_size(self.device, int(loaded.checkpoint.config["sample_size"]))
-        size = min(size, self.batch_limit or size, self._most_recorded(loaded.checkpoint.image_size))
+        size = min(size, self.batch_limit or size, self._most_recorded(loaded))
         yield ClassStarted(class_name, count, loaded.checkpoint.path.name, loaded.sha256, min(size, count))
         remaining = count
         while remaining and not self._stopping():
@@ -172,11 +178,27 @@ class _Run:
             yield from self._batch(class_name, numbers, loaded)
             remaining -= batch
 
-    def _most_recorded(self, image_size: int) -> int:
+    def _most_recorded(self, loaded: LoadedModel) -> int:
         """How many images may be denoised together so that their recorded steps fit the memory meant for them."""
-        if not self.job.record_trajectory:
+        every = self._recording_interval(loaded)
+        if every is None:
             return self.job.total
-        return max(1, _TRAJECTORY_BYTES // (3 * image_size**2 * self.job.steps))
+        return max(1, every * _TRAJECTORY_BYTES // (3 * loaded.checkpoint.image_size**2 * self.job.steps))
+
+    def _recording_interval(self, loaded: LoadedModel) -> int | None:
+        """The interval of the numbers whose trajectory is kept.
+
+        An analysis needs it, but no image may wait for that: decoding the latents of each step is slow on a processor,
+        so the analysis repeats the denoising there.
+        """
+        if self.job.record_trajectory:
+            return 1
+        slow = loaded.decoder is not None and self.device.type == "cpu"
+        return None if slow else self.job.analyse_every
+
+    def _records(self, class_name: str, number: int, loaded: LoadedModel) -> bool:
+        every = self._recording_interval(loaded)
+        return every is not None and wants_explanation(number, self.job.counts[class_name], every)
 
     def _batch(self, class_name: str, numbers: Sequence[int], loaded: LoadedModel) -> Iterator[Event]:
         """Denoise and save; when memory runs out, in halves from then on."""
@@ -208,10 +230,12 @@ class _Run:
         """Yield the steps of a batch; returns what they led to, or None when told to stop now."""
         seeds = [image_seed(class_name, number, self.job.base_seed) for number in numbers]
         sampler = Sampler(self.job.sampler, loaded.checkpoint.scheduler, self.job.steps)
-        estimates: list[np.ndarray] = []
+        estimates: dict[int, list[np.ndarray]] = {
+            index: [] for index, number in enumerate(numbers) if self._records(class_name, number, loaded)
+        }
         for step in denoise(loaded.model, sampler, seeds, self.device, self.job.reuse, loaded.decoder):
-            if self.job.record_trajectory:
-                estimates.append(to_pixels(step.estimate))
+            for index, recorded in estimates.items():
+                recorded.append(to_pixels(step.estimate[index : index + 1])[0])
             yield DenoisingStep(class_name, tuple(numbers), step.index, len(sampler.timesteps), step.timestep, step)
             yield from self._obey_pause()
             if self.control.decision is Decision.STOP_NOW:
@@ -262,7 +286,7 @@ class _Run:
                 f"{self.output.folder} ({error.strerror}); the {self.saved} images before it are in place."
             ) from error
         self.saved += 1
-        if self.job.record_trajectory:
+        if made.estimates:
             yield from self._record(trajectory_file(path), made, parameters.seed)
         yield ImageSaved(path, parameters, self.saved + self.failed, self.job.total)
         if self.output.table.pending and not self.table_warned:
@@ -274,7 +298,7 @@ class _Run:
 
     def _record(self, file: Path, made: _Denoised, seed: int) -> Iterator[Event]:
         try:
-            write_trajectory(file, [estimates[0] for estimates in made.estimates], made.timesteps, seed)
+            write_trajectory(file, made.estimates[0], made.timesteps, seed)
         except OSError as error:
             yield Warned(f"{file} could not be written ({error.strerror}); what explains the image makes it again.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from typing import Final
 
 BASE_SEED: Final = 42
@@ -18,6 +19,11 @@ def image_seed(class_name: str, isic_number: int, base_seed: int = BASE_SEED) ->
     """
     class_offset = int(hashlib.md5(class_name.encode()).hexdigest()[:8], 16) & _MASK
     return (base_seed + class_offset + isic_number - 1) & _MASK
+
+
+def fresh_base_seed() -> int:
+    """Draw a base seed at random, in [0, 2**31)."""
+    return secrets.randbelow(_MASK + 1)
 
 
 def stream_seed(seed: int, number: int) -> int:

@@ -33,6 +33,10 @@ class OutputFolder:
         self._highest: dict[str, int] = {}
         self._take_stock()
 
+    def highest_number(self, class_name: str) -> int:
+        """The highest ISIC number that image or row of a class ever had; 0 for none."""
+        return self._highest[class_name]
+
     def next_number(self, class_name: str) -> int:
         """Take the next ISIC number of a class: one above the highest that image or row ever had there."""
         self._highest[class_name] += 1

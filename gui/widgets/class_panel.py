@@ -57,7 +57,7 @@ class ClassPanel(QWidget):
     def tick(self, classes: tuple[str, ...] | list[str]) -> None:
         """Choose exactly these classes, as far as they can be generated."""
         for name, row in self.rows.items():
-            row.check.setChecked(name in classes and row.check.isEnabled())
+            row.check.setChecked(name in classes and row.check.isEnabledTo(self))  # itself, locked or not
 
     def fill(self, quantities: Mapping[str, int], chosen: list[str]) -> None:
         """Show what was set earlier, whether or not it can be generated now."""

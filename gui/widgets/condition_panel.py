@@ -7,7 +7,7 @@ from PyQt5.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QVBoxLayout,
 
 from core.classes import CLASSES
 from core.models.conditions import SEXES, SITES, TONES, UNKNOWN, Condition
-from gui.widgets.controls import heading_line, label, named, spin_box
+from gui.widgets.controls import calm, heading_line, label, named, spin_box
 
 _UNKNOWN_AGE = -1
 _NOTE = (
@@ -36,7 +36,7 @@ class ConditionPanel(QWidget):
         self.sex = _choices("conditionSexCombo", "Sex of the patient.")
         self.site = _choices("conditionSiteCombo", "Where on the body the lesion is.")
         self.age = spin_box("conditionAgeSpin", _AGE_TIP, _UNKNOWN_AGE, 120, _UNKNOWN_AGE)
-        self.guidance = named(QDoubleSpinBox(), "conditionGuidanceSpin", _GUIDANCE_TIP)
+        self.guidance = calm(named(QDoubleSpinBox(), "conditionGuidanceSpin", _GUIDANCE_TIP))
         self.quantity = spin_box("conditionQuantitySpin", "Number of images.", 1, 99_999, 5)
         self._finish_controls()
         self._lay_out()
@@ -109,4 +109,4 @@ class ConditionPanel(QWidget):
 
 
 def _choices(object_name: str, tool_tip: str) -> QComboBox:
-    return named(QComboBox(), object_name, tool_tip)
+    return calm(named(QComboBox(), object_name, tool_tip))

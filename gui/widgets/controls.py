@@ -6,8 +6,7 @@ import html
 from typing import TypeVar
 
 from PyQt5.QtCore import QEvent, QObject, QSize, Qt
-from PyQt5.QtGui import QWheelEvent
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QSpinBox, QToolButton, QWidget
+from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QLabel, QScrollArea, QSpinBox, QToolButton, QWidget
 
 from gui.theme import set_icon
 
@@ -29,19 +28,22 @@ def plain_tool_tip(text: str) -> str:
     return f"<qt>{html.escape(text)}</qt>" if "<" in text else text
 
 
-class CalmSpinBox(QSpinBox):
-    """A spin box that a mouse wheel changes only while it has the focus, not when scrolling passes over it."""
+class _WheelGuard(QObject):
+    """Keeps the mouse wheel from a widget without the focus; the event goes on to what can be scrolled."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFocusPolicy(Qt.StrongFocus)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """Count only what is meant for this box."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+        """Stop a wheel that passes over."""
+        if event.type() == QEvent.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
             event.ignore()
+            return True
+        return super().eventFilter(watched, event)
+
+
+def calm(widget: AnyWidget) -> AnyWidget:
+    """Let the mouse wheel change a value only while its widget has the focus: settings must not change unnoticed."""
+    widget.setFocusPolicy(Qt.StrongFocus)  # the default of a combo box takes the focus by the wheel
+    widget.installEventFilter(_WheelGuard(widget))
+    return widget
 
 
 class ColumnScroll(QScrollArea):
@@ -68,11 +70,16 @@ class ColumnScroll(QScrollArea):
 
 def spin_box(object_name: str, tool_tip: str, low: int, high: int, value: int) -> QSpinBox:
     """A spin box with its range."""
-    box = named(CalmSpinBox(), object_name, tool_tip)
+    box = calm(named(QSpinBox(), object_name, tool_tip))
     box.setRange(low, high)
     box.setValue(value)
     box.setKeyboardTracking(False)
     return box
+
+
+def combo_box(object_name: str, tool_tip: str) -> QComboBox:
+    """An empty combo box."""
+    return calm(named(QComboBox(), object_name, tool_tip))
 
 
 def tool_button(object_name: str, icon: str, tool_tip: str, text: str = "") -> QToolButton:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import (
-    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFormLayout,
@@ -19,7 +18,7 @@ from PyQt5.QtWidgets import (
 )
 
 from gui.remaining_time import in_words, size_in_words
-from gui.widgets.controls import label, named
+from gui.widgets.controls import combo_box, label, named
 
 if TYPE_CHECKING:
     from core.download.events import Progress
@@ -45,7 +44,7 @@ class DownloadDialog(QDialog):
         self.setObjectName("downloadDialog")
         self.setWindowTitle("Download models")
         self.setMinimumWidth(520)
-        self.source = named(QComboBox(), "downloadSourceCombo", "Where the models come from.")
+        self.source = combo_box("downloadSourceCombo", "Where the models come from.")
         self.source.setEditable(True)
         for source in sources:
             self.source.addItem(source.name)

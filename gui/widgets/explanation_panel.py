@@ -1,17 +1,23 @@
-"""The queue of explanations in one line: what runs, what waits, and a button to clear it."""
+"""One line for a queue of explanations: what runs, what waits, and buttons to clear and cancel it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QHBoxLayout, QProgressBar, QWidget
+from PyQt5.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QWidget
 
 from gui.widgets.controls import label, named, tool_button
+from xai.job import OVERLAY
+
+_VERBS = {True: "Explaining", False: "Analysing"}
 
 
 class ExplanationPanel(QWidget):
-    """Shows the state of the explanation queue.
+    """Shows the state of a queue of explanations.
+
+    Args:
+        kind: of the jobs in the queue, overlays or full analyses.
 
     Signals:
         clear: forget the explanations that wait.
@@ -21,14 +27,19 @@ class ExplanationPanel(QWidget):
     clear = pyqtSignal()
     cancel = pyqtSignal()
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = OVERLAY) -> None:
         super().__init__()
-        self.text = named(label("", "quiet"), "xaiQueueLabel", "Explanations that run and wait.")
-        self.bar = named(QProgressBar(), "xaiProgressBar", "Progress of the running explanation.")
-        self.bar.setMaximumWidth(140)
+        light = kind == OVERLAY
+        name, jobs = ("xai", "explanations") if light else ("analysis", "full analyses")
+        self._verb = _VERBS[light]
+        self.text = named(label("", "quiet"), f"{name}QueueLabel", f"Running and waiting {jobs}.")
+        self.text.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Preferred)  # a long text must not widen the column
+        self.bar = named(QProgressBar(), f"{name}ProgressBar", f"Progress of the first of the {jobs}.")
+        self.bar.setMaximumWidth(90)
         self.bar.setTextVisible(False)
-        self.clear_button = tool_button("clearXaiQueueButton", "mdi6.playlist-remove", "Forget those that wait.")
-        self.cancel_button = tool_button("cancelXaiButton", "mdi6.stop", "End the running one and forget the others.")
+        clear, cancel = (f"clear{name.capitalize()}QueueButton", f"cancel{name.capitalize()}Button")
+        self.clear_button = tool_button(clear, "mdi6.playlist-remove", f"Forget the waiting {jobs}.")
+        self.cancel_button = tool_button(cancel, "mdi6.stop", f"Stop all {jobs}, the running one too.")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.text, 1)
@@ -38,19 +49,23 @@ class ExplanationPanel(QWidget):
         self.cancel_button.clicked.connect(self.cancel)
         self.hide()
 
-    def show_queue(self, image: Path | None, waiting: int, fraction: float | None) -> None:
+    def show_queue(self, image: Path | None, waiting: int, fraction: float | None, doing: str = "") -> None:
         """Show the queue.
 
         Args:
             image: the image that is being explained; None hides the panel.
             waiting: the number of waiting explanations.
             fraction: the progress of the running one, 0 to 1; None if unknown.
+            doing: the part of the work that runs; empty if unknown.
         """
         self.setVisible(image is not None)
         if image is None:
             return
         more = f", {waiting} waiting" if waiting else ""
-        self.text.setText(f"Explaining {image.parent.name}/{image.name}{more}")
+        text = f"{self._verb} {image.parent.name}/{image.name}{more}"
+        self.text.setText(text)
+        for widget in (self.text, self.bar):
+            widget.setToolTip(f"{text}: {doing}" if doing else text)
         self.bar.setRange(0, 0 if fraction is None else 100)
         if fraction is not None:
             self.bar.setValue(round(100 * fraction))

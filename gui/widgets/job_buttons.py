@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QAction, QGridLayout, QMenu, QPushButton, QSizePolicy, QToolButton, QWidget
+from PyQt5.QtCore import QPoint, Qt, pyqtSignal
+from PyQt5.QtWidgets import QAction, QGridLayout, QMenu, QPushButton, QSizePolicy, QToolButton, QToolTip, QWidget
 
 from gui.job_state import JobState
 from gui.theme import set_icon
@@ -11,6 +11,7 @@ from gui.widgets.controls import named
 
 _REGENERATE = "Generate the last configuration again: new numbers, next seeds (Ctrl+R)."
 
+_NOTHING_CHOSEN = "Tick at least one class first."
 _STOPS_AT_ONCE = (JobState.STOPPING_AFTER_IMAGE, JobState.REPRODUCING)
 
 
@@ -91,6 +92,10 @@ class JobButtons(QWidget):
         self.after_action.setEnabled(steerable)
         self.now_action.setEnabled(steerable or state in _STOPS_AT_ONCE)
 
+    def say_nothing_is_chosen(self) -> None:
+        """Answer the shortcut of Start (F5), which works while the button does not."""
+        QToolTip.showText(self.start_button.mapToGlobal(QPoint(0, 0)), _NOTHING_CHOSEN, self.start_button)
+
     def _on_pause(self) -> None:
         if self._state in (JobState.PAUSED, JobState.PAUSING):
             self.go_on.emit()
@@ -108,4 +113,4 @@ class JobButtons(QWidget):
 def _start_tip(*, idle: bool, can_start: bool) -> str:
     if not idle:
         return "A job is under way."
-    return "Generate the chosen classes (F5)." if can_start else "Tick at least one class first."
+    return "Generate the chosen classes (F5)." if can_start else _NOTHING_CHOSEN

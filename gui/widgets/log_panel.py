@@ -8,11 +8,11 @@ from datetime import datetime
 
 from PyQt5.QtCore import QTimer
 from PyQt5.QtGui import QTextCharFormat, QTextCursor
-from PyQt5.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QApplication, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
 
 from core.io.plain_text import printable
 from gui.theme import log_color
-from gui.widgets.controls import heading_line, named, tool_button
+from gui.widgets.controls import combo_box, heading_line, named, tool_button
 
 LEVELS = ("info", "warning", "error")
 _MOST_LINES = 5000
@@ -36,7 +36,7 @@ class LogPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.console = named(QPlainTextEdit(), "logConsole", "Log of this session.")
-        self.level = named(QComboBox(), "logLevelCombo", "Show all lines, or only those that matter.")
+        self.level = combo_box("logLevelCombo", "Show all lines, or only those that matter.")
         self.search = named(QLineEdit(), "logSearchEdit", "Show only lines that contain this text.")
         self.copy_button = tool_button("logCopyButton", "mdi6.content-copy", "Copy the lines that are shown.")
         self.clear_button = tool_button("logClearButton", "mdi6.broom", "Empty the log.")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
+from PyQt5.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QSpinBox, QWidget
 
-from core.generation.seeds import BASE_SEED
+from core.generation.seeds import BASE_SEED, fresh_base_seed
 from core.presets import (
     AUTO,
     MAX_REUSE,
@@ -17,7 +17,7 @@ from core.presets import (
     STANDARD,
     preset_of,
 )
-from gui.widgets.controls import label, named, spin_box
+from gui.widgets.controls import combo_box, label, named, spin_box
 
 _SAMPLER_NAMES = {"ddpm": "DDPM", "ddim": "DDIM", "dpmpp": "DPM-Solver++", "unipc": "UniPC"}
 _CUSTOM = ""  # what the preset's box says of values that no preset has
@@ -26,6 +26,7 @@ _REUSE_TIP = (
     "Reuse. Computes the network's deep features anew in every so many steps only. Faster, and not the same images."
 )
 _SEED_TIP = "Base seed. The seed of every image follows from it, its class and its number."
+_RANDOM_TIP = "Random seed. Draws a fresh base seed at every Start; the box shows it, and every image records it."
 _BATCH_TIP = "Images denoised together. Auto fits it to the device; it does not change the images."
 _COLOR_TIP = (
     "Adjust colours. Draws them towards those of real images of the class, where the models folder has colour "
@@ -34,7 +35,7 @@ _COLOR_TIP = (
 
 
 class OptionsRow(QWidget):
-    """Preset, steps, sampler, reuse, seed, precision, batch size, colour adjustment.
+    """Preset, steps, sampler, reuse, seed and whether it is random, precision, batch size, colour adjustment.
 
     Signals:
         changed: another value.
@@ -45,16 +46,17 @@ class OptionsRow(QWidget):
     def __init__(self) -> None:
         super().__init__()
         standard = PRESETS[STANDARD]
-        self.preset = named(QComboBox(), "presetCombo", _PRESET_TIP)
+        self.preset = combo_box("presetCombo", _PRESET_TIP)
         self.steps = spin_box(
             "stepsSpin", "Denoising steps of every image. More take longer.", 1, MAX_STEPS, standard.steps
         )
         self.reuse = spin_box("reuseSpin", _REUSE_TIP, NO_REUSE, MAX_REUSE, standard.reuse)
-        self.sampler = named(
-            QComboBox(), "samplerCombo", "How each step is taken. UniPC and DPM-Solver++ need the fewest steps."
+        self.sampler = combo_box(
+            "samplerCombo", "How each step is taken. UniPC and DPM-Solver++ need the fewest steps."
         )
         self.seed = spin_box("seedSpin", _SEED_TIP, 0, 2**31 - 1, BASE_SEED)
-        self.precision = named(QComboBox(), "precisionCombo", "Numbers used. Auto takes bf16 where it is faster.")
+        self.random_seed = named(QCheckBox("&Random"), "randomSeedCheck", _RANDOM_TIP)
+        self.precision = combo_box("precisionCombo", "Numbers used. Auto takes bf16 where it is faster.")
         self.batch = spin_box("batchSpin", _BATCH_TIP, 0, 4096, 0)
         self.color = named(QCheckBox("Colours"), "colorAdjustmentCheck", _COLOR_TIP)
         self._finish_controls()
@@ -71,6 +73,8 @@ class OptionsRow(QWidget):
         self.batch.setSpecialValueText("Auto")
         self.reuse.setSpecialValueText("Off")
         self.seed.setMinimumWidth(90)
+        self.random_seed.toggled.connect(self._show_random)
+        self.random_seed.toggled.connect(lambda _: self.changed.emit())
         for spin in (self.steps, self.reuse, self.seed, self.batch):
             spin.valueChanged.connect(lambda _: self.changed.emit())
         for combo in (self.sampler, self.precision):
@@ -96,9 +100,21 @@ class OptionsRow(QWidget):
         ):
             layout.addWidget(label(text, "quiet", widget))
             layout.addWidget(widget)
+            if widget is self.seed:
+                layout.addWidget(self.random_seed)
             layout.addSpacing(4)
         layout.addWidget(self.color)
         layout.addStretch(1)
+
+    def _show_random(self, random: bool) -> None:
+        """A drawn seed can be read and copied, and not changed."""
+        self.seed.setReadOnly(random)
+        self.seed.setButtonSymbols(QSpinBox.NoButtons if random else QSpinBox.UpDownArrows)
+
+    def draw_seed(self) -> None:
+        """Show a fresh base seed, if each job is to have one."""
+        if self.random_seed.isChecked():
+            self.seed.setValue(fresh_base_seed())
 
     def _take_preset(self) -> None:
         """Set what the chosen preset says; Custom says nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QCheckBox, QSlider, QVBoxLayout, QWidget
 
-from gui.widgets.controls import heading_line, label, named
+from gui.widgets.controls import calm, heading_line, label, named
 from gui.widgets.preview_label import PreviewLabel
 from gui.widgets.progress_panel import ProgressPanel
 
@@ -28,7 +28,9 @@ class PreviewPanel(QWidget):
             "livePreviewCheck",
             "Show the estimate of the finished image during denoising. Off saves a little time.",
         )
-        self.opacity = named(QSlider(Qt.Horizontal), "overlayOpacitySlider", "Opacity of the explanation's overlay.")
+        self.opacity = calm(
+            named(QSlider(Qt.Horizontal), "overlayOpacitySlider", "Opacity of the explanation's overlay.")
+        )
         self.opacity.setRange(0, 100)
         self.opacity.setMinimumWidth(70)
         self.opacity.setMaximumWidth(140)

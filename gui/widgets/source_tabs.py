@@ -8,7 +8,7 @@ from PyQt5.QtWidgets import QSizePolicy, QStackedWidget, QTabBar, QVBoxLayout, Q
 from gui.settings import CLASS_SOURCE, METADATA_SOURCE
 from gui.widgets.class_panel import ClassPanel
 from gui.widgets.condition_panel import ConditionPanel
-from gui.widgets.controls import ColumnScroll, named
+from gui.widgets.controls import ColumnScroll, calm, named
 
 _SOURCES = (CLASS_SOURCE, METADATA_SOURCE)
 
@@ -24,7 +24,7 @@ class SourceTabs(QWidget):
 
     def __init__(self, classes: ClassPanel, conditions: ConditionPanel) -> None:
         super().__init__()
-        self.tabs = named(QTabBar(), "sourceTabs", "What the next Start draws from.", "Source of the images")
+        self.tabs = calm(named(QTabBar(), "sourceTabs", "What the next Start draws from.", "Source of the images"))
         self.tabs.addTab("Classes")
         self.tabs.addTab("Metadata")
         self._pages = QStackedWidget()

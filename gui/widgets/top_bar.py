@@ -1,4 +1,4 @@
-"""Top: models, output, XAI Mode with its stride and cadence, device; a button that shows or hides the job's options."""
+"""Top: models, output, XAI Mode with its intervals, device; a button that shows or hides the job's options."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QToolButton, QW
 from core.presets import AUTO
 from gui.tasks.engine import EngineFacts
 from gui.theme import set_icon
-from gui.widgets.controls import label, named, spin_box, tool_button
+from gui.widgets.analysis_spin import AnalysisSpin
+from gui.widgets.controls import combo_box, label, named, spin_box, tool_button
 
 _XAI_TIP = "XAI Mode: show where a classifier looks in some of the images while they are generated."
 _STRIDE_TIP = "Every how many denoising steps the full analysis of an image keeps one (XAI_SAVE_EVERY_N)."
-_CADENCE_TIP = "With XAI Mode: every how many images of a class one is explained; the first where a class has fewer."
+_CADENCE_TIP = (
+    "With XAI Mode: every how many images of a class folder one is explained; the first if the folder has fewer."
+)
 
 
 class TopBar(QWidget):
@@ -40,7 +43,9 @@ class TopBar(QWidget):
         self.xai_button = named(QToolButton(), "xaiModeButton", _XAI_TIP, "XAI Mode")
         self.xai_steps = spin_box("xaiStepsSpin", _STRIDE_TIP, 1, 1000, 5)
         self.cadence = spin_box("xaiCadenceSpin", _CADENCE_TIP, 1, 10_000, 10)
-        self.device = named(QComboBox(), "deviceCombo", "Device that generates. Auto takes the first GPU there is.")
+        self.analysis = AnalysisSpin()
+        self._auto_device = ""
+        self.device = combo_box("deviceCombo", "Device that generates. Auto takes the first GPU there is.")
         self.options_button = tool_button(
             "optionsButton", "mdi6.tune-variant", "Show or hide steps, sampler, seed and the other options.", "Options"
         )
@@ -72,6 +77,8 @@ class TopBar(QWidget):
         layout.addWidget(self.xai_steps)
         layout.addWidget(label("E&xplain every", "quiet", self.cadence))
         layout.addWidget(self.cadence)
+        layout.addWidget(label("Anal&yse every", "quiet", self.analysis))
+        layout.addWidget(self.analysis)
         layout.addStretch(2)
         layout.addWidget(label("&Device", "quiet", self.device))
         layout.addWidget(self.device, 1)
@@ -81,14 +88,15 @@ class TopBar(QWidget):
         self.models_button.clicked.connect(self.select_models)
         self.output_button.clicked.connect(self.select_output)
         self.xai_button.toggled.connect(lambda _: self.changed.emit())
-        for spin in (self.xai_steps, self.cadence):
+        for spin in (self.xai_steps, self.cadence, self.analysis):
             spin.valueChanged.connect(lambda _: self.changed.emit())
         self.device.currentIndexChanged.connect(lambda _: self.changed.emit())
+        self.changed.connect(lambda: self.analysis.follow(self.resolved_device))
         self.options_button.toggled.connect(self.options_toggled)
 
     def show_devices(self, facts: EngineFacts) -> None:
         """Fill the device list; what was chosen stays chosen, if it is there."""
-        wanted = self.device_name
+        wanted, self._auto_device = self.device_name, facts.auto_device
         self.device.blockSignals(True)
         self.device.clear()
         labels = {device.name: device.label for device in facts.devices}
@@ -111,3 +119,8 @@ class TopBar(QWidget):
     def device_name(self) -> str:
         """``auto``, ``cpu`` or ``cuda:N``."""
         return str(self.device.currentData())
+
+    @property
+    def resolved_device(self) -> str:
+        """``cpu`` or ``cuda:N``; empty while the automatic choice is not known."""
+        return self._auto_device if self.device_name == AUTO else self.device_name

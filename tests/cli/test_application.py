@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from cli.application import build_parser, main
 from cli.generate import job_from
 from core.generation.job import GenerationJob
-from core.output.image_file import read_parameters
+from core.output.image_file import read_parameters, read_pixels
 from core.paths import PROJECT_ROOT
 from core.presets import FAST, PRESETS, STANDARD, Preset
 
@@ -83,6 +84,7 @@ def test_json_reports_errors_too(arguments: list[str], capsys: pytest.CaptureFix
         (["--classes", "MEL=1", "--batch-size", "many"], "'many'"),
         (["--classes", "MEL=1", "--seed", "-1"], "seed -1"),
         (["--classes", "MEL=1", "--explain-every", "0"], "--explain-every 0"),
+        (["--classes", "MEL=1", "--analyse-every", "101"], "interval of full analyses 101"),
         (["--classes", "MEL=1", "--job", "/nowhere.json"], "/nowhere.json"),
         (["--classes", "MEL=1", "--checkpoints", "/nowhere"], "/nowhere"),
         (["--classes", "MEL=1", "--output", __file__], "test_application.py"),
@@ -130,6 +132,28 @@ def test_a_preset_sets_what_is_not_given(tmp_path: Path) -> None:
     assert how("--job", str(file)) == Preset(PRESETS[STANDARD].sampler, 9, 4)
     assert how("--job", str(file), "--preset", "fast") == fast
     assert job_of("--job", str(file), "--preset", "fast").base_seed == 1
+
+
+def test_a_random_seed_is_reported_and_recorded(
+    arguments: list[str], tiny_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "job.json"
+    assert main([*arguments, "--classes", "MEL=1", "--seed", "random", "--save-job", str(file), "--json"]) == 0
+    started = json.loads(capsys.readouterr().out.splitlines()[0])
+    image = tmp_path / "o" / "MEL" / "ISIC_0000001.png"
+    drawn = read_parameters(image).base_seed
+    assert started["base_seed"] == drawn == GenerationJob.load(file).base_seed
+    assert drawn not in {job_of("--seed", "random").base_seed for _ in range(5)}
+    assert main(["reproduce", str(image), "--checkpoints", str(tiny_checkpoints)]) == 0
+    assert main(["generate", "--job", str(file), "--output", str(tmp_path / "again")]) == 0
+    assert f"base seed {drawn}" in capsys.readouterr().err
+    assert np.array_equal(read_pixels(tmp_path / "again" / "MEL" / image.name), read_pixels(image))
+
+
+def test_a_seed_that_is_no_number_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments, "--classes", "MEL=1", "--seed", "lucky"])
+    assert "'lucky' is neither a whole number nor random" in capsys.readouterr().err
 
 
 def test_a_job_with_reuse_runs_and_is_made_again(

@@ -1,4 +1,4 @@
-"""``main.py generate --explain-every``: images and, beside them, explanations by a real process."""
+"""``main.py generate --explain-every --analyse-every``: images and, beside them, explanations by real processes."""
 
 from __future__ import annotations
 
@@ -34,6 +34,13 @@ def generate(tiny_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     return run
 
 
+@pytest.fixture
+def small_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Analyses that are small enough for tests."""
+    command = (sys.executable, "-m", "tests.xai.small_analysis")
+    monkeypatch.setattr(explaining, "headless_command", lambda _package: command)
+
+
 def test_every_nth_image_of_a_class_is_explained(generate: Run, tmp_path: Path) -> None:
     events = generate("--classes", "MEL=3,NV=1", "--explain-every", "2")
     explained = [event for event in events if event["event"] == "image_explained"]
@@ -46,6 +53,81 @@ def test_every_nth_image_of_a_class_is_explained(generate: Run, tmp_path: Path) 
         assert Path(event["overlay"]).is_relative_to(tmp_path / "x")
         assert sum(event["probabilities"].values()) == pytest.approx(1, abs=1e-3)
     assert sum(event["event"] == "image_saved" for event in events) == 4
+
+
+def test_the_interval_counts_the_images_of_the_class_folder(generate: Run) -> None:
+    def explained(*more: str) -> list[str]:
+        events = generate("--classes", "MEL=3", "--explain-every", "5", *more)
+        return [Path(event["path"]).stem[-2:] for event in events if event["event"] == "image_explained"]
+
+    assert explained() == ["01"]
+    assert explained() == ["05"]
+
+
+def test_a_job_without_an_explained_image_names_the_next_one(generate: Run) -> None:
+    generate("--classes", "MEL=2")
+    events = generate("--classes", "MEL=1", "--explain-every", "5")
+    notices = [event["text"] for event in events if event["event"] == "notice"]
+    assert notices == ["No image of MEL is explained in this job; the next is number 5."]
+
+
+@pytest.mark.usefixtures("small_analysis")
+def test_every_nth_image_is_analysed_beside_its_overlay(generate: Run, tmp_path: Path) -> None:
+    events = generate("--classes", "MEL=3", "--steps", "6", "--explain-every", "1", "--analyse-every", "2")
+    (analysed,) = [event for event in events if event["event"] == "image_analysed"]
+    assert Path(analysed["path"]).name == "ISIC_0000002.png"
+    report = Path(analysed["report"])
+    assert report.is_relative_to(tmp_path / "x")
+    facts = json.loads((report.parent / "analysis.json").read_text(encoding="utf-8"))
+    assert facts["trajectory"]["origin"] == "recorded"
+    assert sum(analysed["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    fractions = [event["fraction"] for event in events if event["event"] == "analysis_progress"]
+    assert fractions == sorted(fractions)
+    assert 0 <= fractions[0] < fractions[-1] <= 1
+    explained = [Path(event["path"]).stem[-2:] for event in events if event["event"] == "image_explained"]
+    assert explained == ["01", "02", "03"]
+
+
+@pytest.mark.usefixtures("small_analysis", "generate")
+def test_the_terminal_shows_how_far_an_analysis_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--checkpoints", str(tmp_path / "models"), "--output", str(tmp_path / "o"), "--steps", "2"]
+    more = ["--classes", "NV=1", "--device", "cpu", "--analyse-every", "100", "--explanations", str(tmp_path / "x")]
+    assert main(["generate", *arguments, *more]) == 0
+    shown = capsys.readouterr()
+    assert "1 image in" in shown.out
+    assert "Analysing NV/ISIC_0000001.png: faithfulness" in shown.err
+    assert "NV/ISIC_0000001.png is analysed: " in shown.err
+
+
+@pytest.mark.usefixtures("small_analysis")
+def test_an_analysis_that_is_refused_stops_no_image(generate: Run, tmp_path: Path) -> None:
+    (tmp_path / "models" / CLASSIFIER_FILE).write_text("not weights")
+    events = generate("--classes", "MEL=2", "--explain-every", "1", "--analyse-every", "1")
+    warned = [event["text"] for event in events if event["event"] == "warned"]
+    assert [text.partition(":")[0] for text in warned] == [
+        "Overlays are off for this job",
+        "Full analyses are off for this job",
+    ]
+    assert sum(event["event"] == "image_saved" for event in events) == 2
+
+
+@pytest.mark.parametrize("option", ["--explain-every", "--analyse-every"])
+def test_a_worker_that_dies_is_an_error_of_the_run_and_the_images_are_kept(
+    tiny_checkpoints: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+) -> None:
+    def dies(_: object) -> bytes:
+        raise IndexError("an error that nobody foresaw")
+
+    monkeypatch.setattr(explaining.ExplanationJob, "encoded", dies)
+    options = ["--classes", "MEL=2", "--steps", "2", "--device", "cpu", "--precision", "fp32"]
+    folders = ["--checkpoints", str(tiny_checkpoints), "--output", str(tmp_path / "o")]
+    assert main(["generate", *options, *folders, option, "1", "--explanations", str(tmp_path / "x")]) == 1
+    assert "error: The explanations broke off (IndexError: an error that nobody foresaw)" in capsys.readouterr().err
+    assert len(list((tmp_path / "o" / "MEL").glob("*.png"))) == 2
 
 
 def test_a_classifier_that_cannot_be_used_stops_no_image(generate: Run, tmp_path: Path) -> None:
@@ -68,20 +150,6 @@ def test_without_a_temporary_folder_every_image_is_made_and_says_why_it_is_not_e
     assert [text.partition(" ")[0] for text in warned] == ["MEL/ISIC_0000001.png", "MEL/ISIC_0000002.png"]
     assert all(cannot in text for text in warned)
     assert sum(event["event"] == "image_saved" for event in events) == 2
-
-
-def test_a_worker_that_dies_is_an_error_of_the_run_and_the_images_are_kept(
-    tiny_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def dies(_: object) -> bytes:
-        raise IndexError("an error that nobody foresaw")
-
-    monkeypatch.setattr(explaining.ExplanationJob, "encoded", dies)
-    options = ["--classes", "MEL=2", "--steps", "2", "--device", "cpu", "--precision", "fp32"]
-    folders = ["--checkpoints", str(tiny_checkpoints), "--output", str(tmp_path / "o")]
-    assert main(["generate", *options, *folders, "--explain-every", "1", "--explanations", str(tmp_path / "x")]) == 1
-    assert "error: The explanations broke off (IndexError: an error that nobody foresaw)" in capsys.readouterr().err
-    assert len(list((tmp_path / "o" / "MEL").iterdir())) == 2
 
 
 @pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names there are Unicode")

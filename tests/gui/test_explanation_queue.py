@@ -9,9 +9,9 @@ from PyQt5.QtCore import QObject, QTimer
 from PyQt5.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
-from core.generation.explanation_cadence import explanations_wanted, wants_explanation
 from core.process.protocol import MOST_TEXTS
-from gui.explanation_queue import ExplanationEnded, Explanations
+from gui.explanation_queue import ExplanationEnded, ExplanationQueue
+from gui.explanations import Explanations
 from gui.tasks.headless_process import HeadlessProcess
 from gui.widgets.explanation_panel import ExplanationPanel
 from tests.gui.conftest import WAIT_MS
@@ -53,14 +53,14 @@ tell(event="finished", main="report.html", kind=job["kind"])
 
 
 @pytest.fixture
-def make_queue(qtbot: QtBot, tmp_path: Path) -> Callable[..., Explanations]:
+def make_queue(qtbot: QtBot, tmp_path: Path) -> Callable[..., ExplanationQueue]:
     program = tmp_path / "stand_in.py"
     program.write_text(STAND_IN)
     owner = QObject()
 
-    def make(how: str, limit_s: float = 60.0) -> Explanations:
+    def make(how: str, limit_s: float = 60.0) -> ExplanationQueue:
         command = (sys.executable, str(program), how)
-        queue = Explanations(owner, lambda parent: HeadlessProcess(parent, command, limit_s))
+        queue = ExplanationQueue(owner, lambda parent: HeadlessProcess(parent, command, limit_s))
         queue.lines = []
         queue.logged.connect(lambda level, text: queue.lines.append((level, text)))
         return queue
@@ -78,7 +78,9 @@ def a_job(tmp_path: Path, number: int = 1, kind: str = OVERLAY) -> ExplanationJo
     return ExplanationJob(kind, image, tmp_path, tmp_path / "xai_results", 5, device="cpu")
 
 
-def test_jobs_run_one_after_the_other(qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path) -> None:
+def test_jobs_run_one_after_the_other(
+    qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path
+) -> None:
     queue = make_queue("well")
     overlays: list[Path] = []
     queue.overlay.connect(lambda _image, path: overlays.append(path))
@@ -102,7 +104,7 @@ def test_jobs_run_one_after_the_other(qtbot: QtBot, make_queue: Callable[..., Ex
     assert all(end.seconds > 0 for end in ended)
 
 
-def test_a_crash_is_a_message(qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path) -> None:
+def test_a_crash_is_a_message(qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path) -> None:
     queue = make_queue("crash")
     with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
         queue.add(a_job(tmp_path))
@@ -112,7 +114,7 @@ def test_a_crash_is_a_message(qtbot: QtBot, make_queue: Callable[..., Explanatio
 
 def test_a_program_that_is_not_there_is_a_message(qtbot: QtBot, tmp_path: Path) -> None:
     owner = QObject()
-    queue = Explanations(owner, lambda parent: HeadlessProcess(parent, (str(tmp_path / "no_python"),)))
+    queue = ExplanationQueue(owner, lambda parent: HeadlessProcess(parent, (str(tmp_path / "no_python"),)))
     lines: list[str] = []
     queue.logged.connect(lambda _level, text: lines.append(text))
     with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
@@ -120,7 +122,7 @@ def test_a_program_that_is_not_there_is_a_message(qtbot: QtBot, tmp_path: Path) 
     assert "cannot be started" in lines[0]
 
 
-def test_the_time_limit_ends_a_job(qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path) -> None:
+def test_the_time_limit_ends_a_job(qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path) -> None:
     queue = make_queue("hang", limit_s=0.6)
     with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
         queue.add(a_job(tmp_path))
@@ -128,7 +130,7 @@ def test_the_time_limit_ends_a_job(qtbot: QtBot, make_queue: Callable[..., Expla
 
 
 def test_a_deaf_process_is_killed(
-    qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gui.tasks.headless_process.GRACE_S", 0.3)
     queue = make_queue("deaf", limit_s=0.6)
@@ -138,7 +140,9 @@ def test_a_deaf_process_is_killed(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
-def test_a_killed_process_is_a_message(qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path) -> None:
+def test_a_killed_process_is_a_message(
+    qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path
+) -> None:
     queue = make_queue("killed")
     with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
         queue.add(a_job(tmp_path))
@@ -148,7 +152,9 @@ def test_a_killed_process_is_a_message(qtbot: QtBot, make_queue: Callable[..., E
     )
 
 
-def test_a_flood_leaves_the_window_alone(qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path) -> None:
+def test_a_flood_leaves_the_window_alone(
+    qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path
+) -> None:
     """Bounded lines, and the event loop goes round: the core's bounds hold here, too."""
     queue, rounds = make_queue("flood"), []
     timer = QTimer()
@@ -162,20 +168,57 @@ def test_a_flood_leaves_the_window_alone(qtbot: QtBot, make_queue: Callable[...,
     assert len(rounds) > 5
 
 
-def test_only_waiting_overlays_are_forgotten_when_asked(
-    qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path
-) -> None:
+def test_the_order_of_waiting_jobs(qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path) -> None:
     queue = make_queue("hang")
-    for number, kind in ((1, OVERLAY), (2, OVERLAY), (3, ANALYSIS), (4, OVERLAY)):
-        queue.add(a_job(tmp_path, number, kind))
-    queue.clear(OVERLAY)
-    assert queue.waiting == 1
+    first, second, third, urgent = (a_job(tmp_path, number) for number in (1, 2, 3, 4))
+    for job in (first, second, third):
+        queue.add(job)
+    queue.add(urgent, first=True)
+    queue.remove(second)
+    queue.remove(first)  # it runs already
+    assert queue.jobs == (first, urgent, third)
+    assert queue.job_of(urgent.image) is urgent
+    assert queue.job_of(second.image) is None
     with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
         queue.cancel()
 
 
+@pytest.fixture
+def both(make_queue: Callable[..., ExplanationQueue], tmp_path: Path) -> Explanations:
+    """The queues of overlays, which take a moment, and of analyses."""
+    command = (sys.executable, str(tmp_path / "stand_in.py"), "well")
+    queues = Explanations(make_queue.owner, lambda parent: HeadlessProcess(parent, command))
+    queues.lines = []
+    queues.logged.connect(lambda level, text: queues.lines.append((level, text)))
+    return queues
+
+
+def test_an_overlay_does_not_wait_for_an_analysis(qtbot: QtBot, both: Explanations, tmp_path: Path) -> None:
+    for number, kind in ((1, ANALYSIS), (2, ANALYSIS), (3, OVERLAY)):
+        both.add(a_job(tmp_path, number, kind))
+    assert (both.analyses.waiting, both.overlays.waiting) == (1, 0)
+    assert both.analyses.busy
+    assert both.overlays.busy
+    with qtbot.waitSignal(both.idle, timeout=WAIT_MS):
+        pass
+    assert not both.busy
+    assert both.jobs == ()
+    assert both.lines.count(("warning", "the head is untrained")) == 1  # of both queues together
+
+
+def test_an_analysis_waits_for_the_overlay_of_its_image(qtbot: QtBot, both: Explanations, tmp_path: Path) -> None:
+    ended: list[tuple[str, str]] = []
+    both.ended.connect(lambda end: ended.append((end.job.kind, end.job.image.stem[-1])))
+    both.add(a_job(tmp_path, 1, OVERLAY))
+    both.add(a_job(tmp_path, 1, ANALYSIS))
+    assert not both.analyses.busy
+    with qtbot.waitSignal(both.idle, timeout=WAIT_MS):
+        pass
+    assert ended == [(OVERLAY, "1"), (ANALYSIS, "1")]
+
+
 def test_cancelling_ends_the_running_job_and_forgets_the_others(
-    qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path
+    qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path
 ) -> None:
     queue = make_queue("hang")
     queue.add(a_job(tmp_path, 1))
@@ -188,7 +231,7 @@ def test_cancelling_ends_the_running_job_and_forgets_the_others(
 
 
 def test_a_queue_that_has_ended_takes_no_job(
-    qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path
+    qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path
 ) -> None:
     """An image that is finished while the window closes would begin another process, and the window wait for it."""
     queue = make_queue("hang")
@@ -203,7 +246,7 @@ def test_a_queue_that_has_ended_takes_no_job(
 
 
 def test_the_panel_shows_the_queue_and_clears_it(
-    qtbot: QtBot, make_queue: Callable[..., Explanations], tmp_path: Path
+    qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path
 ) -> None:
     queue, panel = make_queue("hang"), ExplanationPanel()
     qtbot.addWidget(panel)
@@ -218,12 +261,3 @@ def test_the_panel_shows_the_queue_and_clears_it(
     with qtbot.waitSignal(queue.idle, timeout=WAIT_MS):
         queue.cancel()
     assert panel.isHidden()
-
-
-@pytest.mark.parametrize(
-    ("count", "cadence", "positions"), [(9, 10, [1]), (10, 10, [10]), (25, 10, [10, 20]), (3, 1, [1, 2, 3])]
-)
-def test_which_images_are_explained(count: int, cadence: int, positions: list[int]) -> None:
-    wanted = [position for position in range(1, count + 1) if wants_explanation(position, count, cadence)]
-    assert wanted == positions
-    assert explanations_wanted(count, cadence) == len(positions)

@@ -12,7 +12,10 @@ from tests.gui.conftest import job
 
 
 def started(path: Path) -> list[object]:
-    return [JobStarted(3, 10, "ddpm", 1, "cpu", "fp32", path), ClassStarted("MEL", 2, "unet_MEL_best.pth", "", 2)]
+    return [
+        JobStarted(3, 10, "ddpm", 1, "cpu", "fp32", path, 42, {"MEL": 1}),
+        ClassStarted("MEL", 2, "unet_MEL_best.pth", "", 2),
+    ]
 
 
 def saved(path: Path, done: int) -> ImageReport:

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 from PyQt5.QtCore import QMimeData, QPoint, QSettings, Qt, QUrl
 from PyQt5.QtGui import QDropEvent, QImage
-from PyQt5.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QScrollArea, QWidget
+from PyQt5.QtWidgets import (
+    QAbstractButton,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QScrollArea,
+    QScrollBar,
+    QTabBar,
+    QToolTip,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from core.classes import CLASSES
@@ -20,6 +30,7 @@ from gui.settings import Settings, load_settings
 from gui.tasks.browsing import ImageFacts
 from tests.core.examples import EXAMPLE
 from tests.gui.conftest import WAIT_MS, log_of
+from tests.gui.test_widgets import turn_wheel
 
 NAMES = (
     *("selectModelsButton", "selectOutputButton", "xaiModeButton", "xaiStepsSpin", "deviceCombo"),
@@ -257,6 +268,60 @@ def test_settings_come_back(qtbot: QtBot, open_window: Callable[..., MainWindow]
     assert (again.steps, again.quantities["NV"], again.chosen) == (77, 9, ["MEL", "NV"])
     assert (again.reuse, again.job().reuse) == (4, 4)
     assert not again.live_preview
+
+
+VALUES = (QComboBox, QAbstractSpinBox, QAbstractSlider, QTabBar)
+
+
+def test_a_wheel_that_passes_over_a_setting_changes_nothing(window: MainWindow) -> None:
+    window.parts.sources.show_available(True)
+    window.parts.centre.show_overlay_controls(True)
+    settings = [
+        widget
+        for kind in VALUES
+        for widget in window.findChildren(kind)
+        if widget.objectName() and not widget.objectName().startswith(QTS_OWN) and not isinstance(widget, QScrollBar)
+    ]
+    assert {"samplerCombo", "deviceCombo", "quantitySpin_MEL", "sourceTabs", "conditionGuidanceSpin"} <= {
+        widget.objectName() for widget in settings
+    }
+    before = window.collect()
+    for widget in settings:
+        if not widget.hasFocus():
+            turn_wheel(widget, 120)
+            turn_wheel(widget, -240)
+    assert window.collect() == before
+    assert window.parts.log.level.currentIndex() == 0
+
+
+def test_settings_that_a_running_job_does_not_read_are_locked(
+    qtbot: QtBot, open_window: Callable[..., MainWindow]
+) -> None:
+    window = open_window(steps=1000)
+    parts = window.parts
+    locked = [parts.options.steps, parts.options.seed, parts.top.device, parts.top.analysis]
+    locked += [parts.classes.rows["MEL"].quantity]
+    free = [parts.top.xai_button, parts.top.cadence, parts.centre.live_check, parts.browser.images]
+    parts.buttons.start_button.click()
+    assert [widget.objectName() for widget in locked if widget.isEnabled()] == []
+    assert [widget.objectName() for widget in free if not widget.isEnabled()] == []
+    parts.classes.tick(["MEL", "NV"])
+    window.controller.stop_now()
+    qtbot.waitUntil(lambda: not window.controller.active, timeout=WAIT_MS)
+    assert [widget.objectName() for widget in locked if not widget.isEnabled()] == []
+    assert parts.classes.chosen == ["MEL", "NV"]
+
+
+def test_f5_without_a_class_says_so_at_the_button(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], errors: list[str]
+) -> None:
+    window = open_window(chosen=[])
+    window.menus.start.trigger()
+    assert QToolTip.isVisible()
+    assert QToolTip.text() == "Tick at least one class first."
+    assert not window.controller.active
+    assert errors == []
+    QToolTip.hideText()
 
 
 def test_the_theme_can_be_switched(window: MainWindow) -> None:

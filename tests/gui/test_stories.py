@@ -6,6 +6,7 @@ import errno
 import gc
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PyQt5.QtCore import QElapsedTimer, Qt, QTimer
+from PyQt5.QtCore import QElapsedTimer, QSettings, Qt, QTimer
 from PyQt5.QtGui import QImage
 from PyQt5.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
@@ -24,11 +25,12 @@ from core.generation.reproduction import Repetition
 from core.generation.seeds import image_seed
 from core.output.image_file import read_parameters, read_pixels, write_image
 from gui.dialogs import CloseChoice
-from gui.explanation_queue import Explanations
+from gui.explanations import Explanations
 from gui.job_progress import JobProgress
 from gui.job_state import JobState
 from gui.journal import JOURNAL_FOLDER, Journal
 from gui.main_window import MainWindow
+from gui.settings import load_settings
 from gui.tasks.generation import StepReport
 from gui.tasks.headless_process import HeadlessProcess
 from tests.conftest import tiny_unet, write_checkpoint
@@ -290,6 +292,34 @@ def test_a_killed_program_leaves_a_journal(
     assert unfinished.remainder().total == unfinished.left
 
 
+def test_a_random_seed_is_drawn_at_every_start_shown_and_recorded(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], store: QSettings
+) -> None:
+    window = open_window()
+    options, output = window.parts.options, Path(window.settings.output)
+    options.random_seed.click()
+    assert options.seed.isReadOnly()
+    drawn = []
+    for number in (1, 2):
+        click(qtbot, window, "startButton")
+        drawn.append(options.seed.value())
+        wait_for_job(qtbot, window)
+        assert read_parameters(output / "MEL" / f"ISIC_000000{number}.png").base_seed == drawn[-1]
+        assert f"base seed {drawn[-1]}," in log_of(window)
+    assert len({42, *drawn}) == 3
+    click(qtbot, window, "regenerateButton")  # the last configuration, with its seed
+    wait_for_job(qtbot, window)
+    assert read_parameters(output / "MEL" / "ISIC_0000003.png").base_seed == drawn[-1]
+    window.close()
+    assert load_settings(store).random_seed
+    window.images.use_settings(output / "MEL" / "ISIC_0000001.png")
+    assert (options.seed.value(), options.random_seed.isChecked(), options.seed.isReadOnly()) == (
+        drawn[0],
+        False,
+        False,
+    )
+
+
 def test_the_output_folder_vanishes(qtbot: QtBot, open_window: Callable[..., MainWindow], errors: list[str]) -> None:
     window = open_window(quantities=MANY, steps=100)
     output = Path(window.settings.output)
@@ -458,7 +488,7 @@ def test_explaining_a_chosen_image_shows_its_class_probabilities(
     qtbot.waitUntil(details.explain_button.isVisible, timeout=WAIT_MS)
     click(qtbot, window, "explainButton")
     click(qtbot, window, "explainButton")  # an impatient second click does not queue it twice
-    assert window.explanations.waiting == 0
+    assert window.explanations.overlays.waiting == 0
     qtbot.waitUntil(lambda: details.probabilities.note.text() == "by classifier.pth", timeout=6 * WAIT_MS)
     assert sum(bar.value() for bar in details.probabilities.bars.values()) == pytest.approx(1000, abs=7)
     assert window.parts.centre.preview.overlay is not None
@@ -502,6 +532,18 @@ def test_explanations_during_generation(
     assert "MEL/ISIC_0000002.png is explained" in text
     assert "MEL/ISIC_0000004.png is explained" in text
     assert "MEL/ISIC_0000001.png is explained" not in text
+
+
+def test_the_interval_counts_the_images_of_the_class_folder(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in_for_explanations("well", tmp_path, monkeypatch)
+    window = open_window(quantities={**MANY, "MEL": 3}, xai_mode=True, xai_cadence=5)
+    for _ in range(2):
+        click(qtbot, window, "startButton")
+        wait_for_job(qtbot, window)
+        qtbot.waitUntil(lambda: not window.explanations.busy, timeout=WAIT_MS)
+    assert re.findall(r"MEL/ISIC_(\d+)\.png is explained", log_of(window)) == ["0000001", "0000005"]
 
 
 def test_a_job_goes_on_until_its_images_are_explained(
@@ -628,8 +670,8 @@ def test_a_full_analysis_is_queued_from_the_image_and_its_report_opens(
     window.parts.browser.wanted.emit("report", image)
     assert "has not been analysed yet" in errors[0]
     window.parts.browser.wanted.emit("analyse", image)
-    assert window.explanations.current is not None
-    assert (window.explanations.current.kind, window.explanations.current.every) == ("analysis", 5)
+    (job,) = window.explanations.jobs
+    assert (job.kind, job.every) == ("analysis", 5)
     qtbot.waitUntil(lambda: not window.explanations.busy, timeout=WAIT_MS)
     assert "The report is report.html." in log_of(window)
     folder = result_folder(tmp_path / "xai_results", image)

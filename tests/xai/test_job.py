@@ -34,6 +34,7 @@ def test_a_job_survives_its_file(tmp_path: Path) -> None:
         ({"every": 0}, "'every' 0 is not a whole number"),
         ({"every": True}, "'every' True is not"),
         ({"every": "5"}, "'every' '5' is not"),
+        ({"threads": 0}, "number of threads 0 is not"),
         ({"seed": -1}, "seed -1 is not"),
         ({"device": 3}, "Device 3 is not"),
         ({"image": ""}, "image '' is not a path"),

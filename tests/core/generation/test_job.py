@@ -26,6 +26,7 @@ jobs = st.builds(
     batch_size=st.none() | st.integers(1, 64),
     color_adjustment=st.booleans(),
     record_trajectory=st.booleans(),
+    analyse_every=st.none() | st.integers(1, 100),
 )
 
 
@@ -89,6 +90,8 @@ def test_wrong_counts_are_named(text: str, named: str) -> None:
         ("base_seed", -1),
         ("base_seed", 2**31),
         ("batch_size", 0),
+        ("analyse_every", 0),
+        ("analyse_every", 101),
         ("color_adjustment", "yes"),
         ("counts", {"MEL": 1.5}),
         ("counts", {}),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.classes import CLASSES
-from core.generation.seeds import image_seed, stream_seed
+from core.generation.seeds import fresh_base_seed, image_seed, stream_seed
 
 numbers = st.integers(1, 9_999_999)
 base_seeds = st.integers(0, 2**31 - 1)
@@ -34,6 +34,12 @@ def test_classes_start_far_apart(base: int) -> None:
     seeds = sorted(image_seed(name, 1, base) for name in CLASSES)
     gaps = [after - before for before, after in pairwise(seeds)] + [seeds[0] + 2**31 - seeds[-1]]
     assert min(gaps) > 10_000_000
+
+
+def test_fresh_base_seeds_differ_and_are_valid() -> None:
+    drawn = [fresh_base_seed() for _ in range(20)]
+    assert len(set(drawn)) == len(drawn)
+    assert all(0 <= seed < 2**31 for seed in drawn)
 
 
 @given(base_seeds, numbers)

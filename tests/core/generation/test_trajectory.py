@@ -17,6 +17,7 @@ from core.generation.trajectory import TrajectoryFileError, read_trajectory, tra
 from core.models.checkpoints import ModelCache
 from core.output.color_adjustment import adjust
 from core.output.image_file import read_parameters, read_pixels
+from tests.conftest import latent_content
 from tests.core.examples import noise
 
 
@@ -58,6 +59,29 @@ def test_nothing_is_recorded_unless_asked_for(tiny_checkpoints: Path, tmp_path: 
     assert sorted(path.suffix for path in (tmp_path / "o" / "MEL").iterdir()) == [".png", ".png"]
 
 
+def test_only_images_to_be_analysed_are_recorded_where_that_is_asked_for(
+    tiny_checkpoints: Path, tmp_path: Path
+) -> None:
+    def recorded() -> list[str]:
+        record(tiny_checkpoints, tmp_path / "o", record_trajectory=False, analyse_every=3)
+        return sorted(path.name[-17:-15] for path in (tmp_path / "o" / "MEL").glob("*.npz"))
+
+    assert recorded() == ["01"]  # the folder ends with fewer images than three
+    assert recorded() == ["01", "03"]
+    assert recorded() == ["01", "03", "06"]
+    for number in (3, 6):  # the first and the second image of their batches
+        image = tmp_path / "o" / "MEL" / f"ISIC_{number:07d}.png"
+        trajectory = read_trajectory(trajectory_file(image), read_parameters(image).seed)
+        assert np.array_equal(trajectory.estimates[-1], read_pixels(image))
+
+
+def test_no_image_waits_for_decoding_each_step_on_a_processor(tiny_checkpoints: Path, tmp_path: Path) -> None:
+    torch.save(latent_content(), tiny_checkpoints / "unet_MEL_best.pth")
+    for settings, recorded in (({"record_trajectory": False, "analyse_every": 1}, 0), ({}, 2)):
+        record(tiny_checkpoints, tmp_path / str(recorded), **settings)
+        assert len(list((tmp_path / str(recorded) / "MEL").glob("*.npz"))) == recorded
+
+
 def test_recording_changes_no_image(tiny_checkpoints: Path, tmp_path: Path) -> None:
     record(tiny_checkpoints, tmp_path / "with")
     record(tiny_checkpoints, tmp_path / "without", record_trajectory=False)
@@ -69,8 +93,13 @@ def test_the_steps_of_a_batch_are_bounded_in_memory(
     tiny_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(core.generation.runner, "_TRAJECTORY_BYTES", 4 * 16 * 16 * 3)  # four steps of one image
-    sizes = [len(event.numbers) for event in record(tiny_checkpoints, tmp_path / "o") if hasattr(event, "numbers")]
-    assert set(sizes) == {1}
+
+    def sizes(**changes: Any) -> set[int]:
+        events = record(tiny_checkpoints, tmp_path / "o", **changes)
+        return {len(event.numbers) for event in events if hasattr(event, "numbers")}
+
+    assert sizes() == sizes(record_trajectory=False, analyse_every=1) == {1}
+    assert sizes(record_trajectory=False, analyse_every=2) == {2}
 
 
 def test_an_image_retried_in_fp32_keeps_the_steps_that_made_it(
