@@ -108,7 +108,7 @@ def test_why_there_is_no_real_image_is_said(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="none of these classes: MEL"):
         read_real(folder, ["MEL"])
     (tmp_path / "none").mkdir()
-    with pytest.raises(ArgumentError, match="nor a table with lesion_id, image_id and dx"):
+    with pytest.raises(ArgumentError, match="nor a table with lesion_id, image_id, dx"):
         read_real(tmp_path / "none", ["MEL"])
 
 
@@ -151,3 +151,13 @@ def test_the_real_images_under_another_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="2 of the 3 images"):
         refuse_same_content(digests_of(generated), digests_of(real))
     refuse_same_content(digests_of(generated[1:]), digests_of(real))  # half: a set with copies
+
+
+def test_the_tables_of_other_collections_are_read(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in ("PAT_1_1_1", "PAT_1_2_2", "PAT_2_3_3"):
+        Image.new("RGB", (4, 4)).save(tmp_path / "images" / f"{name}.png")
+    rows = ["1,MEL,PAT_1_1_1.png", "2,NEV,PAT_1_2_2.png", "3,SCC,PAT_2_3_3.png"]
+    (tmp_path / "metadata.csv").write_text("\n".join(["lesion_id,diagnostic,img_id", *rows]))
+    found = read_real(tmp_path, CLASSES)
+    assert [(image.class_name, image.lesion_id) for image in found.images] == [("MEL", "1"), ("NV", "2")]
