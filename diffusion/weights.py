@@ -22,7 +22,7 @@ from core.models.class_folding import fold_class, fold_condition
 from core.models.conditions import Condition
 from core.models.demo_set import AUTOENCODER_PREFIX, DESCRIPTION_FILE, WEIGHTS_FILE, read_bundle
 from core.models.guided_checkpoints import CONDITIONED_FILE, CONDITIONED_FORMAT
-from core.paths import checkpoint_file
+from core.paths import best_checkpoint_file
 from diffusion.state import conditioning_of, is_state
 
 HAM10000: Final = {
@@ -149,7 +149,8 @@ def write_checkpoints(weights: Weights, folder: Path, classes: list[str]) -> lis
         contents[folder / CONDITIONED_FILE] = _content(weights, form if weights.autoencoder else CONDITIONED_FORMAT, {})
     if weights.conditioning != "metadata":
         contents |= {
-            checkpoint_file(folder, name): _content(_of_class(weights, name), form, {"class": name}) for name in classes
+            best_checkpoint_file(folder, name): _content(_of_class(weights, name), form, {"class": name})
+            for name in classes
         }
     for file, content in contents.items():
         _write(file, _as_bytes(content))
