@@ -144,9 +144,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     content = read_diffusers_file(path, load_file_safely) if is_diffusers_file(path) else load_file_safely(path)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not the weights of a UNet.")
-    if content.get("format") == LATENT_FORMAT:
+    is_pipeline = content.get("form") == DIFFUSERS_FOLDER
+    if content.get("format") == LATENT_FORMAT or (is_pipeline and "autoencoder" in content):
         return read_latent(path, content)
-    if content.get("format") == UNET_FORMAT or content.get("form") == DIFFUSERS_FOLDER:
+    if content.get("format") == UNET_FORMAT or is_pipeline:
         config, scheduler = _described(path, content)
         weights, form = content.get("state_dict"), content.get("form", UNET_FORMAT)
     else:
@@ -177,7 +178,8 @@ def read_latent(path: Path, content: Mapping[str, Any]) -> Checkpoint:
     _check_finite(path, weights)
     provenance = content.get("provenance")
     described = dict(provenance) if isinstance(provenance, Mapping) else {}
-    return Checkpoint(path, config, scheduler, dict(weights), described, LATENT_FORMAT, autoencoder)
+    form = content.get("form", LATENT_FORMAT)
+    return Checkpoint(path, config, scheduler, dict(weights), described, form, autoencoder)
 
 
 def _described_latent(

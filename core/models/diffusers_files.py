@@ -30,6 +30,8 @@ SCHEDULE: Final = (
 _OF_EMA: Final = (
     *("decay", "min_decay", "optimization_step", "update_after_step", "use_ema_warmup", "inv_gamma", "power"),
 )
+_AUTOENCODER: Final = "vqvae"
+_PARTS: Final = ("unet", "scheduler", _AUTOENCODER)
 SUFFIX: Final = ".safetensors"
 
 
@@ -46,8 +48,8 @@ def read_diffusers_file(path: Path, load: Any) -> dict[str, Any]:
         load: reads a ``.bin`` without executing anything in it.
 
     Returns:
-        ``config``, ``scheduler``, ``state_dict`` and ``form``, if ``config.json`` is in the same folder; otherwise
-        the weights alone.
+        ``config``, ``scheduler``, ``state_dict`` and ``form``, if ``config.json`` is in the same folder, and
+        ``autoencoder`` for a latent pipeline; otherwise the weights alone.
 
     Raises:
         CheckpointError: a part is missing, damaged, or another kind of model.
@@ -61,13 +63,17 @@ def read_diffusers_file(path: Path, load: Any) -> dict[str, Any]:
         raise CheckpointError(f"{path} holds a {type(weights).__name__}, not the weights of a UNet.")
     if path.name not in WEIGHTS or not (path.parent / CONFIG).is_file():
         return dict(weights)
-    _check_pipeline(path.parent.parent)
     config = _read_json(path.parent / CONFIG)
     found = config.get("_class_name", UNET_CLASS)
     if found != UNET_CLASS:
         raise CheckpointError(f"{path.parent / CONFIG} describes a {found}; only a {UNET_CLASS} can be used.")
-    plain = {name: value for name, value in config.items() if not name.startswith("_") and name not in _OF_EMA}
-    return {"config": plain, "scheduler": _schedule(path.parent), "state_dict": dict(weights), "form": DIFFUSERS_FOLDER}
+    content = {"config": _plain(config), "scheduler": _schedule(path.parent), "state_dict": dict(weights)}
+    autoencoder = _autoencoder(path.parent.parent, load)
+    return {**content, "form": DIFFUSERS_FOLDER, **({"autoencoder": autoencoder} if autoencoder else {})}
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if not name.startswith("_") and name not in _OF_EMA}
 
 
 def _load_safetensors(path: Path) -> Any:
@@ -81,17 +87,34 @@ def _load_safetensors(path: Path) -> Any:
         raise CheckpointError(f"{path} is damaged or not a file of safetensors ({reason}).") from error
 
 
-def _check_pipeline(folder: Path) -> None:
-    """Refuse a pipeline whose UNet denoises something other than RGB images."""
+def _autoencoder(folder: Path, load: Any) -> dict[str, Any] | None:
+    """The autoencoder of an ``LDMPipeline`` as our own latent checkpoints hold it; None for a pipeline without one.
+
+    Such a pipeline divides the latents by ``scaling_factor`` before it decodes them.
+    """
     if not (folder / INDEX).is_file():
-        return
+        return None
     index = _read_json(folder / INDEX)
-    other = next((part for part in ("vqvae", "vae", "text_encoder", "image_encoder") if index.get(part)), None)
+    other = next((part for part in index if part not in _PARTS and not part.startswith("_")), None)
     if other:
         raise CheckpointError(
             f"{folder} is a {index.get('_class_name', 'pipeline')} with a part {other!r}; of diffusers' pipelines, "
-            "those of a UNet and a scheduler alone can be used."
+            f"those of {', '.join(_PARTS)} can be used."
         )
+    if not index.get(_AUTOENCODER):
+        return None
+    config = _read_json(folder / _AUTOENCODER / CONFIG)
+    file = next((folder / _AUTOENCODER / name for name in WEIGHTS if (folder / _AUTOENCODER / name).is_file()), None)
+    if file is None:
+        raise CheckpointError(f"{folder / _AUTOENCODER} has no {WEIGHTS[0]}; save the pipeline again.")
+    channels, scaling = config.get("latent_channels", 0), config.get("scaling_factor") or 1.0
+    return {
+        "class": config.get("_class_name"),
+        "config": _plain(config),
+        "state_dict": dict(_load_safetensors(file) if file.suffix == SUFFIX else load(file)),
+        "mean": [0.0] * channels,
+        "std": [1 / scaling] * channels,
+    }
 
 
 def _schedule(unet: Path) -> dict[str, Any]:

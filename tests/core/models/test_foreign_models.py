@@ -156,6 +156,30 @@ def test_images_of_a_pipeline_are_generated_and_reproduced(tmp_path: Path) -> No
     assert sorted(path.name for path in (tmp_path / "models").iterdir() if path.name in CLASSES) == ["MEL"]
 
 
+@pytest.mark.parametrize("kind", ["VQModel", "AutoencoderKL"])
+def test_a_latent_pipeline_decodes_as_diffusers_does(kind: str, tmp_path: Path) -> None:
+    import diffusers
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        blocks = {"down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2}
+        autoencoder = getattr(diffusers, kind)(
+            block_out_channels=(8, 8), norm_num_groups=4, latent_channels=3, scaling_factor=0.5, **blocks
+        )
+    scheduler = diffusers.DDIMScheduler(1000, beta_schedule="squaredcos_cap_v2", clip_sample=False)
+    diffusers.LDMPipeline(autoencoder.eval(), tiny_unet(), scheduler).save_pretrained(tmp_path / "MEL")
+    found = class_status(tmp_path, "MEL").checkpoint
+    assert found is not None
+    assert found.autoencoder is not None
+    assert (found.image_size, found.scheduler["clip_sample"]) == (32, False)
+    latents = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = autoencoder.decode(latents / 0.5).sample.clamp(-1, 1)
+    assert torch.allclose(found.autoencoder.build().decode(latents)[0], expected, atol=1e-5)
+    places = ["--checkpoints", str(tmp_path), "--output", str(tmp_path / "o"), "--classes", "MEL=1"]
+    assert main(["generate", *places, "--steps", "2", "--device", "cpu", "--precision", "fp32"]) == 0
+
+
 def cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:100])
 
@@ -174,9 +198,13 @@ DAMAGE: dict[str, tuple[Any, str]] = {
         lambda folder: edit(folder / "unet/config.json", _class_name="UNet2DConditionModel"),
         "describes a UNet2DConditionModel; only a UNet2DModel can be used",
     ),
-    "a latent pipeline": (
-        lambda folder: edit(folder / "model_index.json", _class_name="LDMPipeline", vqvae=["diffusers", "VQModel"]),
-        "is a LDMPipeline with a part 'vqvae'",
+    "a pipeline of prompts": (
+        lambda folder: edit(folder / "model_index.json", _class_name="MyPipeline", text_encoder=["a", "B"]),
+        "is a MyPipeline with a part 'text_encoder'",
+    ),
+    "an autoencoder that is gone": (
+        lambda folder: edit(folder / "model_index.json", vqvae=["diffusers", "VQModel"]),
+        r"vqvae.config\.json is damaged",
     ),
     "another width": (lambda folder: edit(folder / "unet/config.json", block_out_channels=[8, 8]), "not a UNet of the"),
     "unknown argument": (lambda folder: edit(folder / "unet/config.json", wings=2), "cannot be built"),
