@@ -25,9 +25,9 @@ from core.models.resnet_weights import (
     class_names_of,
     expected_body,
     find_resnet,
-    rows_of_classes,
 )
 from core.models.state_dicts import find_weights
+from core.real_data.output_names import rows_of_classes
 
 CLASSIFIER_FORMAT: Final = "isicgui.classifier/1"
 EXPORTED_BACKBONE: Final = "resnet18"

@@ -22,11 +22,11 @@ from core.models.resnet_weights import (
     ResNetWeights,
     class_names_of,
     find_resnet,
-    rows_of_classes,
 )
 from core.models.state_dicts import find_weights
 from core.models.torchvision_shim import declare_missing_operators
 from core.paths import CLASSIFIER_FILE
+from core.real_data.output_names import rows_of_classes
 
 declare_missing_operators()
 from torchvision import models  # noqa: E402
@@ -134,7 +134,7 @@ def _checked(
     if spoiled:
         raise ClassifierError(f"{source} is damaged: the weight {spoiled[0]} holds numbers that are not finite.")
     if found.unused and source != IMAGENET:
-        notices.append(f"{source} also holds weights that are not used, {found.unused[0]} among them.")
+        notices.append(f"{Path(source).name} also holds weights that are not used, {found.unused[0]} among them.")
     return ClassifierWeights(checked, demonstration, found.backbone, tuple(notices))
 
 
