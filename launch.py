@@ -70,6 +70,24 @@ LIBRARY_PACKAGES = {
     "libxkbcommon.so.0": "libxkbcommon0",
     "libz.so.1": "zlib1g",
 }
+SHIM = HERE / "core" / "models" / "torchvision_shim.py"
+HOOK_FILES = ("isicgui_torchvision.pth", "isicgui_torchvision_hook.py", "isicgui_torchvision_shim.py")
+HOOK = """import sys
+
+
+class BeforeTorchvision:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torchvision":
+            sys.meta_path.remove(self)
+            from isicgui_torchvision_shim import declare_missing_operators
+
+            declare_missing_operators()
+        return None
+
+
+sys.meta_path.insert(0, BeforeTorchvision())
+"""
+PAIRED = 1  # the way in which torch and torchvision are made to fit each other; a new way is applied at the next start
 QT_FILES = (  # below site-packages/PyQt5/Qt5: what a window loads, the plugins included
     "plugins/platforms/libqxcb.so",
     "plugins/xcbglintegrations/*.so",
@@ -281,7 +299,8 @@ def is_current(stamp: Dict[str, Any], files: List[str]) -> bool:
     """Whether the environment holds what these requirement files ask for."""
     installed: Dict[str, str] = stamp.get("files", {})
     wanted = fingerprints(with_installed(files, stamp))
-    return stamp.get("interpreter", "") == interpreter() != "" and wanted.items() <= installed.items()
+    fits = stamp.get("interpreter", "") == interpreter() != "" and stamp.get("torchvision") == PAIRED
+    return fits and wanted.items() <= installed.items()
 
 
 def with_installed(files: List[str], stamp: Dict[str, Any]) -> List[str]:
@@ -303,9 +322,58 @@ def set_up(files: List[str]) -> None:
         write_stamp({**before, "interpreter": ""})  # from here on unfinished, and known to be
         remove_half_installed()
         install(files)
-        write_stamp({"interpreter": interpreter(), "files": fingerprints(files)})
+        pair_torchvision()
+        write_stamp({"interpreter": interpreter(), "files": fingerprints(files), "torchvision": PAIRED})
         say("Set-up is done.")
         advise_cuda()
+
+
+def pair_torchvision() -> None:
+    """Make ``import torchvision`` work for every program in the environment.
+
+    The compiled part of torchvision fits one build of torch. Where torch is another build, as the one for processors
+    alone, the same build of torchvision is installed; where it cannot be had, a hook declares what is missing.
+    """
+    folder = next((place for place in site_packages() if (place / "torchvision").is_dir()), None)
+    if folder is None:
+        return
+    for name in HOOK_FILES:
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
+    if imports_torchvision() or (install_pair(folder) and imports_torchvision()):
+        return
+    write_hook(folder)
+    say("torchvision is of another build than torch; its missing parts are declared, which image folders do not need.")
+
+
+def imports_torchvision() -> bool:
+    """Whether a program in the environment can import it."""
+    return run([str(VENV_PYTHON), "-I", "-c", "import torchvision"]).code == 0
+
+
+def install_pair(folder: Path) -> bool:
+    """Install torchvision of the build that torch names in its version, as 2.13.0+cpu, from PyTorch's own index."""
+    torch, torchvision = (installed_version(folder, name) for name in ("torch", "torchvision"))
+    build = torch.partition("+")[2]
+    if not (build and torchvision):
+        return False
+    command = [str(VENV_PYTHON), "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--no-deps"]
+    command += ["--force-reinstall", "--retries", "0", "--timeout", "15", "--progress-bar", "off", "--log", str(LOG)]
+    index = f"https://download.pytorch.org/whl/{build}"
+    return run([*command, "--index-url", index, f"torchvision=={torchvision.partition('+')[0]}+{build}"]).code == 0
+
+
+def installed_version(folder: Path, package: str) -> str:
+    """The version of a package in a folder of packages, as 2.13.0+cpu; "" if it is not there."""
+    marks = sorted(folder.glob(package + "-*.dist-info"))
+    return marks[0].name[len(package) + 1 : -len(".dist-info")] if marks else ""
+
+
+def write_hook(folder: Path) -> None:
+    """Declare torchvision's missing operators in every program before it imports torchvision."""
+    shutil.copy(str(SHIM), str(folder / HOOK_FILES[2]))
+    (folder / HOOK_FILES[1]).write_text(HOOK, encoding="utf-8")
+    (folder / HOOK_FILES[0]).write_text("import isicgui_torchvision_hook\n", encoding="utf-8")  # last: it needs both
 
 
 def advise_cuda() -> None:

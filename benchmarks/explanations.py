@@ -32,7 +32,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.machine import describe_machine
-from classification.data.collection import MASKS, read_ham10000
+from classification.data.collection import MASKS, read_listed
 from core.classes import CLASSES
 from core.errors import ArgumentError
 from core.models.devices import resolve_device
@@ -77,7 +77,7 @@ def choose_lesions(data: Path, split: Path | None, part: str, count: int, seed: 
     Raises:
         ArgumentError: no folder of masks, or no images that classification reads.
     """
-    images, masks = read_ham10000(data).images, data / MASKS
+    images, masks = read_listed(data).images, data / MASKS
     if not masks.is_dir():
         raise ArgumentError(f"There is no {masks}; put the lesion masks there, each as <image_id>.png.")
     found = [Lesion(image.image_id, image.class_name, image.path, masks / f"{image.image_id}.png") for image in images]

@@ -33,7 +33,8 @@ from core.generation.samplers import Sampler  # noqa: E402
 from core.models.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET  # noqa: E402
 from core.models.checkpoints import Checkpoint, read_checkpoint  # noqa: E402
 from core.models.devices import resolve_device, resolve_precision  # noqa: E402
-from core.paths import CHECKPOINTS, checkpoint_file  # noqa: E402
+from core.models.model_lookup import checkpoint_file  # noqa: E402
+from core.paths import CHECKPOINTS  # noqa: E402
 from core.presets import NO_REUSE, Preset  # noqa: E402
 
 _SETTINGS: Final = [("ddpm", 50), ("dpmpp", 20), ("unipc", 20), ("unipc", 10)]

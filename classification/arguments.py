@@ -32,7 +32,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     _data(parser)
     parser.add_argument("--backbone", choices=BACKBONES, help="(default: resnet18)")
     parser.add_argument("--task", choices=TASKS, help="seven classes, or one question (default: isic7)")
-    _contrast(parser)
+    _contrast(parser, "melanoma")
     parser.add_argument("--no-imagenet", action="store_false", dest="imagenet", help="begin with random weights")
     parser.add_argument("--synthetic", type=Path, help="generated images, added to the training part alone")
     parser.add_argument("--teacher", type=Path, help="a classifier whose answers are learnt as well (distillation)")
@@ -68,6 +68,7 @@ def _training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mixup", type=float, help="0 mixes no images")
     parser.add_argument("--average", type=float, help="decay of the running average of the weights")
     parser.add_argument("--sampling", help="sqrt | balanced | none: how far rare classes are drawn more often")
+    parser.add_argument("--augmentation", help="usual | strong: strong adds blur, noise, distortion and CLAHE")
     parser.add_argument("--patience", type=int, help="passes without a higher validation AUROC before it stops")
     parser.add_argument("--seed", type=int)
     _machine(parser)
@@ -100,7 +101,7 @@ def _add_prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", type=Path, dest="table", required=True, help="fitzpatrick17k.csv")
     parser.add_argument("--images", type=Path, required=True, help="folder of <md5hash>.jpg")
     parser.add_argument("--output", type=Path, help="folder of the prepared table (default: runs/fitzpatrick17k)")
-    _contrast(parser)
+    _contrast(parser, "melanoma")
     parser.add_argument("--download", action="store_true", help="fetch missing images from the table's addresses")
     parser.add_argument("--test", type=float, help="share of each skin type's images that test (default: 0.35)")
     parser.add_argument("--validation", type=float, help="share that chooses (default: 0.15)")
@@ -142,7 +143,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbones", type=_names, help="(default: the four ResNets; fairness: resnet18)")
     parser.add_argument("--tasks", type=_names, help="(default: isic7,binary)")
     parser.add_argument("--seeds", type=_integers, help="one run each, as in 0,1,2 (default: 0)")
-    _contrast(parser)
+    _contrast(parser, "melanoma; for fairness: malignant")
     parser.add_argument("--size", type=_integers, dest="sizes")
     parser.add_argument("--passes", type=_integers)
     parser.add_argument("--finetune-passes", type=int)
@@ -163,17 +164,19 @@ def _add_document(parser: argparse.ArgumentParser) -> None:
 
 
 def _data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="a HAM10000 folder, or what prepare wrote")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="a folder of images and their tables, or what prepare wrote"
+    )
 
 
-def _contrast(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--contrast", choices=tuple(CONTRASTS), help="the yes-or-no question")
+def _contrast(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--contrast", choices=tuple(CONTRASTS), help=f"the yes-or-no question (default: {default})")
 
 
 def _judging(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", type=Path, help="the split (default: the classifier's own)")
     parser.add_argument("--part", help="the part that judges (default: test)")
-    _contrast(parser)
+    _contrast(parser, "that of the data, else that of the classifier")
     parser.add_argument("--threshold", help=f"chosen on the validation part: {_RULES} (default: equal)")
     parser.add_argument("--tta", action="store_true", dest="augmented", help="average over the eight symmetries")
     parser.add_argument("--resamples", type=int, help="of the bootstrap (default: 2000)")

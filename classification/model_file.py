@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,14 +18,25 @@ from core.classes import CLASSES
 from core.errors import ArgumentError, CheckpointError, OutputFolderError
 from core.io.atomic_files import require_writable, sha256_of, write_whole
 from core.models.checkpoints import load_file_safely
+from core.models.resnet_weights import (
+    RESNETS,
+    ForeignWeightsError,
+    ResNetWeights,
+    class_names_of,
+    expected_body,
+    find_resnet,
+)
 from core.models.state_dicts import find_weights
+from core.real_data.output_names import rows_of_classes
 
 CLASSIFIER_FORMAT: Final = "isicgui.classifier/1"
 EXPORTED_BACKBONE: Final = "resnet18"
 EXPORTED_SIZE: Final = 224
+_MELANOMA_FAIR_XAI: Final = "base_model."
+"""The prefix of that program's classifiers; their single output answers melanoma (1) or nevus (0)."""
 _RECIPE: Final = (
     *("sizes", "passes", "batch_size", "learning_rate", "weight_decay", "dropout"),
-    *("label_smoothing", "mixup", "average", "sampling", "seed"),
+    *("label_smoothing", "mixup", "average", "sampling", "augmentation", "seed"),
 )
 
 
@@ -82,7 +93,9 @@ def save_classifier(classifier: TrainedClassifier, file: Path) -> None:
 
 
 def load_classifier(file: Path) -> TrainedClassifier:
-    """Read a classifier: our own form, or the bare weights of a ResNet with seven outputs. Nothing in it is executed.
+    """Read a classifier of our own form or of another program (``core.models.resnet_weights``). Nothing is executed.
+
+    Of other programs' ResNets, the seven outputs are known, and the single output of melanoma-fair-xai.
 
     Raises:
         CheckpointError: missing, damaged, foreign, or its weights do not fit what it says of itself.
@@ -92,14 +105,7 @@ def load_classifier(file: Path) -> TrainedClassifier:
     sha256 = sha256_of(file)
     if content.get("format") == CLASSIFIER_FORMAT:
         return _described(file, content, sha256)
-    weights, _ = find_weights(content, list)
-    backbone = _backbone_of(weights or {})
-    if weights is None or backbone is None:
-        raise CheckpointError(
-            f"{file} is neither a classifier of the form {CLASSIFIER_FORMAT} nor the weights of a ResNet with "
-            f"{len(CLASSES)} outputs."
-        )
-    return TrainedClassifier(backbone, Task("isic7"), EXPORTED_SIZE, dict(weights), {}, str(file), sha256)
+    return _foreign(file, content, sha256)
 
 
 def _load(file: Path) -> Mapping[str, Any]:
@@ -139,9 +145,47 @@ def _shapes(backbone: str, classes: int) -> dict[str, torch.Size]:
         return {name: tensor.shape for name, tensor in build_network(backbone, classes).state_dict().items()}
 
 
-def _backbone_of(weights: Mapping[str, torch.Tensor]) -> str | None:
-    found = {name: tensor.shape for name, tensor in weights.items()}
-    return next((name for name in BACKBONES[:4] if _shapes(name, len(CLASSES)) == found), None)
+def _foreign(file: Path, content: Mapping[str, Any], sha256: str) -> TrainedClassifier:
+    weights, _ = find_weights(content, list)
+    if weights is None:
+        raise CheckpointError(
+            f"{file} is neither a classifier of the form {CLASSIFIER_FORMAT} nor the weights of a ResNet."
+        )
+    try:
+        found = find_resnet(weights)
+        task, head = _head(found, class_names_of(content))
+    except ForeignWeightsError as error:
+        raise CheckpointError(
+            f"{file} is neither a classifier of the form {CLASSIFIER_FORMAT} nor the weights of a ResNet: {error}."
+        ) from error
+    state_dict = {**_with_counters(found), **head}
+    _check_weights(file, found.backbone, task, state_dict)
+    facts = {"unused_weights": list(found.unused)} if found.unused else {}
+    return TrainedClassifier(found.backbone, task, EXPORTED_SIZE, state_dict, facts, str(file), sha256)
+
+
+def _with_counters(found: ResNetWeights) -> dict[str, torch.Tensor]:
+    """The body; counters of batch norms that some files leave out are zero."""
+    shapes, _ = expected_body(found.backbone)
+    return {name: found.body.get(name, torch.zeros(shape, dtype=torch.long)) for name, shape in shapes.items()}
+
+
+def _head(found: ResNetWeights, names: Sequence[str] | None) -> tuple[Task, dict[str, torch.Tensor]]:
+    """What the outputs mean, and the head for them.
+
+    One output with a sigmoid, z, is two outputs with a softmax, 0 and z.
+    """
+    if found.outputs == 1 and found.prefix.endswith(_MELANOMA_FAIR_XAI):
+        head = {name: torch.cat([torch.zeros_like(tensor), tensor]) for name, tensor in found.head.items()}
+        return Task("binary", "melanoma"), {f"fc.{name}": tensor for name, tensor in head.items()}
+    if names is None and found.outputs != len(CLASSES):
+        under = f" under the prefix {found.prefix!r}" if found.prefix else ""
+        raise ForeignWeightsError(
+            f"it is a {RESNETS[found.backbone]} of {found.outputs} outputs{under}, and nothing in it says what they "
+            f"mean; {len(CLASSES)} outputs are known, or a list of names under the key classes"
+        )
+    rows, _ = rows_of_classes(names or CLASSES, found.outputs)
+    return Task("isic7"), {f"fc.{name}": tensor[rows] for name, tensor in found.head.items()}
 
 
 def export_classifier(classifier: TrainedClassifier, file: Path, *, demonstration: bool = False) -> None:

@@ -40,6 +40,8 @@ CONTRASTS: Final[Mapping[str, Contrast]] = {
 }
 """Melanoma against every other class; malignant (with actinic keratosis and Bowen's disease) against benign.
 
+Prepared data of the contrast melanoma hold melanoma and nevus alone.
+
 MALIGNANT and BENIGN are the labels of data that know no more than that.
 """
 
@@ -81,9 +83,8 @@ class Task:
                 return CLASSES.index(class_name)
         elif class_name in CONTRASTS[self.contrast].known:
             return int(self.is_positive(class_name))
-        raise ArgumentError(
-            f"The task {self} does not know the label {class_name!r}; train with --contrast as the data were prepared."
-        )
+        cure = "--task binary --contrast malignant" if class_name in (MALIGNANT, BENIGN) else "another --contrast"
+        raise ArgumentError(f"The task {self} does not know the label {class_name!r}; train with {cure}.")
 
     def is_positive(self, class_name: str) -> bool:
         """Whether the contrast's answer is yes."""
@@ -103,8 +104,8 @@ class Task:
         """
         if self.name == "binary" and contrast != self.contrast:
             raise ArgumentError(
-                f"The checkpoint answers {self.contrast!r} and the data ask {contrast!r}; "
-                f"use a checkpoint of the task isic7, or one trained with --contrast {contrast}."
+                f"The checkpoint answers {self.contrast!r} and the data ask {contrast!r}; run prepare with --contrast "
+                f"{self.contrast}, or use a checkpoint of the task isic7 or one trained with --contrast {contrast}."
             )
         return Task(self.name, contrast)
 

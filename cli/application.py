@@ -47,9 +47,9 @@ def _run(options: argparse.Namespace) -> int:
         from cli import evaluate as evaluation
 
         return evaluation.compare(options) if options.command == "compare" else evaluation.evaluate(options)
-    from cli.models import list_models
+    from cli import convert, models
 
-    return list_models(options)
+    return convert.convert(options) if options.command == "convert" else models.list_models(options)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -67,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_analyse(commands.add_parser("analyse", help="analyse one image and its denoising, with a report"))
     _add_evaluate(commands.add_parser("evaluate", help="measure a generated set against real images, with a report"))
     _add_compare(commands.add_parser("compare", help="tabulate several generated sets side by side"))
+    _add_convert(commands.add_parser("convert", help="write a generated set in the form of another program"))
     _add_models(commands.add_parser("models", help="list the checkpoints and whether they can be used"))
     return parser
 
@@ -219,6 +220,18 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="auto | cpu | cuda:N (default: auto)")
     parser.add_argument("--seed", type=int, help="of everything that is drawn (default: 0)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+
+
+def _add_convert(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", type=Path, metavar="SET", help="a generated set: an output folder of this program")
+    parser.add_argument(
+        "--export",
+        choices=("synt-isic",),
+        required=True,
+        help="synt-isic: its folders, a JSON file beside each image, and the one-hot table of ISIC 2018 task 3",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="an empty folder")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,6 @@ STATISTICS_FILE: Final = "color_statistics.json"
 DEMO_SET: Final = PROJECT_ROOT / "core" / "demo"
 
 
-def checkpoint_file(folder: Path, class_name: str) -> Path:
-    """Where the checkpoint of a class lies in a checkpoints folder."""
+def best_checkpoint_file(folder: Path, class_name: str) -> Path:
+    """The file that a training writes for a class; ``core.models.model_lookup`` finds those of other programs too."""
     return folder / f"unet_{class_name}_best.pth"

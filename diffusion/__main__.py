@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from core.errors import ArgumentError
 from core.io.plain_text import printable
 from core.presets import PRECISIONS
 from core.process.exit_codes import DONE, INTERRUPTED, run_command
@@ -30,12 +31,29 @@ def _export(options: argparse.Namespace) -> int:
     from diffusion.export import export, state_from
     from diffusion.plan import parse_classes
 
+    if (options.output is None) == (options.diffusers is None):
+        raise ArgumentError("Name one folder to write to: --output for this program, --diffusers for diffusers.")
+    if options.diffusers:
+        return _export_diffusers(options)
     if options.to_state:
         print(printable(str(state_from(options.source, options.output))))
         return DONE
     classes = parse_classes(options.classes) if options.classes else None
     for file in export(options.source, options.output, classes, options.demo_set):
         print(printable(str(file)))
+    return DONE
+
+
+def _export_diffusers(options: argparse.Namespace) -> int:
+    from diffusion.diffusers_export import export_diffusers
+    from diffusion.plan import parse_classes
+
+    classes = parse_classes(options.classes) if options.classes else None
+    folders, problems = export_diffusers(options.source, options.diffusers, classes)
+    for folder in folders:
+        print(folder)
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
     return DONE
 
 
@@ -190,8 +208,15 @@ def _add_autoencoder(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", type=Path, help="a training state (state.pt); with --to-state a checkpoint")
-    parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
+    parser.add_argument(
+        "source",
+        type=Path,
+        help="a training state (state.pt); with --to-state or --diffusers a checkpoint; with --diffusers also a folder",
+    )
+    parser.add_argument("--output", type=Path, help="the checkpoints folder to write to")
+    parser.add_argument(
+        "--diffusers", type=Path, metavar="DIR", help="write a DDPMPipeline per class into DIR, in place of --output"
+    )
     parser.add_argument("--classes", help="MEL,NV or ALL (default: those that the state knows)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--demo-set", action="store_true", help="one fp16 file of all classes, as the bundled set is")

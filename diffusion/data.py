@@ -1,10 +1,14 @@
 """Real images for training: found in a folder of any form, labelled, and split so that no lesion is in both parts.
 
-A folder is told apart by what lies in it, without being asked (``diffusion.tables`` reads each form):
+The content of a folder decides its form (``core.real_data.table_forms`` lists the tables):
 
 HAM10000_metadata.csv   columns lesion_id, image_id, dx (and age, sex, localization)
-ISIC 2018, task 3       columns image and one per class, of which one is 1
+ISIC 2018, ISIC 2019    columns image and one per class, of which one is 1
 ISIC archive            columns isic_id and diagnosis or diagnosis_1, ... (and age_approx, sex, anatom_site_general)
+ISIC 2020               columns image_name and diagnosis (and age_approx, sex, anatom_site_general_challenge)
+PAD-UFES-20             columns img_id and diagnostic (and age, gender, region)
+melanoma-fair-xai       columns image_id and benign_malignant: 1 is melanoma, 0 is nevus
+metadata                isic_id or image_id with sex, age or site alone: for metadata-conditioned models
 class folders           no such table; folders named after the classes, at any depth
 """
 

@@ -1,18 +1,15 @@
-"""Read a data folder: one function a form, told apart by the columns of its tables."""
+"""Read a data folder of any form that ``core.real_data.table_forms`` knows, or of class folders."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from core.classes import CLASSES, MELANOCYTIC
+from core.classes import MELANOCYTIC
 from core.models.conditions import Condition
 from core.real_data.diagnoses import class_of
 from core.real_data.image_listing import (
-    COLUMNS,
-    IMAGE_ID,
     Listing,
     Tables,
     check_readable,
@@ -22,16 +19,14 @@ from core.real_data.image_listing import (
     lesions_of,
     list_images,
     mask_files,
-    tables_with,
 )
+from core.real_data.table_forms import EXPECTED, Row, TableForm, facts_of, form_of
 from diffusion.data import DataError, Found, LabelledImage
 from diffusion.vocabulary import age_of, sex_of, site_of, truth_of
 
 _UNNAMED: Final = "no folder above it is named after a class"
 
-Row = Mapping[str, str]
-Described = tuple[str, Condition]
-"""Diagnosis and condition, as one row of a table tells them."""
+_T = TypeVar("_T")
 
 
 def read_images(folder: Path) -> Found:
@@ -46,10 +41,10 @@ def read_images(folder: Path) -> Found:
     if (folder / "synthetic_dataset.csv").is_file():
         raise DataError(f"{folder} holds synthetic images of this program; train on real ones.")
     tables = find_tables(folder)
-    for form, wanted, column, read in _FORMS:
-        files = tables_with(tables, *wanted)
-        if files:
-            return _read_listed(form, list_images(folder, tables, files, column), read)
+    chosen = form_of(tables)
+    if chosen:
+        form, files = chosen
+        return _read_listed(form, list_images(folder, tables, files, form.image))
     found = _read_class_folders(folder, tables)
     if found.images:
         return found
@@ -57,65 +52,41 @@ def read_images(folder: Path) -> Found:
     raise DataError(_nothing_found(folder, tables))
 
 
-def _read_listed(form: str, listing: Listing, read: Callable[[Row], Described]) -> Found:
+def _read_listed(form: TableForm, listing: Listing) -> Found:
     listing.check_any()
     masks = mask_files(listing.folder)
-    found = Found(listing.folder, f"{form} ({', '.join(table.name for table in listing.tables)})")
+    found = Found(listing.folder, f"{form.name} ({', '.join(table.name for table in listing.tables)})")
     for name in listing.missing:
         found.skip("listed, but the image is missing", name)
     for name in listing.twice:
         found.skip("listed twice", name)
     for image in listing.images:
-        diagnosis, condition = read(image.row)
+        diagnosis = form.diagnosis(image.row)
         class_name = class_of(diagnosis)
         if class_name is None:
             found.skip(f"not used for classes: {diagnosis or 'no diagnosis'!r} is none of the seven", image.name)
-        condition = replace(condition, class_name=class_name)
+        condition = _condition(image.row, class_name)
         lesion = image.lesion_id or image.name
         found.images.append(LabelledImage(image.path, class_name, lesion, condition, masks.get(image.path.stem)))
     return found
 
 
-def _ham10000(row: Row) -> Described:
-    class_name = class_of(row["dx"])
-    condition = Condition(
-        melanocytic=MELANOCYTIC[class_name] if class_name else None,
-        sex=sex_of(row.get("sex", "")),
-        age=age_of(row.get("age", "")),
-        site=site_of(row.get("localization", "")),
-    )
-    return row["dx"], condition
-
-
-def _isic_2018(row: Row) -> Described:
-    marked = [name for name, value in row.items() if name != "image" and (age_of(value) or 0) > 0.5]
-    diagnosis = marked[0] if len(marked) == 1 else ""
-    class_name = class_of(diagnosis)
-    return diagnosis, Condition(melanocytic=MELANOCYTIC[class_name] if class_name else None)
-
-
-def _isic_archive(row: Row) -> Described:
-    columns = ("diagnosis", "diagnosis_5", "diagnosis_4", "diagnosis_3", "diagnosis_2", "diagnosis_1")
-    named = [row[column] for column in columns if row.get(column)]
-    diagnosis = next((words for words in named if class_of(words)), named[0] if named else "")
-    class_name = class_of(diagnosis)
-    melanocytic = truth_of(row.get("melanocytic", ""))
+def _condition(row: Row, class_name: str | None) -> Condition:
+    """The first value of each fact that means anything; a class decides melanocytic only if the row does not."""
+    melanocytic = _first(row, "melanocytic", truth_of)
     if melanocytic is None and class_name:
         melanocytic = MELANOCYTIC[class_name]
-    condition = Condition(
+    return Condition(
         melanocytic=melanocytic,
-        sex=sex_of(row.get("sex", "")),
-        age=age_of(row.get("age_approx", "")),
-        site=site_of(row.get("anatom_site_general", "")) or site_of(row.get("anatom_site_1", "")),
+        sex=_first(row, "sex", sex_of),
+        age=_first(row, "age", age_of),
+        site=_first(row, "site", site_of),
+        class_name=class_name,
     )
-    return diagnosis, condition
 
 
-_FORMS: Final = (
-    ("HAM10000", (COLUMNS,), IMAGE_ID, _ham10000),
-    ("ISIC 2018 task 3", ({"image", *CLASSES}, {"image", "MEL", "NV", "BCC", "AK"}), "image", _isic_2018),
-    ("ISIC archive", ({"isic_id", "diagnosis"}, {"isic_id", "diagnosis_1"}), "isic_id", _isic_archive),
-)
+def _first(row: Row, fact: str, read: Callable[[str], _T | None]) -> _T | None:
+    return next((value for words in facts_of(row, fact) if (value := read(words)) is not None), None)
 
 
 def _read_class_folders(folder: Path, tables: Tables) -> Found:
@@ -135,10 +106,7 @@ def _read_class_folders(folder: Path, tables: Tables) -> Found:
 
 
 def _nothing_found(folder: Path, tables: Tables) -> str:
-    expected = (
-        "one of: lesion_id, image_id, dx (HAM10000); image and one column a class (ISIC 2018 task 3); "
-        "isic_id and diagnosis (ISIC archive); or folders named after the classes, as MEL and NV"
-    )
+    expected = f"one of: {EXPECTED}; or folders named after the classes, as MEL and NV"
     if not tables:
         return f"{folder} has neither a table of images nor a class folder with images; training needs {expected}."
     file, columns = next(iter(tables.items()))

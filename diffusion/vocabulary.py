@@ -5,10 +5,10 @@ A word that is not in these tables means "unknown": it is reported, never guesse
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from core.models.conditions import SITES
+from core.real_data.numbers import number_of
 
 PLACES: Final[dict[str, str]] = {
     **{site: site for site in SITES},
@@ -24,13 +24,29 @@ PLACES: Final[dict[str, str]] = {
     "anterior torso": "torso",
     "lateral torso": "torso",
     "posterior torso": "back",
+    # PAD-UFES-20's region
+    "nose": "head/neck",
+    "lip": "head/neck",
+    "lips": "head/neck",
+    "arm": "upper extremity",
+    "forearm": "upper extremity",
+    "thigh": "lower extremity",
 }
 """Site in lower case to one of the seven sites of a condition.
 
 Left out, and so unknown: acral and palms/soles, which may be of a hand or a foot, genital and oral/genital.
 """
 
-_TRUTHS: Final = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+_TRUTHS: Final = {
+    "true": True,
+    "false": False,
+    "yes": True,
+    "no": False,
+    "1": True,
+    "0": False,
+    "1.0": True,
+    "0.0": False,
+}
 
 
 def site_of(words: str) -> str | None:
@@ -45,11 +61,8 @@ def sex_of(words: str) -> str | None:
 
 def age_of(words: str) -> float | None:
     """Years, 0 to 120; None for unknown."""
-    try:
-        age = float(words)
-    except ValueError:
-        return None
-    return age if math.isfinite(age) and 0 <= age <= 120 else None
+    age = number_of(words)
+    return age if age is not None and 0 <= age <= 120 else None
 
 
 def truth_of(words: str) -> bool | None:

@@ -21,8 +21,9 @@ from core.models.checkpoints import LATENT_FORMAT, UNET_FORMAT, load_file_safely
 from core.models.class_folding import fold_class, fold_condition
 from core.models.conditions import Condition
 from core.models.demo_set import AUTOENCODER_PREFIX, DESCRIPTION_FILE, WEIGHTS_FILE, read_bundle
+from core.models.diffusers_files import is_diffusers_file
 from core.models.guided_checkpoints import CONDITIONED_FILE, CONDITIONED_FORMAT
-from core.paths import checkpoint_file
+from core.paths import best_checkpoint_file
 from diffusion.state import conditioning_of, is_state
 
 HAM10000: Final = {
@@ -75,7 +76,7 @@ def read_weights(path: Path) -> Weights:
     """
     if path.is_dir():
         return _read_demo_set(path)
-    content = load_file_safely(path)
+    content = {} if is_diffusers_file(path) else load_file_safely(path)
     if is_state(content):
         return weights_of(content)
     if isinstance(content, Mapping) and _takes_conditions(content):
@@ -149,7 +150,8 @@ def write_checkpoints(weights: Weights, folder: Path, classes: list[str]) -> lis
         contents[folder / CONDITIONED_FILE] = _content(weights, form if weights.autoencoder else CONDITIONED_FORMAT, {})
     if weights.conditioning != "metadata":
         contents |= {
-            checkpoint_file(folder, name): _content(_of_class(weights, name), form, {"class": name}) for name in classes
+            best_checkpoint_file(folder, name): _content(_of_class(weights, name), form, {"class": name})
+            for name in classes
         }
     for file, content in contents.items():
         _write(file, _as_bytes(content))

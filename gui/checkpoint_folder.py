@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from core.classes import CLASSES
-from core.paths import CHECKPOINTS, DEMO_SET, checkpoint_file
+from core.models.model_lookup import checkpoint_file
+from core.paths import CHECKPOINTS, DEMO_SET
 
 FOLDER_NAME: Final = "checkpoints"
 

@@ -207,6 +207,44 @@ def test_a_gpu_that_torch_cannot_use_is_told(ready, tools, cuda: str, advised: b
     assert ready.start("x", PATH=path).stderr == ""  # said once, when something was installed
 
 
+def write_torchvision(site_packages: Path, loads: bool) -> None:
+    """Stand-ins: a torch for processors, and a torchvision that needs what is declared before it is imported."""
+    for name in ("torch-2.13.0+cpu.dist-info", "torchvision-0.28.0.dist-info"):
+        (site_packages / name).mkdir()
+        (site_packages / name / "RECORD").write_text("a file")
+    (site_packages / "torchvision").mkdir()
+    check = "" if loads else "import sys\nassert 'declared' in sys.__dict__, 'operator does not exist'\n"
+    (site_packages / "torchvision" / "__init__.py").write_text(check)
+
+
+@pytest.mark.parametrize("loads", [True, False])
+def test_torchvision_can_be_imported_whatever_build_it_is_of(ready, loads: bool) -> None:
+    write_torchvision(ready.site_packages(), loads)
+    shim = ready.folder / "core" / "models" / "torchvision_shim.py"
+    shim.parent.mkdir(parents=True)
+    shim.write_text("import sys\n\ndef declare_missing_operators():\n    sys.declared = True\n")
+    ready.require("# changed")
+    result = ready.start("--setup-only")
+    assert result.returncode == 0, result.stderr
+    hooks = sorted(file.name for file in ready.site_packages().glob("isicgui_torchvision*"))
+    assert hooks == ([] if loads else sorted(launch.HOOK_FILES))
+    imported = subprocess.run([ready.venv / "bin" / "python", "-c", "import torchvision"], check=False)
+    assert imported.returncode == 0
+    asked = "--index-url https://download.pytorch.org/whl/cpu torchvision==0.28.0+cpu"
+    assert (asked in (ready.folder / "setup.log").read_text()) is not loads
+    ready.break_pip()
+    assert ready.start("--setup-only").returncode == 0  # the stamp is current
+
+
+def test_an_environment_of_an_earlier_version_gets_its_pair(ready) -> None:
+    stamp = ready.venv / "isicgui-setup.json"
+    content = json.loads(stamp.read_text())
+    assert content.pop("torchvision") == launch.PAIRED
+    stamp.write_text(json.dumps(content))
+    assert "Set-up is done." in ready.start("--setup-only").stderr
+    assert json.loads(stamp.read_text())["torchvision"] == launch.PAIRED
+
+
 def test_with_names_what_it_does_not_know(tmp_path, wheels) -> None:
     project = Project.new(tmp_path / "new", wheels)
     result = project.start("--with", "games", "x")

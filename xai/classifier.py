@@ -1,4 +1,4 @@
-"""The classifier that is explained: ResNet-18 with one output a class, images of 224 px, ImageNet normalisation."""
+"""The classifier that is explained: a ResNet with one output a class, images of 224 px, ImageNet normalisation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEMONSTRATION: Final = "The classifier is the bundled demonstration, trained on 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A ResNet-18 in memory, ready to be evaluated and differentiated with respect to its input.
+    """A ResNet in memory, ready to be evaluated and differentiated with respect to its input.
 
     Attributes:
         model: in eval mode, channels-last, its batch norms folded into the convolutions, without gradients of its
@@ -124,6 +124,7 @@ def ready(
     model.fc = head.to(device)
     notices = [UNTRAINED_HEAD] if not weights.has_head else []
     notices += [DEMONSTRATION] if weights.demonstration else []
+    notices += weights.notices
     return Classifier(model, device, dtype, source, sha256, weights.has_head, tuple(notices))
 
 
@@ -135,7 +136,7 @@ class _Float32Head(nn.Linear):
         self.weight, self.bias = head.weight, head.bias
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Scores (B, 7) of features (B, 512) in any precision."""
+        """Scores (B, 7) of features (B, F) in any precision."""
         return super().forward(features.float())
 
 

@@ -1,11 +1,11 @@
-"""The weights of a ResNet-18 in a file, read without executing anything in it; a head that does not fit is left out."""
+"""The weights of a ResNet in a file, read without executing anything in it; a head that does not fit is left out."""
 
 from __future__ import annotations
 
 import http.client
 import pickle
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +17,23 @@ from core.classes import CLASSES
 from core.download.http import is_offline
 from core.errors import CheckpointError, ClassifierError
 from core.models.checkpoints import load_file_safely
-from core.models.state_dicts import find_weights, normalise_names
+from core.models.resnet_weights import (
+    ForeignWeightsError,
+    ResNetWeights,
+    class_names_of,
+    find_resnet,
+)
+from core.models.state_dicts import find_weights
 from core.models.torchvision_shim import declare_missing_operators
 from core.paths import CLASSIFIER_FILE
+from core.real_data.output_names import rows_of_classes
 
 declare_missing_operators()
-from torchvision.models import ResNet, ResNet18_Weights, resnet18  # noqa: E402
+from torchvision import models  # noqa: E402
+from torchvision.models import ResNet, ResNet18_Weights  # noqa: E402
 
 IMAGENET: Final = f"torchvision {ResNet18_Weights.IMAGENET1K_V1}"
 HEAD: Final = ("fc.weight", "fc.bias")
-_COUNTER: Final = ".num_batches_tracked"  # of a batch norm; plays no part in eval mode
 _HEAD_SEED: Final = 0
 _PATIENCE_S: Final = 20.0  # without a byte of a download
 _NOTHING_THERE: Final = (
@@ -37,10 +44,19 @@ _NOTHING_THERE: Final = (
 
 @dataclass(frozen=True)
 class ClassifierWeights:
-    """Weights by the names of torchvision's ResNet-18, float32, on the CPU; without a head where none fits."""
+    """Weights by the names of torchvision's ResNets, float32, on the CPU; without a head if none fits.
+
+    Attributes:
+        state_dict: the weights.
+        demonstration: whether they are the bundled ones.
+        backbone: one of ``core.models.resnet_weights.RESNETS``.
+        notices: sentences about what of the file is not used.
+    """
 
     state_dict: dict[str, torch.Tensor] = field(repr=False)
     demonstration: bool = False
+    backbone: str = "resnet18"
+    notices: tuple[str, ...] = ()
 
     @property
     def has_head(self) -> bool:
@@ -51,13 +67,16 @@ class ClassifierWeights:
         """The network in eval mode, without gradients of its weights; a missing head is drawn from a fixed seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_HEAD_SEED)
-            model = resnet18(num_classes=len(CLASSES))
+            model: ResNet = getattr(models, self.backbone)(num_classes=len(CLASSES))
         model.load_state_dict({**model.state_dict(), **self.state_dict})
         return model.requires_grad_(False).eval()
 
 
 def read_weights(path: Path) -> ClassifierWeights:
     """Read a bare state_dict, or the ``state_dict``, ``model_state_dict`` or averaged weights of a training file.
+
+    The weights may be those of a ResNet-18, -34, -50 or -101 under any prefix. Names of classes in the file decide
+    which output is which; without names, seven outputs are the seven classes in their order.
 
     Raises:
         ClassifierError: damaged, of another architecture, of other classes, with numbers that are not finite, or
@@ -67,18 +86,12 @@ def read_weights(path: Path) -> ClassifierWeights:
     content = _load(path)
     if not isinstance(content, Mapping):
         raise ClassifierError(f"{path} holds a {type(content).__name__}, not the weights of a classifier.")
-    names = content.get("classes")
-    if isinstance(names, (list, tuple)) and list(names) != list(CLASSES):
-        raise ClassifierError(
-            f"{path} is a classifier of {', '.join(map(str, names))}; the classes must be {', '.join(CLASSES)}, "
-            "in this order."
-        )
     found, _ = find_weights(content, lambda: [name for name, _ in _empty_model().named_parameters()])
     if found is None:
         raise ClassifierError(f"{path} holds no weights of a classifier under any known name.")
     provenance = content.get("provenance")
     demonstration = isinstance(provenance, Mapping) and bool(provenance.get("demonstration"))
-    return ClassifierWeights(_checked(str(path), normalise_names(found)), demonstration)
+    return _checked(str(path), found, class_names_of(content), demonstration)
 
 
 def imagenet_weights() -> ClassifierWeights:
@@ -95,7 +108,7 @@ def imagenet_weights() -> ClassifierWeights:
             state_dict = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, http.client.HTTPException, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ClassifierError(_NOTHING_THERE.format(reason=str(error).partition("\n")[0])) from error
-    return ClassifierWeights(_checked(IMAGENET, dict(state_dict)))
+    return _checked(IMAGENET, dict(state_dict))
 
 
 def _load(path: Path) -> Any:
@@ -105,39 +118,38 @@ def _load(path: Path) -> Any:
         raise ClassifierError(str(error)) from error
 
 
-def _checked(source: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What of the weights belongs to a ResNet-18 of seven classes, in float32; only the head may be amiss."""
-    expected = _empty_model().state_dict()
-    body = {name: tensor for name, tensor in weights.items() if not name.startswith("fc.")}
-    for name, tensor in expected.items():
-        if name in HEAD or (name.endswith(_COUNTER) and name not in body):
-            continue
-        if name not in body or body[name].shape != tensor.shape:
-            found = tuple(body[name].shape) if name in body else "missing"
-            raise ClassifierError(
-                f"{source} is not a ResNet-18: the weight {name} is {found}, not {tuple(tensor.shape)}."
-            )
-    foreign = sorted(set(body) - set(expected))
-    if foreign:
-        raise ClassifierError(f"{source} is not a ResNet-18: it has the foreign weight {foreign[0]}.")
-    checked = {name: tensor.float() for name, tensor in {**body, **_head(weights, expected)}.items()}
+def _checked(
+    source: str, weights: Mapping[str, torch.Tensor], names: Sequence[str] | None = None, demonstration: bool = False
+) -> ClassifierWeights:
+    """The whole body in float32, and the head if it has the seven outputs."""
+    try:
+        found = find_resnet(weights)
+        head, notices = _head(found, names)
+    except ForeignWeightsError as error:
+        raise ClassifierError(
+            f"{source} is not a ResNet-18 or another ResNet that can be explained: {error}."
+        ) from error
+    checked = {name: tensor.float() for name, tensor in {**found.body, **head}.items()}
     spoiled = [name for name, tensor in checked.items() if not tensor.isfinite().all()]
     if spoiled:
         raise ClassifierError(f"{source} is damaged: the weight {spoiled[0]} holds numbers that are not finite.")
-    return checked
+    if found.unused and source != IMAGENET:
+        notices.append(f"{Path(source).name} also holds weights that are not used, {found.unused[0]} among them.")
+    return ClassifierWeights(checked, demonstration, found.backbone, tuple(notices))
 
 
-def _head(weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The head where it fits, also from behind a dropout (``fc.1.weight``); nothing where it does not."""
-    last = [name for name in weights if name.startswith("fc.")]
-    head = {f"fc.{name.rpartition('.')[2]}": weights[name] for name in last}
-    fits = len(last) == len(HEAD) and all(name in head and head[name].shape == expected[name].shape for name in HEAD)
-    return head if fits else {}
+def _head(found: ResNetWeights, names: Sequence[str] | None) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """The rows of the seven classes, and a sentence about outputs that are left out; nothing if none fits."""
+    if not found.head or (names is None and found.outputs != len(CLASSES)):
+        return {}, []
+    rows, others = rows_of_classes(names or CLASSES, found.outputs)
+    head = dict(zip(HEAD, (found.head["weight"][rows], found.head["bias"][rows]), strict=True))
+    return head, [f"The classifier's outputs {', '.join(others)} are left out."] if others else []
 
 
 def _empty_model() -> ResNet:
     with torch.device("meta"):
-        return resnet18(num_classes=len(CLASSES))
+        return models.resnet18(num_classes=len(CLASSES))
 
 
 @contextmanager

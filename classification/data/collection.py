@@ -1,4 +1,4 @@
-"""Labelled images in the forms that they come in: a HAM10000 folder, a prepared collection, a generated set."""
+"""Labelled images in the forms that they come in: tables with images, a prepared collection, a generated set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from classification.tasks import Task
+from classification.data.split_column import check_lesions, part_of, with_validation
+from classification.tasks import BENIGN, MALIGNANT, Task
 from core.classes import CLASSES
 from core.errors import ArgumentError
 from core.io.file_names import is_plain_name
@@ -17,7 +18,15 @@ from core.io.plain_text import shortened
 from core.io.regular_file import read_regular
 from core.real_data.csv_tables import read_rows
 from core.real_data.diagnoses import class_of
-from core.real_data.image_listing import COLUMNS, check_readable, find_tables, is_photograph, list_images, tables_with
+from core.real_data.image_listing import (
+    LESION_ID,
+    ListedImage,
+    check_readable,
+    find_tables,
+    is_photograph,
+    list_images,
+)
+from core.real_data.table_forms import EXPECTED, TableForm, facts_of, form_of
 
 MASKS: Final = "masks"
 PREPARED_FORMAT: Final = "isicgui.prepared/1"
@@ -58,9 +67,13 @@ class Collection:
         missing: names of images that the table lists and the folder does not hold.
         twice: the name of every row beyond the first for an image; it was passed over.
         foreign: diagnosis that is none of the seven to the number of its images, which were left out.
-        parts: image_id to part, where the folder says it; empty for HAM10000, which is split by ``splits``.
+        parts: image_id to part, if the folder defines the split: prepared, or with a split column. Otherwise empty, and
+            ``splits`` draws one.
+        left_out: number of images that a split column puts into no part.
+        named_lesions: whether a table names lesions; otherwise each image counts as a lesion.
         contrast: the question that the labels answer, where they answer one only.
-        tables: those that list the images, where a folder of HAM10000 has them.
+        tables: those that list the images; empty for a prepared folder.
+        form: name of the tables' form (``core.real_data.table_forms``); empty for a prepared folder.
     """
 
     folder: Path
@@ -71,6 +84,9 @@ class Collection:
     parts: Mapping[str, str] = field(default_factory=dict, hash=False)
     contrast: str | None = None
     tables: tuple[Path, ...] = ()
+    left_out: int = 0
+    named_lesions: bool = True
+    form: str = ""
 
     def describe(self) -> str:
         """How many images of what, and what was left out, in one sentence."""
@@ -83,52 +99,104 @@ class Collection:
         named = ", ".join(f"{diagnosis!r} {count:,}" for diagnosis, count in self.foreign.items())
         foreign = f"; left out are diagnoses that are none of the seven ({named})" if named else ""
         classes = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+        lesions_named = "" if self.named_lesions else "; no table names lesions, so each image counts as one"
         return (
             f"{self.folder}: {len(self.images):,} images of {lesions:,} lesions ({classes})"
-            f"{joined}{missing}{twice}{foreign}."
+            f"{joined}{missing}{twice}{foreign}{lesions_named}{self._describe_split()}."
         )
+
+    def _describe_split(self) -> str:
+        if not (self.parts and self.tables):
+            return ""
+        counts = Counter(self.parts.values())
+        named = ", ".join(f"{part} {count:,}" for part, count in sorted(counts.items()))
+        rest = f"; {self.left_out:,} images are in no part and are left out" if self.left_out else ""
+        return f"; the split column decides the parts ({named}){rest}"
 
 
 def open_collection(folder: Path) -> Collection:
-    """Read a folder in whichever of the two forms it has.
+    """Read a folder that ``prepare`` wrote, or one with tables of a form that ``core.real_data.table_forms`` knows.
 
     Raises:
-        ArgumentError: it has neither, or what it holds contradicts itself.
+        ArgumentError: it is neither, or its content contradicts itself.
     """
-    return read_prepared(folder) if (folder / PREPARED_FILE).is_file() else read_ham10000(folder)
+    return read_prepared(folder) if (folder / PREPARED_FILE).is_file() else read_listed(folder)
 
 
-def read_ham10000(folder: Path) -> Collection:
-    """Read a HAM10000 folder, as ``core.real_data.image_listing`` describes it.
+def read_listed(folder: Path) -> Collection:
+    """Read images that tables list, as ``core.real_data.image_listing`` describes it.
+
+    A ``split`` column decides the parts. If no diagnosis is one of the seven but all known words are "benign" and
+    "malignant", these two are the labels.
 
     Raises:
-        ArgumentError: no such table or one that cannot be read, none of its images there, or none of the seven classes.
+        ArgumentError: no such table or one that cannot be read, none of its images there, no known label, or a split
+            column that puts one lesion into two parts.
     """
     tables = find_tables(folder)
-    chosen = tables_with(tables, COLUMNS)
-    if not chosen:
+    chosen = form_of(tables)
+    if chosen is None:
         check_readable(tables)
         raise ArgumentError(
-            f"{folder} is neither a HAM10000 folder (images, and a table with lesion_id, image_id and dx) nor prepared."
+            f"{folder} is neither a HAM10000 folder (images, and a table with lesion_id, image_id and dx) nor "
+            f"prepared, and it has no other table of a known form: {EXPECTED}."
         )
-    listing = list_images(folder, tables, chosen)
+    form, files = chosen
+    listing = list_images(folder, tables, files, form.image)
     listing.check_any()
-    images, foreign = [], Counter[str]()
-    for found in listing.images:
-        class_name = class_of(found.row["dx"])
-        if class_name is None:
-            foreign[found.row["dx"]] += 1
-        else:
-            facts = {name: value for name, value in found.row.items() if name not in COLUMNS}
-            lesion_id, masks = found.lesion_id or found.name, folder / MASKS
-            images.append(LabelledImage(found.path, found.name, lesion_id, class_name, facts, masks))
-    if not images:
+    words = [form.diagnosis(found.row) for found in listing.images]
+    labels, contrast = _labels(words)
+    foreign = Counter(word for word, label in zip(words, labels, strict=True) if label is None)
+    known = [(found, label) for found, label in zip(listing.images, labels, strict=True) if label]
+    if not known:
         first = listing.images[0]
         raise ArgumentError(
-            f"{chosen[0]} gives {first.name} the label {first.row['dx']!r}, and no image a known one; known are "
+            f"{files[0]} gives {first.name} the label {words[0]!r}, and no image a known one; known are "
             f"{', '.join(CLASSES).lower()}."
         )
-    return Collection(folder, tuple(images), listing.missing, listing.twice, foreign, tables=listing.tables)
+    images = [_labelled(folder, form, found, label) for found, label in known]
+    parts = _parts(str(files[0]), images, [" ".join(facts_of(found.row, "split")[:1]) for found, _ in known])
+    kept = tuple(image for image in images if not parts or image.image_id in parts)
+    return Collection(
+        folder,
+        kept,
+        listing.missing,
+        listing.twice,
+        foreign,
+        parts,
+        contrast,
+        listing.tables,
+        len(images) - len(kept),
+        any(found.lesion_id for found in listing.images),
+        form.name,
+    )
+
+
+def _labels(words: Sequence[str]) -> tuple[list[str | None], str | None]:
+    """The class of each diagnosis, and the one question that they answer if they are just benign and malignant."""
+    classes = [class_of(word) for word in words]
+    if any(classes):
+        return classes, None
+    outcomes = [{"malignant": MALIGNANT, "benign": BENIGN}.get(word.lower()) for word in words]
+    return outcomes, "malignant" if any(outcomes) else None
+
+
+def _labelled(folder: Path, form: TableForm, found: ListedImage, label: str) -> LabelledImage:
+    facts = {name: value for name, value in found.row.items() if name not in (LESION_ID, form.image, "dx")}
+    for fact in ("age", "sex", "skin_type"):
+        facts[fact] = next(iter(facts_of(found.row, fact)), "")
+    return LabelledImage(found.path, found.name, found.lesion_id or found.name, label, facts, folder / MASKS)
+
+
+def _parts(source: str, images: Sequence[LabelledImage], words: Sequence[str]) -> dict[str, str]:
+    """Image to part by the split column; empty if the tables have none or no word in it names a part."""
+    pairs = [(image, part) for image, word in zip(images, words, strict=True) if (part := part_of(word))]
+    if not pairs:
+        return {}
+    lesions, parts = [image.lesion_id for image, _ in pairs], [part for _, part in pairs]
+    check_lesions(source, lesions, parts)
+    parts = with_validation(lesions, [image.class_name for image, _ in pairs], parts)
+    return {image.image_id: part for (image, _), part in zip(pairs, parts, strict=True)}
 
 
 def read_prepared(folder: Path) -> Collection:

@@ -20,7 +20,7 @@ from classification.data.collection import PREPARED_FILE, PREPARED_FORMAT, PREPA
 from classification.data.fitzpatrick_table import TYPES, UNKNOWN_TYPE, Seen, class_of, file_of, look_at, read_table
 from classification.data.image_download import download_images
 from classification.data.perceptual_duplicates import same_pictures
-from classification.data.splits import TEST, TRAINING, VALIDATION
+from classification.data.split_column import TEST, TRAINING, VALIDATION
 from classification.events import Note, Tell, Written, nobody
 from classification.file_output import plain_failures, write_json
 from classification.ranges import SPLIT_RANGES, check_ranges
@@ -41,7 +41,8 @@ class PrepareJob:
         table: ``fitzpatrick17k.csv``.
         images: the folder of ``<md5hash>.jpg``.
         output: receives the table of images with their parts, and the report.
-        contrast: ``melanoma`` (against nevus) or ``malignant`` (against benign).
+        contrast: ``melanoma`` (against nevus), as ``train --task binary`` asks by default, or ``malignant`` (against
+            benign).
         seed: of the split.
         validation, test: shares of each skin type's positives and negatives.
         download: fetch missing images from the table's addresses.
@@ -53,7 +54,7 @@ class PrepareJob:
     table: Path
     images: Path
     output: Path
-    contrast: str = "malignant"
+    contrast: str = "melanoma"
     seed: int = 0
     validation: float = 0.15
     test: float = 0.35

@@ -9,6 +9,7 @@ from classification.data.collection import LabelledImage
 from classification.data.skin_tone import tone_of
 from core.errors import ArgumentError
 from core.models.conditions import TONES
+from core.real_data.numbers import number_of
 
 UNKNOWN: Final = "unknown"
 SKIN_TYPES: Final = ("I", "II", "III", "IV", "V", "VI")
@@ -52,21 +53,18 @@ def groups_of(images: Sequence[LabelledImage], grouping: str) -> list[str]:
 
 def _skin_type(image: LabelledImage) -> str:
     """Fitzpatrick's type as the table gives it, 1 to 6; -1 and anything else is unknown."""
-    text = image.facts.get("skin_type", "").removesuffix(".0")
-    return SKIN_TYPES[int(text) - 1] if text in {"1", "2", "3", "4", "5", "6"} else UNKNOWN
+    number = number_of(image.facts.get("skin_type", ""))
+    return SKIN_TYPES[int(number) - 1] if number in {1, 2, 3, 4, 5, 6} else UNKNOWN
 
 
 def _sex(image: LabelledImage) -> str:
-    text = image.facts.get("sex", "")
+    text = image.facts.get("sex", "").lower()
     return text if text in GROUPS["sex"] else UNKNOWN
 
 
 def _age(image: LabelledImage) -> str:
-    try:
-        years = float(image.facts.get("age", ""))
-    except ValueError:
-        return UNKNOWN
-    return AGES[sum(years >= limit for limit in _AGE_LIMITS)] if years >= 0 else UNKNOWN
+    years = number_of(image.facts.get("age", ""))
+    return AGES[sum(years >= limit for limit in _AGE_LIMITS)] if years is not None and years >= 0 else UNKNOWN
 
 
 _FINDERS: Final[Mapping[str, Callable[[LabelledImage], str]]] = {

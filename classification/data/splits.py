@@ -15,14 +15,12 @@ from typing import Final
 import numpy as np
 
 from classification.data.collection import Collection, LabelledImage
+from classification.data.split_column import TEST, TRAINING, VALIDATION
 from core.errors import ArgumentError
 from core.io.atomic_files import write_whole
 from core.io.plain_text import csv_cell, encode_csv
 from core.real_data.held_out import is_held_out
 
-TRAINING: Final = "training"
-VALIDATION: Final = "validation"
-TEST: Final = "test"
 VALIDATION_SHARE: Final = 0.10
 TEST_SHARE: Final = 0.20
 _COLUMNS: Final = ("image_id", "lesion_id", "class", "part")
@@ -136,6 +134,11 @@ def parts_of(
             asked for.
     """
     if collection.parts:
+        if test_unseen_by_generator:
+            raise ArgumentError(
+                f"{collection.folder} says itself which images test, so --test-unseen-by-generator cannot choose them; "
+                "leave it out, or remove the split column from the table."
+            )
         return collection.parts
     if not file.exists():
         parts = split_by_lesion(collection.images, seed, test_unseen_by_generator=test_unseen_by_generator)

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from classification.data.collection import Collection, LabelledImage, check_every_class, open_collection
-from classification.data.splits import TEST, VALIDATION, images_of, parts_of, refuse_leak
+from classification.data.split_column import TEST, VALIDATION
+from classification.data.splits import images_of, parts_of, refuse_leak
 from classification.evaluation.bootstrap import RESAMPLES, Interval, intervals, mend_shares
 from classification.evaluation.metrics import binary_statistic, confusion, multiclass_statistic, recalls
 from classification.evaluation.prediction import Predictions, predict

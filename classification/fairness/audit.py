@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from classification.data.collection import Collection, LabelledImage, open_collection
 from classification.data.groups import GROUPS, check_grouping, groups_of
-from classification.data.splits import TEST
+from classification.data.split_column import TEST
 from classification.evaluation.bootstrap import RESAMPLES
 from classification.evaluation.prediction import Predictions
 from classification.evaluation.runner import EvaluationJob, answers, images_asked, task_asked

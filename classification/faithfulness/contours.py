@@ -39,9 +39,10 @@ class Explained:
     maps: Mapping[str, np.ndarray] = field(repr=False)
 
 
-def contour_figures(explained: Sequence[Explained]) -> list[tuple[Figure, str]]:
+def contour_figures(explained: Sequence[Explained]) -> list[tuple[Explained, Figure, str]]:
     """One figure an image, the contours of its methods over it, with a caption."""
-    return [(_figure(item), _caption(item)) for item in sorted(explained, key=lambda item: (item.kind, item.row))]
+    ordered = sorted(explained, key=lambda item: (item.kind, item.row))
+    return [(item, _figure(item), _caption(item)) for item in ordered]
 
 
 def _caption(item: Explained) -> str:

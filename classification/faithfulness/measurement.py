@@ -24,7 +24,7 @@ from classification.evaluation.runner import EvaluationJob, answers, images_aske
 from classification.evaluation.thresholds import check_rule, choose_threshold
 from classification.events import Counted, Note, Tell, Written, nobody
 from classification.faithfulness.contours import Explained
-from classification.faithfulness.result_files import EXPLAINED, REMOVALS, SHARES, write_fidelity
+from classification.faithfulness.result_files import EXPLAINED, REMOVALS, SHARES, FallsPerImage, write_fidelity
 from classification.model_file import TrainedClassifier, load_classifier
 from classification.networks import LITE
 from classification.ranges import check_ranges
@@ -83,7 +83,7 @@ def measure_fidelity(job: FidelityJob, tell: Tell = nobody) -> dict[str, Any]:
     threshold = choose_threshold(plan.threshold, validation.positive, validation.scores)
     rows = _drawn(judged, threshold, job)
     classifier = explainable(trained, plan.device)
-    falls: dict[str, list[np.ndarray]] = {}
+    falls: dict[tuple[str, str], list[np.ndarray]] = {}
     explained: list[Explained] = []
     for number, row in enumerate(rows.measured + rows.shown_only):
         image = _image(judged, row, trained.image_size)
@@ -94,11 +94,15 @@ def measure_fidelity(job: FidelityJob, tell: Tell = nobody) -> dict[str, Any]:
             for name, values in maps.items():
                 for removal in REMOVALS:
                     fall = _falls(classifier, image, target, values, removal, plan.seed + row)
-                    falls.setdefault(f"{name}, {removal}", []).append(fall)
+                    falls.setdefault((name, removal), []).append(fall)
         tell(Counted("images explained", number + 1, len(rows.measured) + len(rows.shown_only)))
     lesions = [judged.images[row].lesion_id for row in rows.measured]
-    result = _result(job, trained, {name: np.array(values) for name, values in falls.items()}, lesions, threshold)
-    write_fidelity(plan.output, result, [item for item in explained if item.row in rows.shown])
+    names = [judged.images[row].image_id for row in rows.measured]
+    per_image = FallsPerImage(
+        names, judged.scores[rows.measured], {key: np.array(values) for key, values in falls.items()}
+    )
+    result = _result(job, trained, per_image.falls, lesions, threshold)
+    write_fidelity(plan.output, result, [item for item in explained if item.row in rows.shown], per_image)
     tell(Written(plan.output / "report.html"))
     return result
 
@@ -196,18 +200,17 @@ def fall_statistic(falls: np.ndarray) -> Callable[[np.ndarray], Scores]:
 def _result(
     job: FidelityJob,
     trained: TrainedClassifier,
-    falls: Mapping[str, np.ndarray],
+    falls: Mapping[tuple[str, str], np.ndarray],
     lesions: Sequence[str],
     threshold: float,
 ) -> dict[str, Any]:
     rows = []
-    for name, values in falls.items():
-        method, _, removal = name.rpartition(", ")
+    for (method, removal), values in falls.items():
         row: dict[str, Any] = {"method": method, "removal": removal, "curve": values.mean(axis=0).tolist()}
         row["area"] = _area(values, lesions, job.evaluation)
         if method in EXPLAINED:
             control = "control, coarse" if method == "gradcam" else "control, fine"
-            row["above_control"] = _area(values - falls[f"{control}, {removal}"], lesions, job.evaluation)
+            row["above_control"] = _area(values - falls[control, removal], lesions, job.evaluation)
         rows.append(row)
     facts = {"images": len(lesions), "lesions": len(set(lesions)), "threshold": threshold, "shares": list(SHARES)}
     settings = {"ig_steps": job.ig_steps, "seed": job.evaluation.seed, "resamples": job.evaluation.resamples}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,10 +13,13 @@ from classification.evaluation.plots import fidelity_figure, save
 from classification.evaluation.tables import cell, interval_of, write_csv
 from classification.faithfulness.contours import NAMES, Explained, contour_figures
 from classification.file_output import plain_failures, write_json
+from core.io.atomic_files import whole_file
 from core.report import Cell, Gallery, Picture, Section, Table, write_report
 
 SHARES: Final = tuple(range(5, 100, 5))
 """Percent of the pixels that are removed."""
+CONTOURS: Final = "contours"
+"""Folder of the contour figures in the output of a measurement."""
 EXPLAINED: Final = ("gradcam", "ig")
 REMOVALS: Final = ("black", "random")
 _WHAT: Final = (
@@ -31,14 +35,52 @@ _CONTOURS: Final = (
 )
 
 
-def write_fidelity(output: Path, result: Mapping[str, Any], shown: Sequence[Explained]) -> None:
+@dataclass(frozen=True)
+class FallsPerImage:
+    """How far the probability of the predicted class falls for each image.
+
+    Attributes:
+        images: image ids, N of them.
+        scores: probability of yes of each image before anything is removed, (N,).
+        falls: method and removal to the falls, (N, len(SHARES)).
+    """
+
+    images: Sequence[str]
+    scores: np.ndarray
+    falls: Mapping[tuple[str, str], np.ndarray]
+
+
+def write_fidelity(
+    output: Path, result: Mapping[str, Any], shown: Sequence[Explained], per_image: FallsPerImage
+) -> None:
     """Write the curves as CSV and PNG, ``report.html`` with the images that are shown, and ``fidelity.json``.
+
+    The falls of every image are in ``fidelity_images.csv`` and ``fidelity_images.npz``; the contour figures of the
+    shown images are also files in ``contours/``.
 
     Raises:
         JobFailedError: a file cannot be written.
     """
     with plain_failures(output):
+        _write_per_image(output, per_image)
         _write(output, result, shown)
+
+
+def _write_per_image(output: Path, per_image: FallsPerImage) -> None:
+    rows = [
+        {"image_id": image, "score": f"{score:.5f}", "method": method, "removal": removal, **_by_share(falls[index])}
+        for index, (image, score) in enumerate(zip(per_image.images, per_image.scores, strict=True))
+        for (method, removal), falls in per_image.falls.items()
+    ]
+    write_csv(output / "fidelity_images.csv", rows)
+    arrays: dict[str, Any] = {"image_id": np.array(per_image.images, dtype=np.str_), "share": np.array(SHARES)}
+    arrays |= {f"{_plain(method)}_{removal}": falls for (method, removal), falls in per_image.falls.items()}
+    with whole_file(output / "fidelity_images.npz", replace=True) as stream:
+        np.savez(stream, score=per_image.scores, **arrays)
+
+
+def _plain(method: str) -> str:
+    return method.replace(", ", "_")
 
 
 def _write(output: Path, result: Mapping[str, Any], shown: Sequence[Explained]) -> None:
@@ -53,7 +95,11 @@ def _write(output: Path, result: Mapping[str, Any], shown: Sequence[Explained]) 
         ]
         file = save(fidelity_figure(SHARES, lines), output / f"fidelity_{removal}.png")
         pictures.append(Picture(file, f"Removed pixels become {removal}.", width=430))
-    contours = [Picture(figure, caption, width=430) for figure, caption in contour_figures(shown)]
+    (output / CONTOURS).mkdir(exist_ok=True)
+    contours = []
+    for item, figure, caption in contour_figures(shown):
+        file = save(figure, output / CONTOURS / f"{item.kind}_{item.image_id}.png")
+        contours.append(Picture(file, caption, width=430))
     table = Table(
         ("Method", "Removal", "Mean fall", "Above the control"),
         [_row(row) for row in result["rows"]],

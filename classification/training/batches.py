@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from classification.data.pixel_cache import Pixels
-from classification.training.augmentation import Augmentation
+from classification.training.augmentation import USUAL, Augmentation
 from classification.training.stages import Stages
 from core.generation.seeds import stream_seed
 
@@ -56,6 +56,7 @@ class TrainingBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         batch_size: images of a batch over all processes.
         seed: of everything that is drawn.
         stages: image size of a batch number.
+        augmentation: one of ``augmentation.AUGMENTATIONS``.
         rank, world: this process takes every ``world``-th image of a batch from ``rank`` on.
     """
 
@@ -67,6 +68,7 @@ class TrainingBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     stages: Stages
     rank: int = 0
     world: int = 1
+    augmentation: str = USUAL
     _augmentations: dict[int, Augmentation] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -80,7 +82,7 @@ class TrainingBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         seeds = torch.randint(0, 2**31 - 1, (self.batch_size,), generator=generator)
         mine = slice(self.rank, None, self.world)
         size = self.stages.size(number)
-        change = self._augmentations.setdefault(size, Augmentation(size))
+        change = self._augmentations.setdefault(size, Augmentation(size, self.augmentation))
         pairs = zip(rows[mine].tolist(), seeds[mine].tolist(), strict=True)
         images = np.stack([change(self.pixels[row], seed) for row, seed in pairs])
         return torch.from_numpy(images), self._targets[rows[mine]]

@@ -19,6 +19,9 @@ JOB: Final = "job.json"
 RESULT: Final = "result.json"
 SPLIT: Final = "split.csv"
 
+AUGMENTATIONS: Final = ("usual", "strong")
+"""How far training images are changed: ``classification.training.augmentation``."""
+
 SAMPLINGS: Final = ("sqrt", "balanced", "none")
 """How far rare classes are drawn more often: by the square root of what would make them equal, fully, not at all."""
 
@@ -65,6 +68,7 @@ class TrainingJob:
     mixup: float = 0.2
     average: float = 0.998
     sampling: str = "sqrt"
+    augmentation: str = "usual"
     patience: int = 10
     seed: int = 0
     split: Path = Path("runs/classification/split.csv")
@@ -86,6 +90,9 @@ class TrainingJob:
         if self.backbone not in BACKBONES:
             raise ArgumentError(f"There is no backbone {self.backbone!r}; choose from {', '.join(BACKBONES)}.")
         Task(self.task, self.contrast)
+        if self.augmentation not in AUGMENTATIONS:
+            names = ", ".join(AUGMENTATIONS)
+            raise ArgumentError(f"There is no augmentation {self.augmentation!r}; choose from {names}.")
         if self.sampling not in SAMPLINGS:
             raise ArgumentError(f"There is no sampling {self.sampling!r}; choose from {', '.join(SAMPLINGS)}.")
         if not self.sizes or len(self.sizes) != len(self.passes):

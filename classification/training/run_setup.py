@@ -18,7 +18,8 @@ from classification.data.collection import (
 )
 from classification.data.groups import groups_of
 from classification.data.pixel_cache import Pixels, decode, size_of
-from classification.data.splits import TEST, TRAINING, VALIDATION, images_of, parts_of, refuse_leak
+from classification.data.split_column import TEST, TRAINING, VALIDATION
+from classification.data.splits import images_of, parts_of, refuse_leak
 from classification.events import Note, Tell
 from classification.model_file import TrainedClassifier, load_classifier, save_classifier
 from classification.networks import AtSize, build_network, load_imagenet
@@ -84,7 +85,15 @@ class Run:
         for row, label in zip(rows, labels, strict=True):
             all_labels[row] = label
         drawn = TrainingBatches(
-            pixels, all_labels, weights, job.batch_size, job.seed, self.stages, trainer.global_rank, trainer.world_size
+            pixels,
+            all_labels,
+            weights,
+            job.batch_size,
+            job.seed,
+            self.stages,
+            trainer.global_rank,
+            trainer.world_size,
+            job.augmentation,
         )
         checked = self.validation[trainer.global_rank :: trainer.world_size]
         validation = EvaluationBatches(

@@ -20,7 +20,7 @@ from classification.events import Tell, Written, nobody
 from classification.model_file import check_exportable, export_classifier, load_classifier, require_writable_file
 from classification.tasks import Task
 from classification.training.callbacks import CURVE, KeepBest, Progress, SaveState, StopWhenStale
-from classification.training.job import BEST, JOB, RESULT, SPLIT, STATE, TrainingJob
+from classification.training.job import AUGMENTATIONS, BEST, JOB, RESULT, SPLIT, STATE, TrainingJob
 from classification.training.learner import Learner, Recipe
 from classification.training.run_setup import Run, load_teacher
 from core.errors import ArgumentError
@@ -85,7 +85,9 @@ def _check_output(job: TrainingJob, *, resume: bool) -> None:
         return
     if not (file.is_file() and state.is_file()):
         raise ArgumentError(f"{job.output} holds no interrupted run to go on with; leave --resume out.")
-    before, now = json.loads(file.read_text(encoding="utf-8")), job.to_json()
+    # Runs of earlier versions have no augmentation in their job: there was one.
+    before = {"augmentation": AUGMENTATIONS[0], **json.loads(file.read_text(encoding="utf-8"))}
+    now = job.to_json()
     for name in sorted(set(now) - _FREE_ON_RESUME):
         if before.get(name) != now[name]:
             raise ArgumentError(

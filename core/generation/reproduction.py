@@ -17,9 +17,9 @@ from core.generation.samplers import Sampler
 from core.models.checkpoints import LoadedModel, ModelCache
 from core.models.devices import enough_memory, resolve_device, resolve_precision
 from core.models.guided_checkpoints import CONDITIONED_FILE, load_conditioned
+from core.models.model_lookup import checkpoint_file
 from core.output.color_adjustment import adjust
 from core.output.image_file import ImageParameters, read_parameters, read_pixels
-from core.paths import checkpoint_file
 
 EXACT: Final = 1  # grey levels of 255: fp32 sums in another order may round one value the other way
 REDUCED: Final = 8  # bf16 differed by 2 between batch sizes on one CPU; fp16 and other machines are not measured

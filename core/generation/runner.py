@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from core import __version__
-from core.classes import CLASSES
 from core.errors import ArgumentError, CheckpointError, JobFailedError
 from core.generation.control import Control, Decision
 from core.generation.deep_cache import check_reuse
@@ -37,7 +36,7 @@ from core.generation.job import GenerationJob
 from core.generation.samplers import Sampler
 from core.generation.seeds import image_seed
 from core.generation.trajectory import trajectory_file, write_trajectory
-from core.models.checkpoints import Checkpoint, LoadedModel, ModelCache, read_checkpoint
+from core.models.checkpoints import Checkpoint, LoadedModel, ModelCache, read_checkpoint, readable_classes
 from core.models.demo_set import unpack_where_empty
 from core.models.devices import (
     default_batch_size,
@@ -50,11 +49,11 @@ from core.models.devices import (
     resolve_precision,
 )
 from core.models.guided_checkpoints import CONDITIONED_FILE, load_conditioned, read_conditioned
+from core.models.model_lookup import checkpoint_file
 from core.output.color_adjustment import ColorStatistics, adjust, load_color_statistics
 from core.output.dataset_table import OF_CLASSES, OF_CONDITIONS
 from core.output.image_file import ImageParameters
 from core.output.output_folder import OutputFolder, open_output_folder
-from core.paths import checkpoint_file
 
 _TRAJECTORY_BYTES: Final = 2**29  # what the recorded steps of one batch may take in memory
 
@@ -101,10 +100,10 @@ def _check_models(job: GenerationJob) -> None:
         return
     missing = [name for name in job.counts if not checkpoint_file(job.checkpoints, name).is_file()]
     if missing:
-        there = [name for name in CLASSES if checkpoint_file(job.checkpoints, name).is_file()]
+        there = ", ".join(readable_classes(job.checkpoints)) or "none"
         raise CheckpointError(
             f"{job.checkpoints} has no {checkpoint_file(job.checkpoints, missing[0]).name}, so {missing[0]} cannot be "
-            f"generated; the classes there are {', '.join(there)}."
+            f"generated; the classes that can be are {there}."
         )
     for name in job.counts:
         _check_model(job, read_checkpoint(checkpoint_file(job.checkpoints, name)))
@@ -158,6 +157,8 @@ class _Run:
         first = {name: self.output.highest_number(name) + 1 for name in job.counts}
         how = (job.steps, job.sampler, job.reuse, str(self.device), self.precision)
         yield JobStarted(job.total, *how, job.output, job.base_seed, first)
+        if self.output.upgraded:
+            yield Notice(f"The table of SYNT_ISIC is continued with more columns; {self.output.upgraded} keeps it.")
         for class_name, count in job.counts.items():
             yield from self._class(class_name, count)
             if self._stopping():

@@ -16,7 +16,7 @@ import torch
 from core.errors import CheckpointError
 from core.models.torchvision_shim import declare_missing_operators
 
-CLASSES: Final = ("AutoencoderDC", "AutoencoderKL", "AutoencoderTiny")
+CLASSES: Final = ("AutoencoderDC", "AutoencoderKL", "AutoencoderTiny", "VQModel")
 """The diffusers classes that a checkpoint may name. Nothing is imported by a name from a file."""
 _MOST_CHANNELS: Final = 256
 _LARGEST_RATIO: Final = 64
@@ -139,14 +139,18 @@ def empty_autoencoder(class_name: str, config: Mapping[str, Any]) -> Any:
 def build_autoencoder(class_name: str, config: Mapping[str, Any]) -> Any:
     """An autoencoder with random weights; ``class_name`` is one of ``CLASSES``."""
     declare_missing_operators()
-    from diffusers import AutoencoderDC, AutoencoderKL, AutoencoderTiny  # noqa: PLC0415 - takes seconds
+    from diffusers import AutoencoderDC, AutoencoderKL, AutoencoderTiny, VQModel  # noqa: PLC0415 - takes seconds
 
-    known: dict[str, Any] = dict(zip(CLASSES, (AutoencoderDC, AutoencoderKL, AutoencoderTiny), strict=True))
+    known: dict[str, Any] = dict(zip(CLASSES, (AutoencoderDC, AutoencoderKL, AutoencoderTiny, VQModel), strict=True))
     return known[class_name](**config)
 
 
 def _ratio(class_name: str, config: Mapping[str, Any]) -> int:
-    levels = {"AutoencoderDC": "decoder_block_out_channels", "AutoencoderKL": "block_out_channels"}
+    levels = {
+        "AutoencoderDC": "decoder_block_out_channels",
+        "AutoencoderKL": "block_out_channels",
+        "VQModel": "block_out_channels",
+    }
     return 2 ** (len(config[levels.get(class_name, "decoder_block_out_channels")]) - 1)
 
 

@@ -19,9 +19,11 @@ from core.io.regular_file import utf8_path
 from core.models.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET
 from core.models.autoencoders import AutoencoderWeights, LatentDecoder, read_autoencoder
 from core.models.devices import DTYPES, enough_memory, free_memory
+from core.models.diffusers_files import DIFFUSERS_FOLDER, is_diffusers_file, read_diffusers_file
+from core.models.foreign_unets import metadata_unets_in, refuse_foreign_unet
+from core.models.model_lookup import checkpoint_file
 from core.models.state_dicts import find_weights, normalise_names
 from core.models.torchvision_shim import declare_missing_operators
-from core.paths import checkpoint_file
 
 if TYPE_CHECKING:
     from diffusers import UNet2DModel
@@ -140,20 +142,22 @@ def read_checkpoint(path: Path) -> Checkpoint:
             tensors and plain values.
         JobFailedError: memory does not suffice.
     """
-    content = load_file_safely(path)
+    content = read_diffusers_file(path, load_file_safely) if is_diffusers_file(path) else load_file_safely(path)
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not the weights of a UNet.")
-    if content.get("format") == LATENT_FORMAT:
+    is_pipeline = content.get("form") == DIFFUSERS_FOLDER
+    if content.get("format") == LATENT_FORMAT or (is_pipeline and "autoencoder" in content):
         return read_latent(path, content)
-    if content.get("format") == UNET_FORMAT:
+    if content.get("format") == UNET_FORMAT or is_pipeline:
         config, scheduler = _described(path, content)
-        weights, form = content.get("state_dict"), UNET_FORMAT
+        weights, form = content.get("state_dict"), content.get("form", UNET_FORMAT)
     else:
         config, scheduler = dict(DEFAULT_UNET), dict(DEFAULT_SCHEDULER)
         weights, form = find_weights(content, lambda: _parameter_names(config))
     if not isinstance(weights, Mapping) or not weights:
         raise CheckpointError(f"{path} holds no weights of a UNet under any known name.")
     state_dict = normalise_names(weights)
+    refuse_foreign_unet(path, state_dict)
     check_weights(path, config, state_dict)
     provenance = content.get("provenance")
     return Checkpoint(path, config, scheduler, state_dict, dict(provenance) if provenance else {}, form)
@@ -175,7 +179,8 @@ def read_latent(path: Path, content: Mapping[str, Any]) -> Checkpoint:
     _check_finite(path, weights)
     provenance = content.get("provenance")
     described = dict(provenance) if isinstance(provenance, Mapping) else {}
-    return Checkpoint(path, config, scheduler, dict(weights), described, LATENT_FORMAT, autoencoder)
+    form = content.get("form", LATENT_FORMAT)
+    return Checkpoint(path, config, scheduler, dict(weights), described, form, autoencoder)
 
 
 def _described_latent(
@@ -319,6 +324,30 @@ def class_status(folder: Path, class_name: str) -> ClassStatus:
 def has_any_checkpoint(folder: Path) -> bool:
     """Whether the folder holds a checkpoint file of any class, usable or not."""
     return any(checkpoint_file(folder, name).is_file() for name in CLASSES)
+
+
+def readable_classes(folder: Path) -> list[str]:
+    """The classes whose model in the folder can be used."""
+
+    def is_readable(class_name: str) -> bool:
+        try:
+            read_checkpoint(checkpoint_file(folder, class_name))
+        except (CheckpointError, JobFailedError):
+            return False
+        return True
+
+    return [name for name in CLASSES if is_readable(name)]
+
+
+def problems_of_foreign_unets(folder: Path) -> list[str]:
+    """Why models of melanoma-fair-xai in the folder, which its file names suggest, are not used."""
+    problems = []
+    for file in metadata_unets_in(folder):
+        try:
+            read_checkpoint(file)
+        except (CheckpointError, JobFailedError) as error:
+            problems.append(str(error))
+    return problems
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from core.io.folder_lock import LOCK_NAME, taking_turns
 from core.models.checkpoints import LATENT_FORMAT, UNET_FORMAT, has_any_checkpoint
 from core.models.class_folding import fold_class, fold_condition
 from core.models.conditions import Condition
-from core.paths import CHECKPOINTS, CLASSIFIER_FILE, CONDITIONED_FILE, DEMO_SET, STATISTICS_FILE, checkpoint_file
+from core.paths import CHECKPOINTS, CLASSIFIER_FILE, CONDITIONED_FILE, DEMO_SET, STATISTICS_FILE, best_checkpoint_file
 
 WEIGHTS_FILE: Final = "unet.safetensors"
 DESCRIPTION_FILE: Final = "unet.json"
@@ -44,7 +44,7 @@ def unpack_demo_set(folder: Path) -> list[Path]:
         if not _missing(folder):
             return []  # a folder that is whole may be read-only
     bundle = read_bundle(DEMO_SET)
-    classes: dict[Path, str | None] = {checkpoint_file(folder, class_name): class_name for class_name in CLASSES}
+    classes: dict[Path, str | None] = {best_checkpoint_file(folder, class_name): class_name for class_name in CLASSES}
     classes[folder / CONDITIONED_FILE] = None
     written = []
     try:
@@ -72,7 +72,7 @@ def _missing(folder: Path) -> list[Path]:
     described = json.loads((DEMO_SET / DESCRIPTION_FILE).read_text(encoding="utf-8"))
     conditioned = [CONDITIONED_FILE] if "conditions" in described else []
     names = [*conditioned, *bundled_companions()]
-    files = [*(checkpoint_file(folder, name) for name in CLASSES), *map(folder.joinpath, names)]
+    files = [*(best_checkpoint_file(folder, name) for name in CLASSES), *map(folder.joinpath, names)]
     return [file for file in files if not file.exists()]
 
 

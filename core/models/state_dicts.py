@@ -31,6 +31,8 @@ def find_weights(
     """
     if _is_state_dict(content):
         return content, "bare state_dict"
+    if "shadow_params" in content:  # the state of diffusers' EMAModel, saved by itself
+        return _weights_under(content, parameter_names), "averaged weights (shadow_params)"
     for keys, what in ((_AVERAGED, "training file, averaged weights"), (_TRAINED, "training file")):
         for key in keys:
             weights = _weights_under(content.get(key), parameter_names)

@@ -28,7 +28,8 @@ def declare_missing_operators() -> bool:
     Returns:
         True when the schemas had to be declared, False when torchvision is whole, absent or already served.
     """
-    if _declared or _compiled_library_loads():
+    # Looking for the library may run the hook that launch.py installs, which declares the schemas: ask about them last.
+    if _declared or _compiled_library_loads() or hasattr(torch.ops.torchvision, "nms"):
         return False
     library = torch.library.Library("torchvision", "DEF")
     for schema in _SCHEMAS:

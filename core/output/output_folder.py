@@ -18,6 +18,7 @@ from core.io.folder_lock import folder_lock
 from core.output.dataset_table import OF_CLASSES, TABLE_NAME, DatasetTable, Layout, row_of
 from core.output.image_file import ImageFileError, ImageParameters, read_parameters, write_image
 from core.output.lesion_mask import mask_file, masks_folder, write_mask
+from core.output.table_upgrade import upgrade_table
 
 _IMAGE_NAME: Final = re.compile(r"ISIC_(\d{7,12})\.png", re.ASCII)
 
@@ -29,6 +30,7 @@ class OutputFolder:
         self.folder = folder
         self.layout = layout
         self.masks = masks or masks_folder(folder)
+        self.upgraded = upgrade_table(folder / TABLE_NAME, layout.columns)  # the file that keeps the older table
         self.table = DatasetTable(folder / TABLE_NAME, layout)
         self._highest: dict[str, int] = {}
         self._take_stock()

@@ -2,7 +2,7 @@
 
 A folder holds a table with lesion_id, image_id and dx, and the images by their names in ``images/`` or, those that are
 not there, anywhere else in it. Other public collections list their images in the same way under other column names, so
-that ``diffusion.tables`` reads them with the same functions. What is forgiven:
+that ``core.real_data.table_forms`` has them read with the same functions. What is forgiven:
 
 - tables lie in the folder or in one below it, several are one list, and HAM10000_metadata needs no ending;
 - what ``core.real_data.csv_tables`` forgives;
@@ -29,7 +29,7 @@ COLUMNS: Final = frozenset({LESION_ID, IMAGE_ID, "dx"})
 _TABLE_SUFFIXES: Final = (".csv", ".tab", ".tsv")
 _OWN_TABLE: Final = "ham10000_metadata"  # in any case, with any of the endings below
 _OWN_SUFFIXES: Final = ("", ".txt")
-_NAME_COLUMNS: Final = (IMAGE_ID, "image", "isic_id")
+_NAME_COLUMNS: Final = (IMAGE_ID, "image", "isic_id", "image_name", "img_id")
 _MASKS: Final = "masks"
 _SEGMENTATION: Final = "_segmentation"
 _NOT_PHOTOGRAPHS: Final = ("mask", "segmentation", "superpixel")

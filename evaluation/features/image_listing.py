@@ -13,7 +13,6 @@ from core.io.atomic_files import sha256_of
 from core.output.image_file import ImageFileError, read_parameters
 from core.real_data.diagnoses import class_of
 from core.real_data.image_listing import (
-    COLUMNS,
     IMAGES,
     Listing,
     check_readable,
@@ -21,8 +20,8 @@ from core.real_data.image_listing import (
     is_photograph,
     lesions_of,
     list_images,
-    tables_with,
 )
+from core.real_data.table_forms import EXPECTED, TableForm, form_of
 
 _LOOKED_AT: Final = 20
 
@@ -65,10 +64,9 @@ def read_set(folder: Path, classes: Sequence[str]) -> tuple[FoundImage, ...]:
 
 
 def read_real(folder: Path, classes: Sequence[str]) -> RealImages:
-    """Real images of these classes: in HAM10000's form, as ``core.real_data.image_listing`` describes it, or class
-    folders.
+    """Real images of these classes: listed by tables of a form of ``core.real_data.table_forms``, or in class folders.
 
-    Where a folder could be read in both ways, ``images/`` tells that it is HAM10000's form.
+    If a folder could be read in both ways, a folder ``images/`` in it means that the tables count.
 
     Raises:
         ArgumentError: neither, a table that cannot be read, none of the images that it lists there, no image of these
@@ -78,9 +76,9 @@ def read_real(folder: Path, classes: Sequence[str]) -> RealImages:
         raise ArgumentError(f"There is no folder of real images {folder}.")
     tables = find_tables(folder)
     lesions = lesions_of(tables)
-    chosen = tables_with(tables, COLUMNS)
-    listing = list_images(folder, tables, chosen) if chosen else None
-    listed = tuple(_listed(listing, classes)) if listing else ()
+    chosen = form_of(tables)
+    listing = list_images(folder, tables, chosen[1], chosen[0].image) if chosen else None
+    listed = tuple(_listed(chosen[0], listing, classes)) if chosen and listing else ()
     foldered = tuple(_class_folders(folder, classes, lesions))
     images = listed or foldered if (folder / IMAGES).is_dir() else foldered or listed
     if not images:
@@ -92,7 +90,7 @@ def read_real(folder: Path, classes: Sequence[str]) -> RealImages:
         check_readable(tables)
         raise ArgumentError(
             f"{folder} holds no real image of {', '.join(classes)}: neither folders named by them, nor a table with "
-            "lesion_id, image_id and dx."
+            f"{EXPECTED}."
         )
     _refuse_synthetic(folder, images)
     return RealImages(images, bool(lesions))
@@ -140,9 +138,9 @@ def _class_folders(folder: Path, classes: Sequence[str], lesions: Mapping[str, s
                 yield _found(path, name, lesions.get(path.stem, ""))
 
 
-def _listed(listing: Listing, classes: Sequence[str]) -> Iterator[FoundImage]:
+def _listed(form: TableForm, listing: Listing, classes: Sequence[str]) -> Iterator[FoundImage]:
     for image in listing.images:
-        class_name = class_of(image.row["dx"])
+        class_name = class_of(form.diagnosis(image.row))
         if class_name and class_name in classes:
             yield _found(image.path, class_name, image.lesion_id)
 

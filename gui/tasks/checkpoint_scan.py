@@ -7,7 +7,7 @@ from pathlib import Path
 from PyQt5.QtCore import pyqtSignal
 
 from core.classes import CLASSES
-from core.paths import checkpoint_file
+from core.models.model_lookup import checkpoint_file
 from gui.checkpoint_folder import Availability, demo_set_would_fill, first_look
 from gui.tasks.quiet_import import load_core
 from gui.tasks.task import Task

@@ -8,7 +8,7 @@ from pathlib import Path
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QTreeWidget, QTreeWidgetItem
 
-from core.paths import checkpoint_file
+from core.models.model_lookup import checkpoint_file
 from gui.checkpoint_folder import Availability
 from gui.output_listing import OutputListing
 from gui.theme import themed_icon

@@ -176,5 +176,5 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, fitzpatrick: Path) -> Pat
     from classification.data.fitzpatrick import PrepareJob, prepare
 
     folder = tmp_path_factory.mktemp("prepared")
-    prepare(PrepareJob(fitzpatrick, fitzpatrick.parent / "images", folder, test=0.5))
+    prepare(PrepareJob(fitzpatrick, fitzpatrick.parent / "images", folder, "malignant", test=0.5))
     return folder

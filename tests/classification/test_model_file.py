@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torchvision import models
 from torchvision.models import resnet34
 
 from classification.model_file import (
@@ -94,6 +95,29 @@ def test_bare_weights_of_a_resnet_are_recognised(tmp_path: Path) -> None:
     assert found.build()(torch.zeros(1, 3, 32, 32)).shape == (1, 7)
 
 
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])
+def test_a_checkpoint_of_melanoma_fair_xai_answers_melanoma(backbone: str, tmp_path: Path) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = getattr(models, backbone)()
+        network.fc = torch.nn.Sequential(torch.nn.Dropout(0.4), torch.nn.Linear(network.fc.in_features, 1))
+    network.eval()
+    weights = {f"base_model.{name}": tensor for name, tensor in network.state_dict().items()}
+    torch.save({"epoch": 24, "state_dict": weights, "callbacks": {}, "loops": {}}, tmp_path / "final_checkpoints.ckpt")
+    found = load_classifier(tmp_path / "final_checkpoints.ckpt")
+    assert (found.backbone, found.task, found.image_size) == (backbone, Task("binary", "melanoma"), 224)
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.allclose(found.build()(images).softmax(dim=1)[:, 1], network(images).sigmoid()[:, 0], atol=1e-5)
+
+
+def test_names_of_classes_decide_the_order_of_the_outputs(tmp_path: Path) -> None:
+    weights = build_network("resnet18", len(CLASSES)).state_dict()
+    torch.save({"state_dict": weights, "class_names": list(reversed(CLASSES))}, tmp_path / "classifier.pth")
+    found = load_classifier(tmp_path / "classifier.pth")
+    assert torch.equal(found.state_dict["fc.bias"], weights["fc.bias"].flip(0))
+
+
 def spoiled(trained: TrainedClassifier, **changes: Any) -> dict[str, Any]:
     content = {
         "format": CLASSIFIER_FORMAT,
@@ -133,10 +157,15 @@ def test_files_that_are_no_classifier_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.pt").write_text("hello")
     torch.save([1, 2], tmp_path / "list.pt")
     torch.save(build_network("resnet18", 9).state_dict(), tmp_path / "nine.pt")
+    two = build_network("resnet18", 2).state_dict()
+    torch.save({f"net.{name}": tensor for name, tensor in two.items()}, tmp_path / "two.pt")
+    torch.save({f"base_model.{n}": t for n, t in two.items() if not n.startswith("layer2.1")}, tmp_path / "part.pt")
     for name, message in (
         ("text.pt", "damaged"),
         ("list.pt", "a list"),
         ("nine.pt", "7 outputs"),
+        ("two.pt", "of 2 outputs under the prefix 'net.', and nothing in it says what they mean"),
+        ("part.pt", r"layer2\.1\.conv1\.weight \(under the prefix 'base_model\.'\) is missing"),
         ("no.pt", "no check"),
     ):
         with pytest.raises(CheckpointError, match=message):

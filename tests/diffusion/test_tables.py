@@ -166,3 +166,33 @@ def test_every_word_for_a_site_means_a_site() -> None:
     assert site_of("Posterior torso") == "back"
     assert [site_of(word) for word in ("acral", "genital", "unknown", "")] == [None] * 4
     assert len(PLACES) > 7
+
+
+def test_isic_2020_and_pad_ufes_20_are_read_with_their_metadata(tmp_path: Path) -> None:
+    names = copy_photographs(tmp_path / "2020", 2) and copy_photographs(tmp_path / "pad", 2)
+    header = "image_name,patient_id,sex,age_approx,anatom_site_general_challenge,diagnosis,benign_malignant,target"
+    write(tmp_path / "2020" / "train.csv", header, f'{names[0]},IP_1,male,"45,0",head/neck,unknown,benign,0')
+    found = read_images(tmp_path / "2020")
+    assert found.form == "ISIC 2020 (train.csv)"
+    assert found.skipped == {"not used for classes: 'unknown' is none of the seven": [names[0]]}
+    assert found.images[0].condition == Condition(sex="male", age=45, site="head/neck")
+    header = "patient_id,lesion_id,age,gender,region,diagnostic,img_id"
+    write(tmp_path / "pad" / "metadata.csv", header, f"P1,9,61,FEMALE,FOREARM,ACK,{names[0]}.jpg")
+    (image,) = read_images(tmp_path / "pad").images
+    assert (image.class_name, image.lesion_id) == ("AKIEC", "9")
+    assert image.condition == Condition(
+        melanocytic=False, sex="female", age=61, site="upper extremity", class_name="AKIEC"
+    )
+
+
+def test_metadata_without_a_diagnosis_is_enough_for_conditions(tmp_path: Path) -> None:
+    names = copy_photographs(tmp_path, 3)
+    rows = [f"{names[0]},True,female,55,back", f"{names[1]},False,,,", f"{names[2]},,male,,anterior torso"]
+    write(tmp_path / "ham10000_metadata.csv", "isic_id,melanocytic,sex,age_approx,anatom_site_general", *rows)
+    found = read_images(tmp_path)
+    assert found.counts() == {}
+    assert [image.condition for image in found.images] == [
+        Condition(melanocytic=True, sex="female", age=55, site="back"),
+        Condition(melanocytic=False),
+        Condition(sex="male", site="torso"),
+    ]

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torchvision import models
 
-from core.classes import CLASSES
+from core.classes import CLASS_NAMES, CLASSES
 from core.errors import ClassifierError, DeviceError
 from core.io.atomic_files import sha256_of
 from tests.xai.networks import CPU, resnet
@@ -85,6 +86,71 @@ def test_every_form_gives_the_same_network(form: str, tmp_path: Path) -> None:
     assert {name for name in WEIGHTS if "num_batches" not in name} <= set(found.state_dict)
 
 
+PREFIXES = ("base_model.", "backbone.", "net.", "model.", "module.", "module.model.backbone.", "network.encoder_q.")
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_weights_are_found_under_any_prefix(prefix: str, tmp_path: Path) -> None:
+    content = {"state_dict": {f"{prefix}{name}": tensor for name, tensor in WEIGHTS.items()}}
+    found = read_weights(saved(tmp_path, content))
+    assert found.has_head
+    assert found.state_dict.keys() == WEIGHTS.keys()
+    assert not found.notices
+
+
+def test_a_checkpoint_of_lightning_is_read_and_what_is_not_used_is_said(tmp_path: Path) -> None:
+    weights = {f"model.{name}": tensor for name, tensor in WEIGHTS.items()}
+    content = {
+        "epoch": 24,
+        "global_step": 1000,
+        "pytorch-lightning_version": "2.5.0",
+        "state_dict": {**weights, "loss.weight": torch.ones(7)},
+        "loops": {"fit_loop": {"state_dict": {}}},
+        "callbacks": {"ModelCheckpoint": {"best_model_score": torch.tensor(0.9)}},
+        "optimizer_states": [{"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 1e-4}]}],
+        "lr_schedulers": [],
+    }
+    saved(tmp_path, content)
+    found = load_classifier(tmp_path, CPU, "fp32")
+    assert found.head_trained
+    assert found.notices == ("classifier.pth also holds weights that are not used, loss.weight among them.",)
+
+
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("classes", sorted(CLASSES)),
+        ("class_names", [CLASS_NAMES[code] for code in sorted(CLASSES)]),
+        ("class_to_idx", {code.lower(): index for index, code in enumerate(sorted(CLASSES))}),
+        ("idx_to_class", dict(enumerate(sorted(CLASSES)))),
+    ],
+)
+def test_outputs_in_another_order_are_mapped_by_their_names(key: str, names: Any, tmp_path: Path) -> None:
+    found = read_weights(saved(tmp_path, {"state_dict": WEIGHTS, key: names}))
+    order = [sorted(CLASSES).index(code) for code in CLASSES]
+    assert torch.equal(found.state_dict["fc.weight"], WEIGHTS["fc.weight"][order])
+    assert torch.equal(found.state_dict["fc.bias"], WEIGHTS["fc.bias"][order])
+
+
+def test_an_output_of_none_of_the_seven_classes_is_left_out_and_named(tmp_path: Path) -> None:
+    weights = resnet(classes=8).state_dict()
+    found = read_weights(saved(tmp_path, {"state_dict": weights, "classes": ["SCC", *CLASSES]}))
+    assert torch.equal(found.state_dict["fc.bias"], weights["fc.bias"][1:])
+    assert found.notices == ("The classifier's outputs SCC are left out.",)
+
+
+@pytest.mark.parametrize("backbone", ["resnet34", "resnet50", "resnet101"])
+def test_other_resnets_are_explained_as_they_are(backbone: str, tmp_path: Path, image: torch.Tensor) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = getattr(models, backbone)(num_classes=len(CLASSES)).eval()
+    saved(tmp_path, {f"net.{name}": tensor for name, tensor in model.state_dict().items()})
+    found = load_classifier(tmp_path, CPU, "fp32")
+    assert found.head_trained
+    with torch.no_grad():
+        assert torch.allclose(found.logits(image), model(found.normalised(image)), atol=1e-4)
+
+
 HEADLESS: dict[str, Callable[[], Any]] = {
     "missing": lambda: {name: tensor for name, tensor in WEIGHTS.items() if not name.startswith("fc.")},
     "of ImageNet": lambda: resnet(classes=1000).state_dict(),
@@ -132,7 +198,22 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "not finite": (not_finite, "not finite"),
     "a list": (lambda: [1, 2], "holds a list"),
     "no weights": (lambda: {"epoch": 3}, "holds no weights"),
-    "other classes": (lambda: {"state_dict": WEIGHTS, "classes": sorted(CLASSES)}, "AKIEC, BCC"),
+    "a layer missing under a prefix": (
+        lambda: {f"base_model.{name}": tensor for name, tensor in without("layer3.0.conv2.weight").items()},
+        r"layer3\.0\.conv2\.weight \(under the prefix 'base_model\.'\) is missing",
+    ),
+    "names that mean nothing": (
+        lambda: {"state_dict": WEIGHTS, "classes": [f"class_{number}" for number in range(7)]},
+        "its outputs are class_0, .* of which none means MEL; name them MEL, NV",
+    ),
+    "a class twice": (
+        lambda: {"state_dict": WEIGHTS, "classes": ["mel", "melanoma", "nv", "bcc", "bkl", "df", "vasc"]},
+        "of which 2 mean MEL",
+    ),
+    "fewer names than outputs": (
+        lambda: {"state_dict": WEIGHTS, "classes": ["mel", "nv"]},
+        r"names 2 classes \(mel, nv\) and has 7 outputs",
+    ),
 }
 
 

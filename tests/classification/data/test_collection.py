@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from classification.data.collection import check_every_class, labels_of, open_collection, read_ham10000, read_synthetic
+from classification.data.collection import check_every_class, labels_of, open_collection, read_listed, read_synthetic
 from classification.tasks import Task
 from core.classes import CLASSES
 from core.errors import ArgumentError
@@ -37,7 +37,7 @@ def test_the_real_excerpt_is_read() -> None:
 
 
 def test_images_that_are_not_there_are_counted(tmp_path: Path) -> None:
-    found = read_ham10000(folder_of(tmp_path, HEADER + "L1,ISIC_1,nv,,\nL2,ISIC_2,mel,,\nL3,ISIC_3,mel,,\n"))
+    found = read_listed(folder_of(tmp_path, HEADER + "L1,ISIC_1,nv,,\nL2,ISIC_2,mel,,\nL3,ISIC_3,mel,,\n"))
     assert found.missing == ("ISIC_3",)
     assert "1 more are listed and not there" in found.describe()
 
@@ -87,10 +87,10 @@ def test_what_is_not_used_is_told(tmp_path: Path) -> None:
 
 def test_tables_that_are_joined_are_named(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, HEADER + "L1,ISIC_1,nv,,\n")
-    assert "read as one list" not in read_ham10000(folder).describe()
+    assert "read as one list" not in read_listed(folder).describe()
     (folder / "more").mkdir()
     (folder / "more" / "list.csv").write_text("lesion_id;image_id;dx\nL2;ISIC_2;mel\n")
-    words = read_ham10000(folder).describe()
+    words = read_listed(folder).describe()
     assert words.endswith("(NV 1, MEL 1); the tables metadata.csv and more/list.csv are read as one list.")
 
 

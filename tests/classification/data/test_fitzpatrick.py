@@ -21,7 +21,8 @@ from classification.data.fitzpatrick import PrepareJob, prepare
 from classification.data.fitzpatrick_table import class_of
 from classification.data.image_download import download_images
 from classification.data.perceptual_duplicates import CLOSEST, perceptual_hash, same_pictures
-from classification.data.splits import TEST, TRAINING, VALIDATION, images_of
+from classification.data.split_column import TEST, TRAINING, VALIDATION
+from classification.data.splits import images_of
 from core.download.retry import Patience
 from core.errors import ArgumentError, JobFailedError, OutputFolderError
 from core.generation.events import Event
@@ -34,7 +35,7 @@ HASTE = Patience(attempts=2, unreachable=1, base_s=0.01, cap_s=0.02)
 
 @pytest.fixture
 def job(fitzpatrick: Path, tmp_path: Path) -> PrepareJob:
-    return PrepareJob(fitzpatrick, fitzpatrick.parent / "images", tmp_path / "out")
+    return PrepareJob(fitzpatrick, fitzpatrick.parent / "images", tmp_path / "out", "malignant")
 
 
 def copied(job: PrepareJob, tmp_path: Path) -> PrepareJob:
@@ -354,7 +355,7 @@ def test_an_image_without_end_is_given_up(server: Server, tmp_path: Path, monkey
 @pytest.mark.full_data
 def test_the_whole_of_the_copy_is_prepared(tmp_path: Path) -> None:
     folder = Path(os.environ["ISICGUI_DATA"]) / "fitzpatrick17k_224"
-    report = prepare(PrepareJob(folder / "fitzpatrick17k.csv", folder / "images", tmp_path))
+    report = prepare(PrepareJob(folder / "fitzpatrick17k.csv", folder / "images", tmp_path, "malignant"))
     assert (report["listed"], report["of_the_contrast"]) == (2860, 1843)
     assert report["missing"] == []
 

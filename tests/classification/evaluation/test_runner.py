@@ -12,7 +12,8 @@ import torch
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from classification.data.collection import LabelledImage, open_collection
-from classification.data.splits import TEST, TRAINING, images_of, read_split, split_by_lesion, write_split
+from classification.data.split_column import TEST, TRAINING
+from classification.data.splits import images_of, read_split, split_by_lesion, write_split
 from classification.evaluation.prediction import Predictions, predict, symmetries
 from classification.evaluation.result_files import METRICS
 from classification.evaluation.runner import EvaluationJob, evaluate, measure

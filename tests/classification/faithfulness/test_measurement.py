@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,27 @@ def test_a_trained_run_is_explained_down_to_the_report(job: FidelityJob) -> None
     html = (output / "report.html").read_text()
     assert html.count("data:image/png") >= 3
     assert "a random map" in html
+
+
+def test_the_falls_of_every_image_are_a_table_and_arrays(job: FidelityJob) -> None:
+    result = measure_fidelity(job)
+    output = job.evaluation.output
+    with (output / "fidelity_images.csv").open() as stream:
+        table = list(csv.DictReader(stream))
+    arrays = np.load(output / "fidelity_images.npz")
+    names = arrays["image_id"].tolist()
+    assert len(names) == len(set(names)) == 5
+    assert arrays["share"].tolist() == list(SHARES)
+    assert len(table) == 5 * len(result["rows"])
+    for row in result["rows"]:
+        falls = arrays[f"{row['method'].replace(', ', '_')}_{row['removal']}"]
+        assert falls.mean(axis=0).tolist() == pytest.approx(row["curve"])
+        mine = [line for line in table if (line["method"], line["removal"]) == (row["method"], row["removal"])]
+        assert [line["image_id"] for line in mine] == names
+        assert [float(line["40%"]) for line in mine] == pytest.approx(falls[:, SHARES.index(40)], abs=1e-5)
+    shown = sorted(file.name for file in (output / "contours").iterdir())
+    assert shown
+    assert all(re.fullmatch(r"[TF][PN]_ISIC_\d+\.png", name) for name in shown)
 
 
 def test_a_chosen_image_is_shown(job: FidelityJob, trained_run: Path) -> None:

@@ -18,7 +18,8 @@ import torch
 from PIL import Image
 
 from classification.data.collection import open_collection
-from classification.data.splits import TEST, TRAINING, VALIDATION, images_of, read_split
+from classification.data.split_column import TEST, TRAINING, VALIDATION
+from classification.data.splits import images_of, read_split
 from classification.events import Event, Note, Trained, Validated
 from classification.model_file import load_classifier
 from classification.tasks import Task

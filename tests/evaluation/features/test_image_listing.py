@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.classes import CLASSES
 from core.errors import ArgumentError
@@ -110,7 +111,7 @@ def test_why_there_is_no_real_image_is_said(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="none of these classes: MEL"):
         read_real(folder, ["MEL"])
     (tmp_path / "none").mkdir()
-    with pytest.raises(ArgumentError, match="nor a table with lesion_id, image_id and dx"):
+    with pytest.raises(ArgumentError, match="nor a table with lesion_id, image_id, dx"):
         read_real(tmp_path / "none", ["MEL"])
 
 
@@ -172,3 +173,13 @@ def test_images_of_strangers_are_counted_as_silent_and_no_fifo_is_opened(tmp_pat
     provenance = read_provenance(images)
     assert (provenance.images, provenance.silent) == (1, 5)
     assert provenance.values["sampler"] == {"ddpm": 1}
+
+
+def test_the_tables_of_other_collections_are_read(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in ("PAT_1_1_1", "PAT_1_2_2", "PAT_2_3_3"):
+        Image.new("RGB", (4, 4)).save(tmp_path / "images" / f"{name}.png")
+    rows = ["1,MEL,PAT_1_1_1.png", "2,NEV,PAT_1_2_2.png", "3,SCC,PAT_2_3_3.png"]
+    (tmp_path / "metadata.csv").write_text("\n".join(["lesion_id,diagnostic,img_id", *rows]))
+    found = read_real(tmp_path, CLASSES)
+    assert [(image.class_name, image.lesion_id) for image in found.images] == [("MEL", "1"), ("NV", "2")]
