@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import shutil
@@ -15,6 +13,7 @@ from typing import Any, Final
 from core.classes import CLASSES
 from core.errors import ArgumentError, JobFailedError
 from core.io.atomic_files import require_writable, write_whole
+from core.io.plain_text import encode_csv
 from core.models.architectures import DEFAULT_SCHEDULER
 from core.output.dataset_table import TABLE_NAME
 from core.output.image_file import SOURCE, ImageFileError, ImageParameters, read_parameters
@@ -94,8 +93,8 @@ def _write(found: list[tuple[Path, ImageParameters]], output: Path) -> None:
         write_whole(target.with_suffix(".json"), json.dumps(_sidecar(file, parameters), indent=2).encode())
         rows.append([file.name, class_name, parameters.isic_number, SOURCE, parameters.generated_at])
         truth.append([f"ISIC_{number:07d}", *(float(class_name == name) for name in CLASSES)])
-    write_whole(output / IMAGES / TABLE_NAME, _csv([SYNT_ISIC_COLUMNS, *rows]))
-    write_whole(output / GROUND_TRUTH, _csv([("image", *CLASSES), *truth]))
+    write_whole(output / IMAGES / TABLE_NAME, encode_csv([SYNT_ISIC_COLUMNS, *rows]))
+    write_whole(output / GROUND_TRUTH, encode_csv([("image", *CLASSES), *truth]))
 
 
 def _sidecar(file: Path, parameters: ImageParameters) -> dict[str, Any]:
@@ -117,9 +116,3 @@ def _link(file: Path, target: Path) -> None:
         os.link(file, target)
     except OSError:
         shutil.copy2(file, target)
-
-
-def _csv(rows: list[Any]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cli.application import main
 from core.errors import OutputFolderError
-from core.output.dataset_table import COLUMNS
+from core.output.dataset_table import COLUMNS, DatasetTable
 from core.output.table_upgrade import upgrade_table
 
 HEADER = "filename,class,isic_number,source,generated_at\r\n"
@@ -54,7 +54,9 @@ def test_a_table_is_upgraded_once(table: Path) -> None:
     ("rows", "expected"),
     [
         ("", []),
-        ("ISIC_0000001.png,MEL\r\n\r\n", [["ISIC_0000001.png", "MEL"]]),
+        ("ISIC_0000001.png,MEL\r\n\r\n" + ROWS, [["ISIC_0000001.png", "MEL"], ["ISIC_0000002.png", "MEL"]]),
+        ("ISIC_0000001.png,HAT,1,synthetic,0\r\n" + ROWS[:48], [["ISIC_0000001.png", "MEL"]]),
+        ('ISIC_0000001.png,MEL,1,"syn\nthetic",0\r\n', []),
         (ROWS[:-20], [["ISIC_0000001.png", "MEL"], ["ISIC_0000002.png", "MEL"]]),  # torn in its last row
         ("ISIC_0000001.png,MEL,1,synthetic,soon,too,many\r\n", [["ISIC_0000001.png", "MEL"]]),
     ],
@@ -64,6 +66,7 @@ def test_a_damaged_table_keeps_what_it_has(table: Path, rows: str, expected: lis
     assert upgrade_table(table, COLUMNS)
     frame = pd.read_csv(table, dtype=str)
     assert tuple(frame.columns) == COLUMNS
+    assert len(DatasetTable(table).known) == len(expected)
     assert frame[["filename", "class"]].to_numpy().tolist() == expected
 
 
