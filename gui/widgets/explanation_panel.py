@@ -7,7 +7,7 @@ from pathlib import Path
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QWidget
 
-from gui.widgets.controls import label, named, tool_button
+from gui.widgets.controls import label, named, plain_tool_tip, tool_button
 from xai.job import OVERLAY
 
 _VERBS = {True: "Explaining", False: "Analysing"}
@@ -65,7 +65,7 @@ class ExplanationPanel(QWidget):
         text = f"{self._verb} {image.parent.name}/{image.name}{more}"
         self.text.setText(text)
         for widget in (self.text, self.bar):
-            widget.setToolTip(f"{text}: {doing}" if doing else text)
+            widget.setToolTip(plain_tool_tip(f"{text}: {doing}" if doing else text))
         self.bar.setRange(0, 0 if fraction is None else 100)
         if fraction is not None:
             self.bar.setValue(round(100 * fraction))
