@@ -156,8 +156,11 @@ class Python(NamedTuple):
 
 def say(message: str) -> None:
     """Print one line to stderr, on any console: what its encoding lacks is written as an escape."""
+    if sys.stderr is None:  # a daemon may have closed it
+        return
     encoding = sys.stderr.encoding or "ascii"
-    print(message.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # nor does a terminal that was closed, or a full disk, end the set-up
+        print(message.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)
 
 
 def parse(arguments: List[str]) -> Request:
