@@ -50,6 +50,18 @@ def test_a_file_system_without_hard_links_does_too(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "a").read_bytes() == b"1"
 
 
+def test_a_full_disk_is_found_before_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes an empty file, but no bytes."""
+
+    def full(_path: Path, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputFolderError, match=r"cannot be written \(No space left on device\)"):
+        require_writable(tmp_path / "new")
+    assert os.listdir(tmp_path / "new") == []
+
+
 def test_a_folder_is_tried_before_it_is_needed(tmp_path: Path) -> None:
     require_writable(tmp_path / "new" / "folder")
     assert os.listdir(tmp_path / "new" / "folder") == []
