@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -50,13 +51,15 @@ def test_a_file_system_without_hard_links_does_too(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "a").read_bytes() == b"1"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 def test_a_full_disk_is_found_before_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes an empty file, but no bytes."""
 
-    def full(_path: Path, _data: bytes) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def full(path: Path) -> BinaryIO:
+        path.touch()
+        return Path("/dev/full").open("wb")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("core.io.atomic_files.open_new", full)
     with pytest.raises(OutputFolderError, match=r"cannot be written \(No space left on device\)"):
         require_writable(tmp_path / "new")
     assert os.listdir(tmp_path / "new") == []
