@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import signal
 import sys
 import time
 from collections.abc import Generator, Iterable, Sequence
@@ -14,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from core.classes import CLASSES
-from core.errors import ArgumentError, DownloadError, IsicGuiError
+from core.errors import ArgumentError, DownloadError
 from core.io.plain_text import printable
 from core.packages import what_to_start_instead
 from core.paths import CHECKPOINTS
+from core.process.exit_codes import DONE, FAILED, run_command
+from core.process.streams import lasting_streams
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -35,27 +36,25 @@ exit codes: 0 done, 1 failed (what arrived is kept), 2 wrong arguments, 130 inte
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    options = _parser().parse_args(arguments)
-    view = _JsonLines() if options.json else _Terminal()
-    try:
-        _show_all(_events(options), view)
-        return 0
-    except ArgumentError as error:
-        return _fail(error, 2, as_json=options.json)
-    except IsicGuiError as error:
-        return _fail(error, 1, as_json=options.json)
-    except OSError as error:
-        return _fail(
-            DownloadError(f"A file could not be read or written ({error}); what arrived is kept."),
-            1,
+    with lasting_streams():
+        options = _parser().parse_args(arguments)
+        return run_command(
+            lambda: _run(options),
             as_json=options.json,
+            when_interrupted="\nInterrupted. Run the same command again to go on from here.",
+            result_is_output=options.list or options.verify,
         )
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        _show_all(_events(options), _JsonLines() if options.json else _Terminal())
+    except OSError as error:
+        raise DownloadError(f"A file could not be read or written ({error}); what arrived is kept.") from error
     except ModuleNotFoundError as error:
         print(f"error: {what_to_start_instead(error, 'download_models.py')}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted. Run the same command again to go on from here.", file=sys.stderr)
-        return 130
+        return FAILED
+    return DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -129,13 +128,6 @@ def _verify(folder: Path, classes: tuple[str, ...]) -> Generator[Event, None, No
     missing = [status.name for status in found if status.state == "missing"]
     if (classes and missing) or len(missing) == len(found):
         raise DownloadError(f"{', '.join(missing)} is not in {folder}; run download_models.py without --verify.")
-
-
-def _fail(error: IsicGuiError, code: int, *, as_json: bool) -> int:
-    if as_json:
-        print(json.dumps({"event": "error", "text": str(error), "exit_code": code}), flush=True)
-    print(f"error: {printable(str(error))}", file=sys.stderr)
-    return code
 
 
 class _JsonLines:
@@ -232,5 +224,4 @@ def _line(event: Event) -> str:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's farewell ends as cleanly as Ctrl-C
     sys.exit(main())

@@ -38,6 +38,7 @@ LOG = HERE / "setup.log"
 WINDOW_LOG = HERE / "window.log"
 BASE = "requirements.txt"
 TRAINING = "requirements-train.txt"
+UNLOCKED = re.compile(r"(?:torch|torchvision)==\S+")  # whose files differ with the index: CUDA, processors alone
 TRAINING_MODULES = ("diffusion", "classification", "benchmarks")  # these install it on first use
 
 # The shared libraries that Qt's wheels expect of the system, and the Debian and Ubuntu packages that hold them.
@@ -98,6 +99,10 @@ QT_FILES = (  # below site-packages/PyQt5/Qt5: what a window loads, the plugins 
 
 # What pip says when it fails, and what that means; the first match counts.
 PIP_FAILURES = (
+    (
+        r"DO NOT MATCH THE HASHES",
+        "a package differs from the one that this program was tested with; check the package index, and see the log",
+    ),
     (r"No space left on device|\[Errno 28\]|not enough space|Disk quota", "the disk is full; make room on it"),
     (r"Long Path support", "the folder's path is too long for Windows; move the folder to a shorter one"),
     (r"CERTIFICATE_VERIFY_FAILED|SSLError|SSL:", "the package index's certificate was refused; check clock and proxy"),
@@ -156,8 +161,11 @@ class Python(NamedTuple):
 
 def say(message: str) -> None:
     """Print one line to stderr, on any console: what its encoding lacks is written as an escape."""
+    if sys.stderr is None:  # a daemon may have closed it
+        return
     encoding = sys.stderr.encoding or "ascii"
-    print(message.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # nor does a terminal that was closed, or a full disk, end the set-up
+        print(message.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)
 
 
 def parse(arguments: List[str]) -> Request:
@@ -273,8 +281,16 @@ def write_stamp(stamp: Dict[str, Any]) -> None:
 
 
 def fingerprints(files: List[str]) -> Dict[str, str]:
-    """A hash per requirement file."""
-    return {name: hashlib.sha256((HERE / name).read_bytes()).hexdigest() for name in files}
+    """A hash per requirement file and its lock."""
+    return {
+        name: hashlib.sha256((HERE / name).read_bytes() + (HERE / lock_of(name)).read_bytes()).hexdigest()
+        for name in files
+    }
+
+
+def lock_of(name: str) -> str:
+    """The lock that .ci/lock makes from a requirement file: every package, in one version, with its hashes."""
+    return name[: -len(".txt")] + ".lock"
 
 
 def interpreter() -> str:
@@ -462,11 +478,23 @@ def is_recorded(mark: Path) -> bool:
 
 
 def install(files: List[str]) -> None:
-    """Let pip install the requirement files."""
+    """Install what the locks of these requirement files name, each file checked against its hash, and then torch.
+
+    Torch comes last and by its version alone: its files depend on the index that serves it. By then everything that it
+    needs is there, except for the CUDA libraries of its own index.
+    """
+    locks = [word for name in files for word in ("-r", str(HERE / lock_of(name)))]
+    pip_install(["--require-hashes", "--no-deps", "--only-binary", ":all:", *locks])
+    unlocked = [line for name in files for line in (HERE / name).read_text(encoding="utf-8").splitlines()]
+    torch = [found.group() for found in map(UNLOCKED.match, unlocked) if found]
+    if torch:
+        pip_install(torch)
+
+
+def pip_install(arguments: List[str]) -> None:
+    """Let pip install something; what it downloads is shown."""
     command = [str(VENV_PYTHON), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    command += ["--progress-bar", "off", "--log", str(LOG)]
-    for name in files:
-        command += ["-r", str(HERE / name)]
+    command += ["--progress-bar", "off", "--log", str(LOG), *arguments]
     done = run(
         command, show=r" *(Downloading (?!\S+\.metadata)\S+ \(.*|Building wheel \S+|Installing collected packages)"
     )

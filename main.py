@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 
+from core.process.streams import lasting_streams
+
 
 def main() -> int:
     """Open the window, or run one command; returns the exit code."""
     arguments = sys.argv[1:]
-    try:
-        return _run(arguments)
-    except ModuleNotFoundError as error:
-        from core.packages import what_to_start_instead
+    with lasting_streams():
+        try:
+            return _run(arguments)
+        except ModuleNotFoundError as error:
+            from core.packages import what_to_start_instead
 
-        print(f"error: {what_to_start_instead(error)}", file=sys.stderr)
-        return 1
+            print(f"error: {what_to_start_instead(error)}", file=sys.stderr)
+            return 1
 
 
 def _run(arguments: list[str]) -> int:

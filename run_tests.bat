@@ -4,7 +4,7 @@ setlocal
 cd /d "%~dp0"
 set "python=python"
 where /q py && set "python=py -3"
-%python% "%~dp0launch.py" --with train --with dev -m pytest %*
+%python% "%~dp0launch.py" --with train --with dev -m pytest -n auto --dist loadfile --no-loadscope-reorder %*
 set "code=%errorlevel%"
 if not "%code%"=="0" if "%~1"=="" pause
 exit /b %code%

@@ -13,6 +13,7 @@ from classification.arguments import build_parser
 from core.errors import ArgumentError
 from core.io.plain_text import printable
 from core.process.exit_codes import DONE, FAILED, report, run_command
+from core.process.streams import lasting_streams
 
 if TYPE_CHECKING:
     from core.generation.events import Event
@@ -23,9 +24,10 @@ _TRAINING_PACKAGES: Final = {"lightning", "torchmetrics", "sklearn", "albumentat
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = build_parser().parse_args(arguments)
     kept = "interrupted; what was saved is kept, and --resume goes on with it"
-    return run_command(lambda: _run(options), as_json=options.json, when_interrupted=kept)
+    with lasting_streams():
+        options = build_parser().parse_args(arguments)
+        return run_command(lambda: _run(options), as_json=options.json, when_interrupted=kept, result_is_output=False)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from core import __version__
 from core.classes import CLASSES
@@ -16,14 +15,17 @@ from core.models.conditions import SEXES, SITES, TONES, UNKNOWN
 from core.presets import MAX_ANALYSIS_INTERVAL, MAX_REUSE, MAX_STEPS, PRECISIONS, PRESETS, SAMPLERS, STANDARD
 from core.process.exit_codes import run_command
 
+_COMMANDS_THAT_PRINT: Final = ("models", "reproduce")
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run the program; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a console without a letter of a path must not end the job
     options = build_parser().parse_args(arguments)
-    return run_command(lambda: _run(options), as_json=getattr(options, "json", False))
+    return run_command(
+        lambda: _run(options),
+        as_json=getattr(options, "json", False),
+        result_is_output=options.command in _COMMANDS_THAT_PRINT,
+    )
 
 
 def _run(options: argparse.Namespace) -> int:

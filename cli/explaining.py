@@ -71,6 +71,12 @@ class BackgroundExplanations:
         if isinstance(event, JobFinished):
             yield from self._finish()
 
+    @property
+    def given_up(self) -> int:
+        """How many explanations are missing because the job was stopped."""
+        stopped = self._control.decision is Decision.STOP_NOW
+        return self._overlays.waiting + self._analyses.waiting if stopped else 0
+
     def close(self) -> None:
         """Leave nothing running; a job that broke off gives up the image being explained."""
         if self._overlays.alive or self._analyses.alive:
@@ -114,6 +120,8 @@ class BackgroundExplanations:
             raise JobFailedError(
                 f"The explanations broke off ({type(error).__name__}: {error}); the images are in place."
             ) from error
+        if self.given_up:
+            yield Notice(f"Stopped; explanations that are missing: {self.given_up}.")
 
     def _news(self) -> Iterator[Event]:
         with contextlib.suppress(queue.Empty):
@@ -171,29 +179,34 @@ class _Lane:
 
     def _work(self) -> None:
         while (image := self._images.get()) is not None and self._control.decision is not Decision.STOP_NOW:
-            if not self._refused:
-                self._try(image)
+            if not (self._refused or self._try(image)):
+                return
             self._ended += 1
             self._done(image)
 
-    def _try(self, image: Path) -> None:
+    def _try(self, image: Path) -> bool:
+        """Explain an image, or warn; false if the stop of the job has ended it."""
         try:
-            self._explain(image)
+            return self._explain(image)
         except ArgumentError as error:
             self._refused = True
             self._report(Warned(f"{_NAMES[self._kind]} are off for this job: {error}"))
         except IsicGuiError as error:
             self._report(Warned(f"{image.parent.name}/{image.name} is not {_DONE[self._kind]}: {error}"))
+        return True
 
-    def _explain(self, image: Path) -> None:
+    def _explain(self, image: Path) -> bool:
+        finished = False
         place = (image.resolve(), *self._places)
         job = ExplanationJob(OVERLAY, *place) if self._kind == OVERLAY else background_analysis(*place)
         environment = headless_environment({})
         for message in run_headless(
             headless_command("xai"), job.encoded(), environment=environment, control=self._control
         ):
+            finished = finished or message["event"] == "finished"
             if (event := self._event_of(image, message)) is not None:
                 self._report(event)
+        return finished or self._control.decision is not Decision.STOP_NOW
 
     def _event_of(self, image: Path, message: Message) -> Event | None:
         """The event of a message; None for a message that nobody waits for."""

@@ -33,7 +33,7 @@ from core.io.plain_text import printable
 from core.models.conditions import parse_condition
 from core.paths import XAI_RESULTS
 from core.presets import AUTO, preset_named
-from core.process.exit_codes import code_of_job
+from core.process.exit_codes import INTERRUPTED, code_of_job
 
 CONDITION_OPTIONS: Final = ("melanocytic", "sex", "age", "site", "tone")
 GUIDANCE: Final = 2.0
@@ -59,7 +59,7 @@ def generate(options: argparse.Namespace) -> int:
             view.show(event)
             for told in explanations.follow(event) if explanations else ():
                 view.show(told)
-    return code_of_job(event)
+    return INTERRUPTED if explanations and explanations.given_up else code_of_job(event)
 
 
 def _view(options: argparse.Namespace, job: GenerationJob) -> JsonLines | ProgressBar:

@@ -13,12 +13,18 @@ from core.errors import ArgumentError
 from core.io.plain_text import printable
 from core.presets import PRECISIONS
 from core.process.exit_codes import DONE, INTERRUPTED, run_command
+from core.process.streams import lasting_streams
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = build_parser().parse_args(arguments)
-    return run_command(lambda: _COMMANDS[options.command](options), as_json=getattr(options, "json", False))
+    with lasting_streams():
+        options = build_parser().parse_args(arguments)
+        return run_command(
+            lambda: _COMMANDS[options.command](options),
+            as_json=getattr(options, "json", False),
+            result_is_output=options.command == "inspect",
+        )
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.io.kept_results import keeping_results
 from core.process.exit_codes import DONE, FAILED
 from core.process.worker import run_job, tell
 from evaluation.job import ComparisonJob, EvaluationJob, load_job
@@ -25,7 +26,8 @@ def main(arguments: list[str]) -> int:
 def _run(file: Path) -> int:
     job = load_job(file)
     tell("progress", done=0, total=1, doing="Loading")
-    return _compare(job) if isinstance(job, ComparisonJob) else _evaluate(job)
+    with keeping_results(job.output):
+        return _compare(job) if isinstance(job, ComparisonJob) else _evaluate(job)
 
 
 def _evaluate(job: EvaluationJob) -> int:

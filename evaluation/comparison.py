@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from core.errors import ArgumentError, OutputFolderError
-from core.io.atomic_files import sha256_of, write_whole
+from core.errors import ArgumentError
+from core.io.atomic_files import cannot_write, sha256_of, write_whole
 from core.io.json_text import parse_json
 from core.report import Section, Table, write_report
 from core.report.escaping import markdown_text
@@ -240,7 +240,7 @@ def _write(folder: Path, results: Mapping[str, dict[str, Any]]) -> list[Path]:
             provenance={**next(iter(results.values()))["basis"], "versions": versions()},
         )
     except OSError as error:
-        raise OutputFolderError(f"The folder {folder} cannot be written: {error.strerror}; choose another.") from error
+        raise cannot_write(folder, error) from error
     return [folder / name for name in (HTML_FILE, DATA_FILE, TABLE_FILE)]
 
 

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from core.errors import ArgumentError
+from core.io.atomic_files import require_writable
 from core.models.devices import resolve_device
 from evaluation.copy_detection.detector import find_copies
 from evaluation.copy_detection.duplicates import find_duplicates
@@ -24,7 +25,6 @@ from evaluation.metrics.embedding import embedding
 from evaluation.metrics.resemblance import resemblance
 from evaluation.progress import Told, Warned, Whole, Work, through
 from evaluation.report.results import FULL, QUICK, Effort, Evaluation
-from evaluation.report.writer import require_folder
 from evaluation.utility.experiment import Usefulness, train_head, usefulness
 from evaluation.utility.finetuning import STEPS as NETWORK_STEPS
 from evaluation.utility.finetuning import train_network
@@ -68,7 +68,7 @@ def _evaluate(job: EvaluationJob, started: float, warnings: list[str]) -> Work[E
     generated = yield from whole.part(read_side(generated_images, size, "images of the set"))
     real = yield from whole.part(read_side(real_images, size, "real images"))
     _require_enough(job, generated, real)
-    require_folder(job.output)  # after all that can be refused, before what takes minutes
+    require_writable(job.output)  # after all that can be refused, before what takes minutes
     for network in networks:
         yield from whole.part(add_features(real, network, job.cache, "real images"))
         yield from whole.part(add_features(generated, network, job.cache, "the set"))

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker for each core: more threads would take it from the others
+    os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is loaded, here and in the processes that tests start
+
 import psutil
 import pytest
 import torch
@@ -30,6 +33,8 @@ if not os.environ.get("ISICGUI_RANDOM_TESTS"):
 # What a shell runs in its background ignores Ctrl-C, which the processes of tests about Ctrl-C would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_MOST_WORKERS = 8
 
 REAL_IMAGES = Path(__file__).parent / "data" / "ham10000_excerpt"
 
@@ -167,6 +172,11 @@ def tiny_checkpoints(tiny_checkpoints_once: Path, tmp_path: Path) -> Path:
     for file in tiny_checkpoints_once.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     return folder
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """``-n auto``: a worker for each core, and no more than the memory of a workstation holds."""
+    return min(os.cpu_count() or 1, _MOST_WORKERS)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

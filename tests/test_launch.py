@@ -1,7 +1,9 @@
 """The launcher, tried on small projects of its own: no network, and packages of a few bytes."""
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -41,10 +43,11 @@ class Project:
         for name in ("launch.py", "run_isicgui.sh", "run_tests.sh"):
             shutil.copy(ROOT / name, folder)
         (folder / "main.py").write_text(MAIN)
-        (folder / "requirements.txt").write_text("# nothing\n")
+        project = cls(folder, wheels)
+        project.require("# nothing")
         for name in ("requirements-train.txt", "requirements-dev.txt"):
-            (folder / name).write_text("-r requirements.txt\n")
-        return cls(folder, wheels)
+            project.require("-r requirements.txt", name)
+        return project
 
     def copy(self, folder: Path) -> "Project":
         def link(source: str, target: str) -> None:  # thousands of files that no test writes into
@@ -65,7 +68,13 @@ class Project:
         )
 
     def require(self, line: str, name: str = "requirements.txt") -> None:
+        """Write a requirement and, as .ci/lock would, its lock with the hash of its wheel."""
         (self.folder / name).write_text(line + "\n")
+        package, _, version = line.partition("==")
+        wheel = Path(self.environment["PIP_FIND_LINKS"]) / f"{package}-{version}-py3-none-any.whl"
+        locked = version and not launch.UNLOCKED.match(line)
+        lock = f"{line} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n" if locked else ""
+        (self.folder / launch.lock_of(name)).write_text(lock)
 
     def site_packages(self) -> Path:
         return next(self.venv.glob("lib/python3*/site-packages"))
@@ -80,13 +89,18 @@ class Project:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
     for version in ("1.0", "2.0"):
-        info = f"tiny-{version}.dist-info"
-        with zipfile.ZipFile(folder / f"tiny-{version}-py3-none-any.whl", "w") as wheel:
-            wheel.writestr("tiny.py", f"print('tiny {version}')\n")
-            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n")
-            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            wheel.writestr(f"{info}/RECORD", f"tiny.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+        write_wheel(folder, "tiny", version)
+    write_wheel(folder, "torch", "1.0+cpu")
     return folder
+
+
+def write_wheel(folder: Path, name: str, version: str, content: str = "") -> None:
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", content or f"print('{name} {version}')\n")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +198,56 @@ def test_changed_requirements_are_installed(ready) -> None:
     assert ready.start("x").stdout == "tiny 1.0\n"
     ready.require("tiny==2.0")
     assert ready.start("x").stdout == "tiny 2.0\n"
+
+
+def test_a_package_that_is_not_the_tested_one_is_not_installed(ready, tmp_path) -> None:
+    """As from an index that somebody has taken over."""
+    ready.require("tiny==1.0")
+    write_wheel(tmp_path, "tiny", "1.0", "print('another tiny')\n")
+    (ready.folder / "main.py").write_text("import tiny")
+    result = ready.start("x", PIP_FIND_LINKS=str(tmp_path))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "could not be installed: a package differs from the one that this program was tested with" in result.stderr
+    assert ready.start("x").stdout == "tiny 1.0\n"  # from the index that it was tested with
+
+
+def test_a_package_that_the_lock_lacks_is_not_installed(ready) -> None:
+    ready.require("tiny==1.0")
+    lock = ready.folder / "requirements.lock"
+    lock.write_text(lock.read_text().partition(" --hash")[0] + "\n")
+    result = ready.start("x")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "Hashes are required" in result.stderr
+
+
+def test_torch_comes_from_whichever_index_serves_its_version(ready) -> None:
+    """Its lock names no torch, because the files for CUDA and for processors differ."""
+    ready.require("torch==1.0  # the models")
+    (ready.folder / "main.py").write_text("import torch")
+    assert ready.start("x").stdout == "torch 1.0+cpu\n"
+
+
+def test_a_changed_lock_is_installed(ready) -> None:
+    ready.require("tiny==1.0")
+    requirement = (ready.folder / "requirements.txt").read_text()
+    ready.start("x")
+    ready.require("tiny==2.0")
+    (ready.folder / "requirements.txt").write_text(requirement.replace("==1.0", ">=1.0"))
+    (ready.folder / "main.py").write_text("import tiny")
+    assert ready.start("x").stdout == "tiny 2.0\n"
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-train.txt", "requirements-dev.txt"])
+def test_the_lock_of_a_requirement_file_has_a_hash_for_each_of_its_packages(name: str) -> None:
+    lock = (ROOT / launch.lock_of(name)).read_text(encoding="utf-8")
+    locked = dict.fromkeys(re.findall(r"^(\S+==\S+) .*\\\n    --hash=sha256:[0-9a-f]{64}", lock, re.MULTILINE))
+    assert len(re.findall(r"^[a-z]", lock, re.MULTILINE)) == len(locked) > 90
+    for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+        if re.match(r"[A-Za-z]", line):
+            wanted, version = re.match(r"([\w.-]+==)([^;\s]+)", line).groups()
+            pin = wanted.lower().replace("_", "-") + version
+            assert (pin in locked) != bool(launch.UNLOCKED.match(line)), line
+    assert not re.search(r"^(torch|torchvision|triton|nvidia-\S+|cuda-\S+)==", lock, re.MULTILINE)
 
 
 def test_what_with_added_is_kept_up_to_date_by_plain_starts(ready) -> None:
@@ -526,7 +590,10 @@ def test_run_tests_wants_a_screen_too(ready, tools, tmp_path) -> None:
         encoding="utf-8",
         check=True,
     )
-    assert result.stdout == f"pytest {ready.folder} ['-k', 'a b']\n"
+    assert (
+        result.stdout
+        == f"pytest {ready.folder} ['-n', 'auto', '--dist', 'loadfile', '--no-loadscope-reorder', '-k', 'a b']\n"
+    )
     if not shutil.which("xdotool"):
         assert "xdotool" in (tmp_path / "asked").read_text()
 

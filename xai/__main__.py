@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from core.io.atomic_files import require_writable
+from core.io.kept_results import keeping_results
 from core.process.exit_codes import DONE
 from core.process.worker import run_job, stay_in_the_background, tell
 from xai.images import read_image
@@ -29,16 +30,18 @@ def main(arguments: list[str]) -> int:
 
 def _run(file: Path) -> int:
     job = ExplanationJob.load(file)
-    for event in _events(job, every_of(job, os.environ)):
-        _tell(event)
+    every = every_of(job, os.environ)
+    stay_in_the_background()
+    read_image(job.image)  # a wrong image is found before torch is loaded, which takes seconds
+    folder = result_folder(job.output, job.image)
+    with keeping_results(folder):
+        require_writable(folder)
+        for event in _events(job, every):
+            _tell(event)
     return DONE
 
 
 def _events(job: ExplanationJob, every: int) -> Iterator[ExplanationEvent]:
-    """Check what can be checked at once; only then load torch, which takes seconds."""
-    stay_in_the_background()
-    read_image(job.image)
-    require_writable(result_folder(job.output, job.image))
     tell("progress", done=0, total=1, doing="loading")
     return _quick(job) if job.kind == OVERLAY else _full(job, every)
 

@@ -21,6 +21,7 @@ def require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(existing).free
     if needed + _MARGIN_BYTES > free:
         raise DownloadError(
-            f"{needed / 1e6:,.0f} MB are needed in {folder} but only {free / 1e6:,.0f} MB are free: "
-            "make room, or name a folder on another disk with --dest."
+            f"{needed / 1e6:,.0f} MB are needed in {folder}, and {_MARGIN_BYTES / 1e6:,.0f} MB are kept free for other "
+            f"programs, but only {free / 1e6:,.0f} MB are free: make room, or name a folder on another disk with "
+            "--dest."
         )

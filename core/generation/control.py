@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+
+from core.signals import handled, stop_signals
 
 
 class Decision(enum.Enum):
@@ -62,15 +63,10 @@ class Control:
 
 @contextlib.contextmanager
 def obey_signals(control: Control) -> Iterator[None]:
-    """Ctrl-C, and the SIGTERM that a cluster sends before it takes the machine back, tell the job to stop now."""
+    """Stop the job now at Ctrl-C, at the SIGTERM of a cluster, and at the SIGHUP of a terminal that closes."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         control.stop_now()
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, stop) for number in numbers]
-    try:
+    with handled(stop_signals(), stop):
         yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

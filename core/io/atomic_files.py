@@ -15,6 +15,7 @@ from core.io.regular_file import open_regular
 
 PART_SUFFIX: Final = ".part"
 ANOTHER_OUTPUT: Final = "choose another with --output"
+_PROBE_BYTES: Final = 1 << 16
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EMLINK}
 
 
@@ -72,8 +73,11 @@ def require_writable(folder: Path, advice: str = ANOTHER_OUTPUT) -> None:
     probe = folder / f".probe.{os.getpid()}{PART_SUFFIX}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        open_new(probe).close()
-        probe.unlink()
+        try:
+            with open_new(probe) as stream:
+                stream.write(bytes(_PROBE_BYTES))  # a full disk takes an empty file
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(folder, error, advice) from error
 

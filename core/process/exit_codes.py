@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from core.errors import ArgumentError, CheckpointError, ClassifierError, IsicGuiError
 from core.io.plain_text import printable
+from core.process.streams import is_ended_pipe, lasting_streams, lost_output
+from core.signals import stop_signals_interrupt
 
 if TYPE_CHECKING:
     from core.generation.events import Event
@@ -19,44 +21,40 @@ WRONG_ARGUMENTS: Final = 2  # nothing was written
 INTERRUPTED: Final = 130  # cleanly
 
 
-def run_command(command: Callable[[], int], *, as_json: bool, when_interrupted: str = "") -> int:
+def run_command(
+    command: Callable[[], int], *, as_json: bool, when_interrupted: str = "", result_is_output: bool = True
+) -> int:
     """Run a command to its exit code; an error becomes one sentence on stderr.
 
+    Ctrl-C, SIGTERM and SIGHUP interrupt it. Streams that cannot be written never do.
+
     Args:
-        command: gives its exit code.
+        command: returns its exit code.
         as_json: report an error as a line of JSON on stdout too.
-        when_interrupted: said after Ctrl-C; nothing where it is empty.
+        when_interrupted: printed to stderr after an interrupt; nothing if it is empty.
+        result_is_output: a command that succeeds but whose output is lost has failed (exit code 1), or was interrupted
+            if the reader of a pipe is gone (130). False for a command whose results are files.
     """
-    try:
+    with lasting_streams():
         code = _code_of(command, as_json=as_json, when_interrupted=when_interrupted)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        if not _nobody_reads():
-            raise  # another pipe, as one to a process of its own
-        return INTERRUPTED
+        lost = lost_output() if result_is_output and code == DONE else None
+        if lost is None:
+            return code
+        if is_ended_pipe(lost):
+            return INTERRUPTED
+        return report(f"The output cannot be written ({lost.strerror}); write it elsewhere.", FAILED, as_json=False)
 
 
 def _code_of(command: Callable[[], int], *, as_json: bool, when_interrupted: str) -> int:
     try:
-        return command()
+        with stop_signals_interrupt():
+            return command()
     except KeyboardInterrupt:
         if when_interrupted:
             print(when_interrupted, file=sys.stderr)
         return INTERRUPTED
     except IsicGuiError as error:
         return report(str(error), code_of(error), as_json=as_json)
-
-
-def _nobody_reads() -> bool:
-    """Whether the reader of stdout is gone, as behind ``| head``; if so, nothing is written there any more."""
-    try:
-        print(flush=True)  # only writing tells, and an empty line before a traceback does no harm
-    except BrokenPipeError:
-        sys.stdout = None  # else Python flushes it at its end, and complains
-        return True
-    return False
 
 
 def report(text: str, code: int, *, as_json: bool) -> int:

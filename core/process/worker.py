@@ -22,6 +22,8 @@ import psutil
 from core.errors import IsicGuiError
 from core.process.exit_codes import INTERRUPTED, WRONG_ARGUMENTS, code_of
 from core.process.runner import STOP_WITH_STDIN
+from core.process.streams import lasting_streams
+from core.signals import stop_signals
 
 _STDIN: Final = 0
 
@@ -32,16 +34,9 @@ def tell(event: str, **values: Any) -> None:
     Args:
         event: its name.
         **values: plain JSON values.
-
-    Raises:
-        KeyboardInterrupt: nobody reads any more.
     """
-    try:
-        sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError as error:
-        sys.stdout = None  # else Python flushes it at its end, and complains
-        raise KeyboardInterrupt from error
+    sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
+    sys.stdout.flush()
 
 
 def run_job(package: str, arguments: list[str], work: Callable[[Path], int]) -> int:
@@ -53,6 +48,11 @@ def run_job(package: str, arguments: list[str], work: Callable[[Path], int]) -> 
         work: takes the job file, tells what it does, returns the exit code. It is interrupted when the process is
             asked to stop; an error of this program is told and becomes its code.
     """
+    with lasting_streams():
+        return _run_job(package, arguments, work)
+
+
+def _run_job(package: str, arguments: list[str], work: Callable[[Path], int]) -> int:
     if len(arguments) != 1:
         tell("error", text=f"Name one job file: python -m {package} JOB.json.")
         return WRONG_ARGUMENTS
@@ -68,7 +68,7 @@ def run_job(package: str, arguments: list[str], work: Callable[[Path], int]) -> 
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Raise KeyboardInterrupt in the main thread at SIGTERM, and when whoever started this process closes its stdin.
+    """Raise KeyboardInterrupt in the main thread at a stop signal, and when the starter of this process closes stdin.
 
     Once: whoever asks often asks twice (a closed stdin and SIGTERM, Ctrl-C and SIGTERM), and the second time would
     otherwise interrupt the tidying up that the first one set going. A process that was asked stays deaf to its end.
@@ -86,7 +86,7 @@ def stoppable() -> Iterator[None]:
             asked = True
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, stop) for number in stop_signals()}
     if os.environ.get(STOP_WITH_STDIN):
         threading.Thread(target=_wait_for_closed_stdin, name="stdin", daemon=True).start()
     try:

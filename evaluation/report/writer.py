@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from core.errors import OutputFolderError
-from core.io.atomic_files import cannot_write, require_writable, write_whole
+from core.io.atomic_files import cannot_write, write_whole
 from core.report import write_report
 from evaluation.report.dataset_card import dataset_card
 from evaluation.report.results import Evaluation, digest_of, versions
@@ -17,16 +16,6 @@ from evaluation.report.summary import summarise
 REPORT_FILE: Final = "evaluation.html"
 JSON_FILE: Final = "evaluation.json"
 CARD_FILE: Final = "DATASET_CARD.md"
-_ADVICE: Final = "choose another"
-
-
-def require_folder(folder: Path) -> None:
-    """Find out that a folder cannot be written before minutes are spent on what belongs there.
-
-    Raises:
-        OutputFolderError: it cannot.
-    """
-    require_writable(folder, _ADVICE)
 
 
 def write_results(evaluation: Evaluation) -> list[Path]:
@@ -50,12 +39,8 @@ def write_results(evaluation: Evaluation) -> list[Path]:
             warnings=evaluation.warnings,
         )
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise cannot_write(folder, error) from error
     return [folder / name for name in (REPORT_FILE, JSON_FILE, CARD_FILE)]
-
-
-def _unwritable(folder: Path, error: OSError) -> OutputFolderError:
-    return cannot_write(folder, error, _ADVICE)
 
 
 def _provenance(evaluation: Evaluation) -> dict[str, object]:

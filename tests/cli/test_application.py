@@ -197,7 +197,8 @@ def test_models_lists_every_class(tiny_checkpoints: Path, capsys: pytest.Capture
     assert main(["models", "--checkpoints", "/nowhere"]) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_leaves_only_whole_images(arguments: list[str], tmp_path: Path, number: signal.Signals) -> None:
     command = program(*arguments, "--classes", "MEL=9999", "--batch-size", "2", "--json")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,6 +15,8 @@ import pytest
 
 from cli import explaining
 from cli.application import main
+from cli.generate import JsonLines
+from core.generation.events import Event, JobFinished
 from core.paths import CLASSIFIER_FILE
 from tests.xai.networks import write_classifier
 
@@ -22,10 +25,10 @@ Run = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def generate(tiny_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*more: str) -> list[dict[str, Any]]:
+    def run(*more: str, code: int = 0) -> list[dict[str, Any]]:
         fixed = ["--steps", "2", "--device", "cpu", "--precision", "fp32", "--batch-size", "1", "--json"]
         folders = ["--checkpoints", str(tmp_path / "models"), "--output", str(tmp_path / "o")]
-        assert main(["generate", *folders, *fixed, "--explanations", str(tmp_path / "x"), *more]) == 0
+        assert main(["generate", *folders, *fixed, "--explanations", str(tmp_path / "x"), *more]) == code
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     write_classifier(tmp_path / "models")
@@ -128,6 +131,25 @@ def test_a_worker_that_dies_is_an_error_of_the_run_and_the_images_are_kept(
     assert main(["generate", *options, *folders, option, "1", "--explanations", str(tmp_path / "x")]) == 1
     assert "error: The explanations broke off (IndexError: an error that nobody foresaw)" in capsys.readouterr().err
     assert len(list((tmp_path / "o" / "MEL").glob("*.png"))) == 2
+
+
+def test_an_interrupt_while_overlays_are_still_made_is_130(
+    generate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show = JsonLines.show
+
+    def interrupt_after_the_images(lines: JsonLines, event: Event) -> None:
+        show(lines, event)
+        if isinstance(event, JobFinished):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(JsonLines, "show", interrupt_after_the_images)
+    events = generate("--classes", "MEL=3", "--explain-every", "1", code=130)
+    finished = next(event for event in events if event["event"] == "job_finished")
+    assert (finished["saved"], finished["stopped"]) == (3, False)
+    explained = sum(event["event"] == "image_explained" for event in events)
+    assert events[-1]["text"] == f"Stopped; explanations that are missing: {3 - explained}."
+    assert not list(tmp_path.glob("x/**/*.part"))
 
 
 def test_a_classifier_that_cannot_be_used_stops_no_image(generate: Run, tmp_path: Path) -> None:

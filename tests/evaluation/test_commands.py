@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import psutil
 import pytest
 
 from cli.application import main
+from core.io.atomic_files import PART_SUFFIX
 from core.paths import PROJECT_ROOT
 from evaluation.__main__ import main as worker
 from evaluation.job import EvaluationJob
@@ -81,6 +84,33 @@ def test_the_worker_compares_what_was_evaluated(
     assert last["event"] == "finished"
     assert "| out (2) | 16 |" in last["summary"][0]
     assert (tmp_path / "o" / "comparison.html").is_file()
+
+
+@pytest.mark.parametrize(("room", "code", "said"), [(0, 2, "--output"), (1, 1, "files written before: 1,")])
+def test_a_disk_that_fills_after_the_first_file_is_a_failure_of_the_job(
+    evaluated: Evaluated,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    room: int,
+    code: int,
+    said: str,
+) -> None:
+    folder, output = str(evaluated.files[0].parent), tmp_path / "o"
+    job = {"format": "isicgui.comparison/1", "sets": [folder, folder], "output": str(output)}
+    (tmp_path / "job.json").write_text(json.dumps(job))
+
+    def full(_descriptor: int) -> None:
+        if sum(file.suffix != PART_SUFFIX for file in output.iterdir()) == room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert worker([str(tmp_path / "job.json")]) == code
+    *_, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert last["event"] == "error"
+    assert "No space left on device" in last["text"]
+    assert said in last["text"]
+    assert len(list(output.iterdir())) == room
 
 
 @pytest.mark.parametrize("arguments", [[], ["a.json", "b.json"], ["/nowhere.json"]])

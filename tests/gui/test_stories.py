@@ -68,6 +68,7 @@ def test_choose_and_start(
         window.parts.classes.rows[name].check.click()
         window.parts.classes.rows[name].quantity.setValue(number)
     assert window.parts.classes.total_label.text() == "3 images of 2 classes"
+    qtbot.waitUntil(window.parts.buttons.start_button.isEnabled, timeout=WAIT_MS)  # the models are read in a thread
     click(qtbot, window, "startButton")
     assert not window.parts.buttons.start_button.isEnabled()
     wait_for_job(qtbot, window)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ import pytest
 import xai.__main__
 from core.errors import ArgumentError, JobFailedError
 from core.generation.control import Control
+from core.io.atomic_files import PART_SUFFIX
 from core.paths import PROJECT_ROOT
 from core.process.runner import headless_command, headless_environment, run_headless
 from tests.xai.conftest import REAL_IMAGE
@@ -76,6 +79,27 @@ def test_without_a_usable_classifier_it_says_so_and_refuses(
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert last["event"] == "error"
     assert "classifier.pth was refused" in last["text"]
+
+
+def test_a_disk_that_fills_after_some_files_is_a_failure_that_counts_them(
+    checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xai.__main__, "stay_in_the_background", lambda: None)  # this is the tests' own process
+    monkeypatch.setattr(xai.__main__, "_QUICK_IG_STEPS", 2)
+    monkeypatch.setattr(xai.__main__, "_QUICK_SHAP_SAMPLES", 1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (tmp_path / "job.json").write_bytes(job(checkpoints, tmp_path / "results").encoded())
+    written = result_folder(tmp_path / "results", REAL_IMAGE)
+
+    def full(_descriptor: int) -> None:
+        if len([file for file in written.iterdir() if file.suffix != PART_SUFFIX]) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert xai.__main__.main([str(tmp_path / "job.json")]) == 1
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert f"{written} cannot be written (No space left on device); files written before: 3," in last["text"]
+    assert len(list(written.iterdir())) == 3
 
 
 def test_an_image_that_is_gone_fails_that_image_alone(checkpoints: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -48,6 +49,20 @@ def test_a_file_system_without_hard_links_does_too(tmp_path: Path, monkeypatch: 
     with pytest.raises(FileExistsError), whole_file(tmp_path / "a", replace=False) as stream:
         stream.write(b"2")
     assert (tmp_path / "a").read_bytes() == b"1"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_is_found_before_it_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes an empty file, but no bytes."""
+
+    def full(path: Path) -> BinaryIO:
+        path.touch()
+        return Path("/dev/full").open("wb")
+
+    monkeypatch.setattr("core.io.atomic_files.open_new", full)
+    with pytest.raises(OutputFolderError, match=r"cannot be written \(No space left on device\)"):
+        require_writable(tmp_path / "new")
+    assert os.listdir(tmp_path / "new") == []
 
 
 def test_a_folder_is_tried_before_it_is_needed(tmp_path: Path) -> None:

@@ -46,17 +46,19 @@ def test_a_fault_of_the_program_is_not_hidden() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a process can hear")
-def test_it_ends_quietly_when_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_it_ends_quietly_when_asked_to(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
 
     def work(_: Path) -> int:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), getattr(signal, name))
         signal.pause()
         raise AssertionError("it went on")
 
     try:
         assert run_job("xai", ["job.json"], work) == 130
     finally:
-        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+        for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
     assert told(capsys) == []
