@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +10,7 @@ import torch
 
 from core.errors import CheckpointError, JobFailedError
 from core.io.atomic_files import whole_file
-from core.models.devices import enough_memory
+from core.models.checkpoints import load_file_safely
 
 STATE_FORMAT: Final = "isicgui.training/1"
 STATE_FILE: Final = "state.pt"
@@ -46,13 +45,7 @@ def read_state(file: Path) -> dict[str, Any]:
         CheckpointError: not there, damaged, or not a training state.
         JobFailedError: memory does not suffice.
     """
-    if not file.is_file():
-        raise CheckpointError(f"There is no training state {file}.")
-    try:
-        with enough_memory("cpu", f"the training state {file.name}"):
-            state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, OSError) as error:
-        raise CheckpointError(f"{file} is damaged or not a training state ({_reason(error)}).") from error
+    state = load_file_safely(file, "training state")
     if not is_state(state):
         raise CheckpointError(f"{file} is not a training state ({STATE_FORMAT}).")
     return dict(state)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
-import pickle
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +10,8 @@ from typing import Any, Final
 import torch
 
 from core.classes import CLASSES
-from core.download.http import is_offline
-from core.errors import CheckpointError, ClassifierError
+from core.download.published import RESNETS, read_published
+from core.errors import CheckpointError, ClassifierError, DownloadError
 from core.models.checkpoints import load_file_safely
 from core.models.state_dicts import find_weights, normalise_names
 from core.models.torchvision_shim import declare_missing_operators
@@ -28,7 +24,6 @@ IMAGENET: Final = f"torchvision {ResNet18_Weights.IMAGENET1K_V1}"
 HEAD: Final = ("fc.weight", "fc.bias")
 _COUNTER: Final = ".num_batches_tracked"  # of a batch norm; plays no part in eval mode
 _HEAD_SEED: Final = 0
-_PATIENCE_S: Final = 20.0  # without a byte of a download
 _NOTHING_THERE: Final = (
     f"There is no {CLASSIFIER_FILE} in the checkpoints folder, and torchvision's ImageNet weights cannot be had "
     f"({{reason}}); put a {CLASSIFIER_FILE} there to get overlays."
@@ -87,15 +82,11 @@ def imagenet_weights() -> ClassifierWeights:
     Raises:
         ClassifierError: neither has it.
     """
-    weights = ResNet18_Weights.IMAGENET1K_V1
-    if is_offline():
-        raise ClassifierError(_NOTHING_THERE.format(reason="HF_HUB_OFFLINE is set"))
     try:
-        with _download_patience():
-            state_dict = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (OSError, http.client.HTTPException, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ClassifierError(_NOTHING_THERE.format(reason=str(error).partition("\n")[0])) from error
-    return ClassifierWeights(_checked(IMAGENET, dict(state_dict)))
+        weights = read_published(RESNETS["resnet18"])
+    except DownloadError as error:
+        raise ClassifierError(_NOTHING_THERE.format(reason=error)) from error
+    return ClassifierWeights(_checked(IMAGENET, weights))
 
 
 def _load(path: Path) -> Any:
@@ -138,14 +129,3 @@ def _head(weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tens
 def _empty_model() -> ResNet:
     with torch.device("meta"):
         return resnet18(num_classes=len(CLASSES))
-
-
-@contextmanager
-def _download_patience() -> Iterator[None]:
-    """torch.hub opens connections without a time limit: behind some firewalls it would wait for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE_S)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

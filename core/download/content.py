@@ -87,19 +87,9 @@ def _check(path: Path, name: str) -> None:
 
 def _check_weights(path: Path) -> None:
     """Any other weights, such as a classifier's: tensors and plain values, whatever their architecture."""
-    import pickle  # noqa: PLC0415
-    import zipfile  # noqa: PLC0415
+    from core.models.checkpoints import load_file_safely  # noqa: PLC0415 - loads torch
 
-    import torch  # noqa: PLC0415
-
-    from core.models.devices import enough_memory  # noqa: PLC0415
-
-    try:
-        with enough_memory("cpu", f"the checkpoint {path.name}"):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CheckpointError(f"{path} is damaged or holds more than tensors and plain values ({reason}).") from error
+    content = load_file_safely(path)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not the weights of a model.")
 

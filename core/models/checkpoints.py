@@ -205,17 +205,21 @@ def _check_finite(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
             raise CheckpointError(f"{path} holds the weight {name}, which is not finite; train or download it again.")
 
 
-def load_file_safely(path: Path) -> Any:
+def load_file_safely(path: Path, kind: str = "checkpoint") -> Any:
     """What a file of tensors and plain values holds; nothing in it is executed.
+
+    Args:
+        path: the file.
+        kind: what it should be, for the messages.
 
     Raises:
         CheckpointError: missing, damaged, or holding anything else.
         JobFailedError: memory does not suffice: a file of the old format is read into it as a whole.
     """
     if not path.is_file():
-        raise CheckpointError(f"There is no checkpoint {path}.")
+        raise CheckpointError(f"There is no {kind} {path}.")
     try:
-        with enough_memory("cpu", f"the checkpoint {path.name}"):
+        with enough_memory("cpu", f"the {kind} {path.name}"):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except pickle.UnpicklingError as error:
         raise CheckpointError(
@@ -224,7 +228,7 @@ def load_file_safely(path: Path) -> Any:
         ) from error
     except (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError) as error:
         reason = str(error).partition("\n")[0]
-        raise CheckpointError(f"{path} is damaged or not a PyTorch checkpoint ({reason}).") from error
+        raise CheckpointError(f"{path} is damaged or not a PyTorch {kind} ({reason}).") from error
 
 
 def _is_zip(path: Path) -> bool:
