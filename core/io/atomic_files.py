@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from core.errors import OutputFolderError
+from core.io.leftovers import clear_parts
 
 PART_SUFFIX: Final = ".part"
 ANOTHER_OUTPUT: Final = "choose another with --output"
@@ -48,6 +49,8 @@ def write_whole(path: Path, data: bytes) -> None:
 def require_writable(folder: Path, advice: str = ANOTHER_OUTPUT) -> None:
     """Make a folder, and find out that it cannot be written before minutes are spent on what belongs there.
 
+    Parts of files that killed processes left in it are removed.
+
     Args:
         folder: the folder.
         advice: what to do where it cannot be written.
@@ -60,6 +63,7 @@ def require_writable(folder: Path, advice: str = ANOTHER_OUTPUT) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
+        clear_parts(folder)
     except OSError as error:
         raise cannot_write(folder, error, advice) from error
 
