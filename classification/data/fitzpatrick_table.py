@@ -16,7 +16,7 @@ from classification.data.perceptual_duplicates import perceptual_hash
 from classification.events import Counted, Tell
 from classification.tasks import BENIGN, MALIGNANT
 from core.errors import ArgumentError
-from core.output.image_file import UNREADABLE
+from core.io.image_errors import UNREADABLE
 
 UNKNOWN_TYPE: Final = "-1"
 TYPES: Final = ("1", "2", "3", "4", "5", "6")

@@ -19,7 +19,7 @@ from core.download.fetch import Network, Wanted, fetch
 from core.download.http import FinalAnswerError, SpoiledError, host_of, is_safe, open_session
 from core.download.retry import Patience
 from core.errors import ArgumentError, DownloadError
-from core.output.image_file import UNREADABLE
+from core.io.image_errors import UNREADABLE
 
 _AT_ONCE: Final = 4
 _PATIENCE: Final = Patience(attempts=3, unreachable=2, base_s=0.5, cap_s=10.0)

@@ -21,7 +21,7 @@ from classification.model_file import TrainedClassifier, load_classifier
 from classification.ranges import BOOTSTRAP_RANGES, check_ranges
 from classification.tasks import Task
 from classification.training.job import SPLIT
-from core.errors import ArgumentError
+from core.errors import ArgumentError, JobFailedError
 from core.io.atomic_files import require_writable
 from core.models.devices import resolve_device
 
@@ -106,7 +106,7 @@ def answers(
 
     Raises:
         ArgumentError: they do not fit each other, there is no such device, or the output cannot be written.
-        JobFailedError: a probability is not a number.
+        JobFailedError: a probability is not a number, or no image of a part can be read.
     """
     task = task_asked(job, classifier, collection)
     chosen_on, judged = images_asked(job, collection)
@@ -125,7 +125,10 @@ def answers(
         cache=job.cache,
         tell=tell,
     )
-    first = np.arange(len(found.images)) < len(chosen_on)
+    ids = {image.image_id for image in chosen_on}
+    first = np.array([image.image_id in ids for image in found.images])
+    if first.all() or not first.any():
+        raise JobFailedError(f"None of the images of the part {job.part if first.all() else VALIDATION} can be read.")
     return found.chosen(first), found.chosen(~first)
 
 

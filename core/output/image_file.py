@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 from core.classes import CLASSES
 from core.errors import ArgumentError, IsicGuiError
 from core.io.atomic_files import whole_file
+from core.io.image_errors import UNREADABLE
 from core.models.conditions import LABELS, Condition
 from core.output.color_adjustment import ColorStatistics
 from core.presets import NO_REUSE
@@ -20,8 +21,6 @@ from core.presets import NO_REUSE
 IMAGE_FORMAT: Final = "isicgui.image/1"
 TEXT_CHUNK: Final = "isicgui"
 SOURCE: Final = "synthetic"
-UNREADABLE: Final = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises for a file that is no image, that is damaged, or that is too large to be opened."""
 
 
 class ImageFileError(IsicGuiError):
