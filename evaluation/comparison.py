@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from core.errors import ArgumentError, OutputFolderError
 from core.io.atomic_files import sha256_of, write_whole
+from core.io.json_text import parse_json
 from core.report import Section, Table, write_report
 from evaluation.features.image_listing import FoundImage
 from evaluation.features.image_loading import common_size
@@ -124,7 +125,7 @@ def read_result(folder: Path) -> dict[str, Any]:
     """
     file = folder / JSON_FILE
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = parse_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ArgumentError(f"{file} cannot be read: {error}.") from error
     if not isinstance(values, dict) or values.get("format") != RESULT_FORMAT:

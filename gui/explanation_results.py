@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.classes import CLASSES
 from core.errors import IsicGuiError
+from core.io.json_text import parse_json
 from xai.job import FACTS_FILE, MAP_FILE, REPORT_FILE, result_folder
 
 
@@ -41,7 +41,7 @@ def read_explained(results: Path, image: Path) -> Explained | None:
     """The explanation of an image in the folder of all results; None where there is none that can be read."""
     try:
         folder = result_folder(results, image)
-        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        facts = parse_json((folder / FACTS_FILE).read_text(encoding="utf-8"))
         probabilities = {name: float(facts["probabilities"][name]) for name in CLASSES}
         classifier = facts["classifier"]
         source, head_trained = str(classifier["source"]), bool(classifier["head_trained"])

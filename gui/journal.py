@@ -14,6 +14,7 @@ import psutil
 from core.errors import ArgumentError
 from core.generation.job import GenerationJob
 from core.io.atomic_files import write_whole
+from core.io.json_text import parse_json
 
 _FORMAT: Final = "isicgui.unfinished/1"
 JOURNAL_FOLDER: Final = "unfinished_jobs"
@@ -76,7 +77,7 @@ class Journal:
 def _read(file: Path) -> UnfinishedJob | None:
     """What a file offers: nothing, when it is damaged or when a process that is alive works on the job."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT or _runs_elsewhere(content["process"]):
             return None
         attempted = {str(name): int(number) for name, number in content["attempted"].items()}

@@ -12,6 +12,7 @@ import torch
 from core.classes import CLASSES
 from core.download.published import RESNETS, read_published
 from core.errors import CheckpointError, ClassifierError, DownloadError
+from core.models.checkpoint_checks import check_tensors
 from core.models.checkpoints import load_file_safely
 from core.models.state_dicts import find_weights, normalise_names
 from core.models.torchvision_shim import declare_missing_operators
@@ -72,7 +73,11 @@ def read_weights(path: Path) -> ClassifierWeights:
     if found is None:
         raise ClassifierError(f"{path} holds no weights of a classifier under any known name.")
     provenance = content.get("provenance")
-    demonstration = isinstance(provenance, Mapping) and bool(provenance.get("demonstration"))
+    demonstration = isinstance(provenance, Mapping) and provenance.get("demonstration") is True
+    try:
+        check_tensors(path, found)
+    except CheckpointError as error:
+        raise ClassifierError(str(error)) from error
     return ClassifierWeights(_checked(str(path), normalise_names(found)), demonstration)
 
 

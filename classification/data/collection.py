@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Final
 from classification.tasks import Task
 from core.classes import CLASSES
 from core.errors import ArgumentError
+from core.io.json_text import parse_json
 from core.real_data.csv_tables import read_rows
 from core.real_data.diagnoses import class_of
 from core.real_data.image_listing import COLUMNS, check_readable, find_tables, is_photograph, list_images, tables_with
@@ -132,8 +132,12 @@ def read_prepared(folder: Path) -> Collection:
     Raises:
         ArgumentError: it is not of the known form, or an image has gone since.
     """
-    facts = json.loads((folder / PREPARED_FILE).read_text(encoding="utf-8"))
-    if facts.get("format") != PREPARED_FORMAT:
+    try:
+        facts = parse_json((folder / PREPARED_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArgumentError(f"{folder / PREPARED_FILE} cannot be read ({error}); run prepare again.") from error
+    known = isinstance(facts, dict) and facts.get("format") == PREPARED_FORMAT
+    if not known or not isinstance(facts.get("images"), str) or not isinstance(facts.get("contrast"), str):
         raise ArgumentError(f"{folder / PREPARED_FILE} is not of the form {PREPARED_FORMAT}; run prepare again.")
     place, images, parts = Path(facts["images"]), [], {}
     for row in read_rows(folder / PREPARED_TABLE):

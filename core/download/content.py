@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path, PurePath
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from core.classes import CLASSES
 from core.download.http import is_web_page
 from core.errors import CheckpointError
+from core.io.json_text import parse_json
 from core.paths import DEMO_SET
 
 _UNET: Final = re.compile(r"unet_([A-Z]+)_best\.pth")
@@ -96,6 +96,6 @@ def _check_weights(path: Path) -> None:
 
 def _check_json(path: Path) -> None:
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(f"{path} is not valid JSON ({error}).") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from core.download.manifest import MANIFEST, is_plain_name, parse_entries, read_
 from core.download.offers import Item
 from core.errors import DownloadError
 from core.generation.events import Event
+from core.io.json_text import parse_json
 
 _BLOCK_BYTES: Final = 1 << 20
 _LARGEST_MANIFEST: Final = 1 << 20
@@ -104,7 +104,7 @@ def _read_json(path: Path, member: ZipInfo) -> object:
         raise DownloadError(f"The archive is refused: its {MANIFEST} has {member.file_size} bytes.")
     try:
         with ZipFile(path) as archive:
-            return json.loads(archive.read(member))
+            return parse_json(archive.read(member))
     except (*DAMAGE, ValueError) as error:
         raise SpoiledError(f"{MANIFEST} is damaged in the archive") from error
 

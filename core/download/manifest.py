@@ -17,6 +17,7 @@ from typing import Any, Final
 from core.errors import DownloadError
 from core.io.atomic_files import write_whole
 from core.io.folder_lock import taking_turns
+from core.io.json_text import parse_json
 
 MANIFEST: Final = "manifest.json"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -51,7 +52,7 @@ def is_plain_name(name: str) -> bool:
 def read_manifest(folder: Path) -> Manifest:
     """The folder's manifest; an empty one where there is none or where it is damaged, for it can be made anew."""
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))
         entries = parse_entries(content, MANIFEST)
     except (OSError, ValueError, DownloadError):
         return Manifest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from core.download.manifest import MANIFEST, Entry, parse_entries
 from core.download.offers import Item
 from core.errors import DownloadError
 from core.generation.events import Event
+from core.io.json_text import parse_json
 
 _ARCHIVE: Final = "archive.zip"
 _LISTING: Final = "listing.json"
@@ -111,7 +111,7 @@ class ManifestSource:
         listing = staging / _LISTING
         listing.unlink(missing_ok=True)
         yield from fetch(Wanted(MANIFEST, self.label, lambda _: self.url, check=_check_listing), listing, network)
-        entries = parse_entries(json.loads(listing.read_text(encoding="utf-8")), self.label)
+        entries = parse_entries(parse_json(listing.read_text(encoding="utf-8")), self.label)
         return [self._item(entry, network) for entry in entries.values() if entry.name != MANIFEST]
 
     def _item(self, entry: Entry, network: Network) -> Item:
@@ -124,6 +124,6 @@ class ManifestSource:
 
 def _check_listing(path: Path) -> None:
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise SpoiledError(f"it is not JSON ({error})") from error

@@ -14,6 +14,7 @@ from typing import Any, Final
 import torch
 
 from core.errors import CheckpointError
+from core.models.checkpoint_checks import DAMAGED, check_autoencoder, check_tensors, first_sentence
 from core.models.torchvision_shim import declare_missing_operators
 
 CLASSES: Final = ("AutoencoderDC", "AutoencoderKL", "AutoencoderTiny")
@@ -115,7 +116,7 @@ def read_autoencoder(path: Path, content: object) -> AutoencoderWeights:
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} is a latent model without its autoencoder; export it again with both parts.")
     class_name, config, weights = content.get("class"), content.get("config"), content.get("state_dict")
-    if class_name not in CLASSES:
+    if not isinstance(class_name, str) or class_name not in CLASSES:
         raise CheckpointError(f"{path} names the autoencoder {class_name!r}; known are {', '.join(CLASSES)}.")
     if not isinstance(config, Mapping) or not isinstance(weights, Mapping):
         raise CheckpointError(f"{path} has an autoencoder without a configuration or without weights.")
@@ -178,10 +179,14 @@ def _numbers(path: Path, content: Mapping[str, Any], name: str, count: int) -> t
 
 
 def _check_weights(path: Path, class_name: str, config: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
+    check_autoencoder(path, config)
+    check_tensors(path, weights)
     try:
         expected = empty_autoencoder(class_name, config).state_dict()
-    except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(f"{path} describes an autoencoder that cannot be built ({error}).") from error
+    except DAMAGED as error:
+        raise CheckpointError(
+            f"{path} describes an autoencoder that cannot be built ({first_sentence(error)})."
+        ) from error
     for name, tensor in expected.items():
         found = weights.get(name)
         if not isinstance(found, torch.Tensor) or found.shape != tensor.shape or not found.is_floating_point():

@@ -17,6 +17,16 @@ from core.errors import CheckpointError, JobFailedError
 from core.io.atomic_files import sha256_of
 from core.models.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET
 from core.models.autoencoders import AutoencoderWeights, LatentDecoder, read_autoencoder
+from core.models.checkpoint_checks import (
+    DAMAGED,
+    check_archive,
+    check_config,
+    check_runs,
+    check_scheduler,
+    check_tensors,
+    first_sentence,
+    without_advice,
+)
 from core.models.devices import DTYPES, enough_memory, free_memory
 from core.models.state_dicts import find_weights, normalise_names
 from core.models.torchvision_shim import declare_missing_operators
@@ -53,6 +63,9 @@ class Checkpoint:
     form: str
     autoencoder: AutoencoderWeights | None = None
 
+    def __post_init__(self) -> None:
+        check_scheduler(self.path, self.scheduler)
+
     @property
     def image_size(self) -> int:
         """Height and width of the images, in pixels."""
@@ -72,7 +85,7 @@ class Checkpoint:
     @property
     def is_demo(self) -> bool:
         """Whether these are the bundled demonstration weights."""
-        return bool(self.provenance.get("demonstration", False))
+        return self.provenance.get("demonstration", False) is True
 
     def build(self, device: torch.device | str = "cpu", precision: str = "fp32", plain: bool = False) -> UNet2DModel:
         """The model, ready to be evaluated: weights loaded, channels-last, in the precision asked for.
@@ -152,10 +165,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
         weights, form = find_weights(content, lambda: _parameter_names(config))
     if not isinstance(weights, Mapping) or not weights:
         raise CheckpointError(f"{path} holds no weights of a UNet under any known name.")
+    check_tensors(path, weights)
     state_dict = normalise_names(weights)
     check_weights(path, config, state_dict)
     provenance = content.get("provenance")
-    return Checkpoint(path, config, scheduler, state_dict, dict(provenance) if provenance else {}, form)
+    described = dict(provenance) if isinstance(provenance, Mapping) else {}
+    return Checkpoint(path, config, scheduler, state_dict, described, form)
 
 
 def read_latent(path: Path, content: Mapping[str, Any]) -> Checkpoint:
@@ -219,16 +234,17 @@ def load_file_safely(path: Path, kind: str = "checkpoint") -> Any:
     if not path.is_file():
         raise CheckpointError(f"There is no {kind} {path}.")
     try:
-        with enough_memory("cpu", f"the {kind} {path.name}"):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+        if is_zip := _is_zip(path):
+            check_archive(path)
+        with enough_memory("cpu", f"the {kind} {path.name}"), without_advice():
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} was refused: it is damaged or holds more than tensors and plain values, "
             "and such a file could run code when it is opened; nothing in it was executed."
         ) from error
-    except (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CheckpointError(f"{path} is damaged or not a PyTorch {kind} ({reason}).") from error
+    except DAMAGED as error:
+        raise CheckpointError(f"{path} is damaged or not a PyTorch {kind} ({first_sentence(error)}).") from error
 
 
 def _is_zip(path: Path) -> bool:
@@ -271,10 +287,14 @@ def check_weights(path: Path, config: Mapping[str, Any], state_dict: Mapping[str
     Raises:
         CheckpointError: they are not; the message names the first that differs.
     """
+    check_config(path, config)
+    check_tensors(path, state_dict)
     try:
-        expected = _empty_model(config).state_dict()
-    except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError, AttributeError) as error:
-        raise CheckpointError(f"{path} describes a UNet that cannot be built ({error}).") from error
+        model = _empty_model(config)
+    except DAMAGED as error:
+        raise CheckpointError(f"{path} describes a UNet that cannot be built ({first_sentence(error)}).") from error
+    check_runs(path, model, config)
+    expected = model.state_dict()
     for name, tensor in expected.items():
         if name not in state_dict:
             raise CheckpointError(
