@@ -48,7 +48,7 @@ def write_pixels(
     Raises:
         OSError: the folder cannot be written, or the disk is full.
     """
-    damaged, checksum, black = [], 0, bytes(math.prod(shape[1:]))
+    damaged, checksum, black = list[int](), 0, bytes(math.prod(shape[1:]))
     with whole_file(path, replace=True) as stream:
         stream.write(_header(shape))
         for index, image in enumerate(images):
