@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,12 +106,9 @@ def _key(images: Sequence[LabelledImage], size: int) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def _shown(kind: _Kind, images: Sequence[LabelledImage], size: int) -> Iterator[np.ndarray | None]:
+def _shown(kind: _Kind, images: Sequence[LabelledImage], size: int) -> Iterable[np.ndarray | None]:
     label = f"reading {kind.prefix} at {size} px"
-    bar: Iterator[np.ndarray | None] = tqdm(
-        _decoded(kind, images, size), total=len(images), desc=label, unit="image", delay=2
-    )
-    return bar
+    return tqdm(_decoded(kind, images, size), total=len(images), desc=label, unit="image", delay=2)
 
 
 def _decoded(kind: _Kind, images: Sequence[LabelledImage], size: int) -> Iterator[np.ndarray | None]:

@@ -46,7 +46,7 @@ def read_state(file: Path) -> dict[str, Any]:
         CheckpointError: not there, damaged, or not a training state.
         JobFailedError: memory does not suffice.
     """
-    state = load_file_safely(file, "training state")
+    state = load_file_safely(file, "training state", mapped=False)
     return checked_state(file, state)
 
 

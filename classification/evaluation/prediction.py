@@ -111,7 +111,7 @@ def predict(
     network: Any = classifier.build().to(place)
     row_of = {image.image_id: row for row, image in enumerate(collection.images)}
     decoded = decode(collection.images, classifier.image_size, cache, tell)
-    damaged = [image for image in images if row_of[image.image_id] in decoded.damaged]
+    damaged = list(dict.fromkeys(image for image in images if row_of[image.image_id] in decoded.damaged))
     images = [image for image in images if row_of[image.image_id] not in decoded.damaged]
     if not images:
         raise JobFailedError(f"None of the {len(damaged)} images can be read; the first is {damaged[0].path}.")

@@ -125,10 +125,11 @@ def answers(
         cache=job.cache,
         tell=tell,
     )
-    ids = {image.image_id for image in chosen_on}
-    first = np.array([image.image_id in ids for image in found.images])
-    if first.all() or not first.any():
-        raise JobFailedError(f"None of the images of the part {job.part if first.all() else VALIDATION} can be read.")
+    readable = {image.image_id for image in found.images}
+    count = sum(image.image_id in readable for image in chosen_on)
+    if count in {0, len(found.images)}:
+        raise JobFailedError(f"None of the images of the part {job.part if count else VALIDATION} can be read.")
+    first = np.arange(len(found.images)) < count
     return found.chosen(first), found.chosen(~first)
 
 

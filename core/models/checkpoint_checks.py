@@ -58,7 +58,9 @@ def _several(check: _Check, most: int) -> _Check:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return type(value) is int  # of any size: math.isfinite cannot take one that no float holds
 
 
 def _same(value: object, choice: object) -> bool:
@@ -177,8 +179,10 @@ def check_autoencoder(path: Path, config: Mapping[str, Any]) -> None:
                 raise CheckpointError(f"{path} has an autoencoder with {name} {_short(one)}, which is not possible.")
             if isinstance(one, (list, tuple)) and (len(one) > _MOST_LEVELS or not all(map(number, one))):
                 raise CheckpointError(f"{path} has an autoencoder with {name} {_short(one)}, which is not possible.")
-        if isinstance(value, (list, tuple)) and len(value) > _MOST_LEVELS:
-            raise CheckpointError(f"{path} has an autoencoder with {len(value)} {name}, not 1 to {_MOST_LEVELS}.")
+        if isinstance(value, (list, tuple)):
+            most = _MOST_CHANNELS if all(isinstance(one, float) for one in value) else _MOST_LEVELS
+            if len(value) > most:
+                raise CheckpointError(f"{path} has an autoencoder with {len(value)} {name}, not 1 to {most}.")
 
 
 def check_tensors(path: Path, weights: Mapping[Any, Any]) -> None:

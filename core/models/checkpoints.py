@@ -220,12 +220,14 @@ def _check_finite(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
             raise CheckpointError(f"{path} holds the weight {name}, which is not finite; train or download it again.")
 
 
-def load_file_safely(path: Path, kind: str = "checkpoint") -> Any:
+def load_file_safely(path: Path, kind: str = "checkpoint", *, mapped: bool = True) -> Any:
     """What a file of tensors and plain values holds; nothing in it is executed.
 
     Args:
         path: the file.
         kind: what it should be, for the messages.
+        mapped: map the tensors into memory, which costs little until they are used; as long as they are, Windows
+            does not let the file be replaced.
 
     Raises:
         CheckpointError: missing, damaged, or holding anything else.
@@ -237,7 +239,7 @@ def load_file_safely(path: Path, kind: str = "checkpoint") -> Any:
         if is_zip := _is_zip(path):
             check_archive(path)
         with enough_memory("cpu", f"the {kind} {path.name}"), without_advice():
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and is_zip)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} was refused: it is damaged or holds more than tensors and plain values, "

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -106,17 +107,10 @@ def test_a_conditioned_network_without_its_parts_is_one_sentence(
     assert "lacks a configuration" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "command", [["train", "--data", "{tmp}", "--output", "{tmp}/run"], ["export", "{tmp}/x.pt", "--output", "{tmp}/e"]]
-)
-def test_without_accelerate_one_sentence_names_what_to_install(
-    tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "accelerate", None)
-    for name in [name for name in sys.modules if name.startswith("diffusion.")]:
-        if name not in {"diffusion.__main__"}:
-            monkeypatch.delitem(sys.modules, name)  # imported anew, without it
-    assert main([part.replace("{tmp}", str(tmp_path)) for part in command]) in {1, 2}
-    shown = capsys.readouterr().err
-    assert shown.count("\n") == 1
-    assert "requirements-train.txt" in shown or "x.pt" in shown
+@pytest.mark.parametrize("command", ["train --data {tmp} --output {tmp}/run", "export {tmp}/x.pt --output {tmp}/e"])
+def test_without_accelerate_one_sentence_names_what_to_install(tmp_path: Path, command: str) -> None:
+    code = "import sys; sys.modules['accelerate'] = None; from diffusion.__main__ import main; sys.exit(main())"
+    arguments = command.replace("{tmp}", str(tmp_path)).split()
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) in {(1, 1), (2, 1)}
+    assert "requirements-train.txt" in done.stderr or "x.pt" in done.stderr
