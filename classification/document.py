@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from classification.model_file import teacher_of
 from classification.tasks import BACKBONES
 from core.errors import ArgumentError
 from core.io.atomic_files import write_whole
+from core.io.json_text import parse_json
 from core.report.document_markers import filled, marked_names
 from core.report.escaping import markdown_text
 
@@ -54,7 +54,7 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _results(runs: Path, pattern: str) -> list[Mapping[str, Any]]:
-    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(runs.glob(pattern))]
+    return [parse_json(file.read_text(encoding="utf-8")) for file in sorted(runs.glob(pattern))]
 
 
 def _ham10000(runs: Path) -> str:

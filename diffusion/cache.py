@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,16 @@ from typing import Any, Final
 
 import numpy as np
 from filelock import FileLock
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from core.errors import JobFailedError
-from core.io.atomic_files import PART_SUFFIX, whole_file, write_whole
+from core.io.atomic_files import PART_SUFFIX
+from core.io.image_errors import UNREADABLE
+from core.real_data.pixel_file import find_pixels, map_pixels, write_pixels
 from diffusion.data import DataError, LabelledImage
 
-_FORM = 2  # of the cache's files; another number makes them anew
+_FORM = 3  # of the cache's files; another number makes them anew
 _AT_ONCE = 256  # images decoded ahead of the file, which bounds the memory that they take
 
 
@@ -53,7 +54,7 @@ class _Kind:
 def load_pixels(images: Sequence[LabelledImage], size: int, cache: Path) -> Pixels:
     """Load images as pixels, from ``cache`` if it has them: it identifies them by name, length and time of change.
 
-    A cache that was interrupted, cut short or written for other images is rebuilt. Several processes may ask at once;
+    A cache that was interrupted, damaged or written for other images is rebuilt. Several processes may ask at once;
     one of them decodes.
 
     Raises:
@@ -77,24 +78,22 @@ def load_masks(images: Sequence[LabelledImage], size: int, cache: Path) -> np.nd
     return array
 
 
-def _load(kind: _Kind, images: Sequence[LabelledImage], size: int, cache: Path) -> tuple[np.ndarray, set[int]]:
+def _load(kind: _Kind, images: Sequence[LabelledImage], size: int, cache: Path) -> tuple[np.ndarray, frozenset[int]]:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / ".lock"):
             file = cache / f"{kind.prefix}_{size}_{_key(images, size)}.npy"
             shape = (len(images), size, size, *kind.channels)
-            cached = _read(file, shape)
+            cached = find_pixels(file, shape)
             if cached is None:
                 _remove_what_was_interrupted(file)
-                _write(file, shape, kind, images)
-                cached = _read(file, shape)
+                cached = write_pixels(file, shape, _shown(kind, images, size))
+            return map_pixels(cached.path), cached.damaged
     except OSError as error:
         raise JobFailedError(
             f"The decoded images cannot be kept in {cache} ({error.strerror or error}); "
             "make room there, or name another folder with --cache."
         ) from error
-    assert cached is not None, file  # noqa: S101 - written a moment ago, under the lock
-    return cached
 
 
 def _key(images: Sequence[LabelledImage], size: int) -> str:
@@ -107,35 +106,9 @@ def _key(images: Sequence[LabelledImage], size: int) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def _read(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, set[int]] | None:
-    """The array and the indices of unreadable images; None if the cache does not exist or is incomplete."""
-    try:
-        array = np.load(file, mmap_mode="r")
-        bad = set(json.loads(_list_of(file).read_text(encoding="utf-8"))["unreadable"])
-    except (FileNotFoundError, ValueError, EOFError, KeyError, TypeError):
-        return None
-    return (array, bad) if array.shape == shape and array.dtype == np.uint8 else None
-
-
-def _write(file: Path, shape: tuple[int, ...], kind: _Kind, images: Sequence[LabelledImage]) -> None:
-    """Write readable images one after another; the end stays empty if some are not.
-
-    Plain writes and no memory map: on a full disk they give an error, and a memory map would end the process.
-    """
-    bad: list[int] = []
-    with whole_file(file, replace=True) as stream:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(stream, header)
-        end = stream.tell() + math.prod(shape)
-        label = f"reading {kind.prefix} at {shape[1]} px"
-        bar = tqdm(_decoded(kind, images, shape[1]), total=len(images), desc=label, unit="image", delay=2)
-        for index, pixels in enumerate(bar):
-            if pixels is None:
-                bad.append(index)
-            else:
-                stream.write(pixels.tobytes())
-        stream.truncate(end)
-        write_whole(_list_of(file), json.dumps({"unreadable": bad}).encode())
+def _shown(kind: _Kind, images: Sequence[LabelledImage], size: int) -> Iterable[np.ndarray | None]:
+    label = f"reading {kind.prefix} at {size} px"
+    return tqdm(_decoded(kind, images, size), total=len(images), desc=label, unit="image", delay=2)
 
 
 def _decoded(kind: _Kind, images: Sequence[LabelledImage], size: int) -> Iterator[np.ndarray | None]:
@@ -154,7 +127,7 @@ def decode(path: Path, size: int) -> np.ndarray | None:
         with Image.open(path) as picture:
             picture.draft("RGB", (4 * size, 4 * size))  # lets the JPEG decoder leave out what is scaled away
             whole = picture.convert("RGB")
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except UNREADABLE:
         return None
     smaller = min(whole.size) >= size
     resampling = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
@@ -169,7 +142,7 @@ def _decode_mask(image: LabelledImage, size: int) -> np.ndarray:
     try:
         with Image.open(image.mask) as picture:
             whole = picture.convert("L")
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except UNREADABLE:
         return unknown
     fitted = np.asarray(ImageOps.fit(whole, (size, size), Image.Resampling.BOX))
     return np.where(fitted > 127, 255, 0).astype(np.uint8)
@@ -177,10 +150,6 @@ def _decode_mask(image: LabelledImage, size: int) -> np.ndarray:
 
 _IMAGES: Final = _Kind("pixels", (3,), lambda image, size: decode(image.path, size))
 _MASKS: Final = _Kind("masks", (), _decode_mask)
-
-
-def _list_of(file: Path) -> Path:
-    return file.with_suffix(".json")
 
 
 def _remove_what_was_interrupted(file: Path) -> None:

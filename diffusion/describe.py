@@ -11,7 +11,7 @@ from core.io.atomic_files import sha256_of
 from core.io.plain_text import printable
 from core.models.checkpoints import load_file_safely, read_checkpoint
 from core.models.guided_checkpoints import CONDITIONED_FORMAT
-from diffusion.state import STATE_FORMAT, conditioning_of, is_state
+from diffusion.state import STATE_FORMAT, checked_state, conditioning_of, is_state
 from diffusion.weights import read_weights
 
 _TOLD = {
@@ -33,7 +33,7 @@ def describe(path: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"file": path.name, "bytes": path.stat().st_size if path.is_file() else 0}
     content = load_file_safely(path)
     if is_state(content):
-        return {**facts, "form": STATE_FORMAT, **_of_network(path), **_of_run(content)}
+        return {**facts, "form": STATE_FORMAT, **_of_network(path), **_of_run(checked_state(path, content))}
     if isinstance(content, Mapping) and (content.get("format") == CONDITIONED_FORMAT or content.get("conditions")):
         form = str(content["format"])
     else:

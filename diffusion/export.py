@@ -13,6 +13,7 @@ from core.download.manifest import MANIFEST, Entry, changing_manifest
 from core.errors import ArgumentError, JobFailedError
 from core.io.atomic_files import sha256_of, write_whole
 from core.io.folder_lock import taking_turns
+from core.io.json_text import parse_json
 from core.models.condition_embedding import build_unet
 from core.output.color_adjustment import measure
 from diffusion.cache import load_pixels
@@ -131,7 +132,7 @@ def write_color_statistics(images: Sequence[LabelledImage], file: Path, size: in
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with taking_turns(file.parent):  # other classes may be entered by a training beside this one
-            before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            before = parse_json(file.read_text(encoding="utf-8")) if file.is_file() else {}
             if not isinstance(before, dict):
                 raise ValueError("it holds no table of classes")
             merged = {name: entry for name, entry in {**before, **table}.items() if name in CLASSES}

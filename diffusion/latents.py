@@ -16,7 +16,8 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from core.errors import JobFailedError
-from core.io.atomic_files import whole_file, write_whole
+from core.io.atomic_files import sha256_of, whole_file, write_whole
+from core.io.json_text import parse_json
 from core.models.autoencoders import AutoencoderWeights, build_autoencoder
 from core.models.conditions import UNKNOWN
 from core.real_data.skin_tone import tone_group, typology_angle
@@ -72,14 +73,15 @@ def load_latents(
     file = cache / f"latents_{size}_{_key(pixels.images, autoencoder, size)}.npy"
     try:
         with FileLock(cache / ".lock"):
-            if _read(file, shape) is None:
+            found = _read(file, shape)
+            if found is None:
                 _write(file, shape, pixels.array, masks, autoencoder, device)
+                found = _read(file, shape)
     except OSError as error:
         raise JobFailedError(
             f"The latents cannot be kept in {cache} ({error.strerror or error}); "
             "make room there, or name another folder with --cache."
         ) from error
-    found = _read(file, shape)
     assert found is not None, file  # noqa: S101 - written a moment ago
     array, features, tones = found
     known = [_with_tone(*pair) for pair in zip(pixels.images, tones, strict=True)]
@@ -103,10 +105,13 @@ def _key(images: Sequence[LabelledImage], autoencoder: AutoencoderWeights, size:
 
 
 def _read(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, list[str]] | None:
-    """The latents, the feature maps and the skin tones; None if the cache does not exist or is incomplete."""
+    """The latents, the feature maps and the skin tones; None if the cache does not exist, is incomplete or damaged."""
     try:
+        note = parse_json(file.with_suffix(".json").read_text(encoding="utf-8"))
+        tones = list(note["tones"])
+        if note["sha256"] != _checksums(file):
+            return None
         array, features = np.load(file, mmap_mode="r"), np.load(_features_of(file), mmap_mode="r")
-        tones = list(json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))["tones"])
     except (FileNotFoundError, ValueError, EOFError, KeyError, TypeError):
         return None
     whole = array.shape == shape and array.dtype == np.float16 and len(tones) == len(features) == shape[0]
@@ -115,6 +120,10 @@ def _read(file: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, l
 
 def _features_of(file: Path) -> Path:
     return file.with_name(f"features_of_{file.name}")
+
+
+def _checksums(file: Path) -> list[str]:
+    return [sha256_of(file), sha256_of(_features_of(file))]
 
 
 def _write(
@@ -135,7 +144,8 @@ def _write(
             for latents in _encoded(pixels, masks if autoencoder.mask_channel else None, autoencoder, device):
                 stream.write(latents.tobytes())
                 bar.update(len(latents))
-        write_whole(file.with_suffix(".json"), json.dumps({"tones": tones}).encode())
+    note = {"tones": tones, "sha256": _checksums(file)}  # last: where it is, the rest is too
+    write_whole(file.with_suffix(".json"), json.dumps(note).encode())
 
 
 def _tone(image: np.ndarray, mask: np.ndarray) -> str:

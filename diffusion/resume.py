@@ -9,6 +9,7 @@ import torch
 
 from core.classes import CLASSES
 from core.errors import CheckpointError
+from core.models.checkpoint_checks import first_sentence
 from core.models.class_folding import fold_class
 from core.models.condition_embedding import build_unet
 from diffusion.growing import grow, inner_config
@@ -34,7 +35,7 @@ def resume(trainer: Learner, state: dict[str, Any], source: str) -> list[str]:
         Settings that are now others than when the state was made, in words.
 
     Raises:
-        CheckpointError: the state is of another network or objective.
+        CheckpointError: the state is of another network or objective, or a part of it is damaged.
     """
     step = int(state["step"])
     fitting = [_plain(trainer.config.unet_at(place)) for place in {step, max(0, step - 1)}]
@@ -43,10 +44,15 @@ def resume(trainer: Learner, state: dict[str, Any], source: str) -> list[str]:
             f"{source} is the state of another architecture ({describe_network(state['config'])}) than this run's "
             f"({describe_network(trainer.config.unet_at(step))}); resume it with the settings that it was begun with."
         )
-    prediction = state["scheduler"]["prediction_type"]
+    prediction = state["scheduler"].get("prediction_type", "epsilon")
     if prediction != trainer.config.prediction_type:
         raise CheckpointError(f"{source} learns {prediction}; resume it with --prediction {prediction}.")
-    trainer.load(state)
+    try:
+        trainer.load(state)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{source} is a damaged training state ({first_sentence(error)}).") from error
     return _changes(state["training_config"], trainer)
 
 

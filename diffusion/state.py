@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import torch
 
 from core.errors import CheckpointError, JobFailedError
 from core.io.atomic_files import whole_file
-from core.models.devices import enough_memory
+from core.models.checkpoint_checks import check_config, check_scheduler, check_tensors
+from core.models.checkpoints import load_file_safely
 
 STATE_FORMAT: Final = "isicgui.training/1"
 STATE_FILE: Final = "state.pt"
@@ -46,19 +46,44 @@ def read_state(file: Path) -> dict[str, Any]:
         CheckpointError: not there, damaged, or not a training state.
         JobFailedError: memory does not suffice.
     """
-    if not file.is_file():
-        raise CheckpointError(f"There is no training state {file}.")
-    try:
-        with enough_memory("cpu", f"the training state {file.name}"):
-            state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, OSError) as error:
-        raise CheckpointError(f"{file} is damaged or not a training state ({_reason(error)}).") from error
-    if not is_state(state):
+    state = load_file_safely(file, "training state", mapped=False)
+    return checked_state(file, state)
+
+
+def checked_state(file: Path, content: object) -> dict[str, Any]:
+    """The content of a file, if it is a training state whose network and progress can be used.
+
+    Raises:
+        CheckpointError: it is none, or a part is missing or of another kind.
+    """
+    if not is_state(content):
         raise CheckpointError(f"{file} is not a training state ({STATE_FORMAT}).")
-    return dict(state)
+    state: dict[str, Any] = dict(content)
+    for name in ("config", "scheduler", "training_config", "average"):
+        if not isinstance(state.get(name), Mapping):
+            raise CheckpointError(f"{file} is a damaged training state: it has no {name!r}.")
+    step, shadow = state.get("step"), state["average"].get("shadow")
+    if type(step) is not int or not isinstance(shadow, Mapping):
+        raise CheckpointError(f"{file} is a damaged training state: it has no step or no averaged weights.")
+    check_config(file, state["config"])
+    check_scheduler(file, state["scheduler"])
+    check_tensors(file, shadow)
+    _check_progress(file, state)
+    return state
 
 
-def is_state(content: object) -> bool:
+def _check_progress(file: Path, state: Mapping[str, Any]) -> None:
+    stages = state["training_config"].get("stages")
+    each = stages if isinstance(stages, (list, tuple)) else ()
+    if not each or not all(isinstance(stage, Mapping) and type(stage.get("steps")) is int for stage in each):
+        raise CheckpointError(f"{file} is a damaged training state: it has no stages of so many steps.")
+    if "stopping" in state:
+        stopping = state["stopping"]
+        if not isinstance(stopping, Mapping) or not isinstance(stopping.get("best"), float):
+            raise CheckpointError(f"{file} is a damaged training state: it has no best loss.")
+
+
+def is_state(content: object) -> TypeGuard[Mapping[str, Any]]:
     """Whether what ``torch.load`` gave is a training state."""
     return isinstance(content, Mapping) and content.get("format") == STATE_FORMAT
 

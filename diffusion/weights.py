@@ -17,14 +17,15 @@ from core.classes import CLASSES
 from core.errors import CheckpointError, JobFailedError
 from core.io.atomic_files import write_whole
 from core.models.autoencoders import AutoencoderWeights, read_autoencoder
+from core.models.checkpoint_checks import check_config, check_scheduler, check_tensors
 from core.models.checkpoints import LATENT_FORMAT, UNET_FORMAT, load_file_safely, read_checkpoint
 from core.models.class_folding import fold_class, fold_condition
 from core.models.conditions import Condition
 from core.models.demo_set import AUTOENCODER_PREFIX, DESCRIPTION_FILE, WEIGHTS_FILE, read_bundle
 from core.models.diffusers_files import is_diffusers_file
-from core.models.guided_checkpoints import CONDITIONED_FILE, CONDITIONED_FORMAT
+from core.models.guided_checkpoints import CONDITIONED_FILE, CONDITIONED_FORMAT, vocabulary_of
 from core.paths import best_checkpoint_file
-from diffusion.state import conditioning_of, is_state
+from diffusion.state import checked_state, conditioning_of, is_state
 
 HAM10000: Final = {
     "data": "HAM10000 (Tschandl et al. 2018, doi:10.1038/sdata.2018.161), CC BY-NC 4.0",
@@ -78,15 +79,14 @@ def read_weights(path: Path) -> Weights:
         return _read_demo_set(path)
     content = {} if is_diffusers_file(path) else load_file_safely(path)
     if is_state(content):
-        return weights_of(content)
+        return weights_of(checked_state(path, content))
     if isinstance(content, Mapping) and _takes_conditions(content):
-        config, scheduler, state_dict, provenance = (
-            dict(content[key]) for key in ("config", "scheduler", "state_dict", "provenance")
-        )
+        plain = _described(path, content)
         if content["format"] == CONDITIONED_FORMAT:
-            return Weights(config, scheduler, state_dict, provenance)
-        autoencoder = read_autoencoder(path, content["autoencoder"])
-        return Weights(config, scheduler, state_dict, provenance, autoencoder, dict(content["conditions"]))
+            return plain
+        autoencoder = read_autoencoder(path, content.get("autoencoder"))
+        conditions = {name: list(values) for name, values in vocabulary_of(content).items()}
+        return replace(plain, autoencoder=autoencoder, conditions=conditions)
     checkpoint = read_checkpoint(path)
     return Weights(
         checkpoint.config, checkpoint.scheduler, checkpoint.state_dict, checkpoint.provenance, checkpoint.autoencoder
@@ -123,11 +123,23 @@ def weights_of(state: Mapping[str, Any]) -> Weights:
 
 def _read_demo_set(folder: Path) -> Weights:
     bundle = read_bundle(folder)
-    described, autoencoder = bundle.description, None
+    plain = _described(folder, {**bundle.description, "state_dict": bundle.unet})
+    described, autoencoder = bundle.description.get("autoencoder"), None
     if bundle.autoencoder:
-        autoencoder = read_autoencoder(folder, {**described["autoencoder"], "state_dict": bundle.autoencoder})
-    parts = (described["config"], described["scheduler"], bundle.unet, described["provenance"])
-    return Weights(*parts, autoencoder, described.get("conditions"))
+        entry = {**described, "state_dict": bundle.autoencoder} if isinstance(described, Mapping) else None
+        autoencoder = read_autoencoder(folder, entry)
+    return replace(plain, autoencoder=autoencoder, conditions=bundle.description.get("conditions"))
+
+
+def _described(path: Path, content: Mapping[str, Any]) -> Weights:
+    parts = [content.get(name) for name in ("config", "scheduler", "state_dict", "provenance")]
+    config, scheduler, weights, provenance = (dict(part) if isinstance(part, Mapping) else None for part in parts)
+    if config is None or scheduler is None or weights is None or provenance is None:
+        raise CheckpointError(f"{path} lacks a configuration, a scheduler, weights or their provenance.")
+    check_config(path, config)
+    check_scheduler(path, scheduler)
+    check_tensors(path, weights)
+    return Weights(config, scheduler, weights, provenance)
 
 
 def write_checkpoints(weights: Weights, folder: Path, classes: list[str]) -> list[Path]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
-import pickle
-import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +10,9 @@ from typing import Any, Final
 import torch
 
 from core.classes import CLASSES
-from core.download.http import is_offline
-from core.errors import CheckpointError, ClassifierError
+from core.download.published import RESNETS, read_published
+from core.errors import CheckpointError, ClassifierError, DownloadError
+from core.models.checkpoint_checks import check_tensors
 from core.models.checkpoints import load_file_safely
 from core.models.resnet_weights import (
     ForeignWeightsError,
@@ -35,7 +32,6 @@ from torchvision.models import ResNet, ResNet18_Weights  # noqa: E402
 IMAGENET: Final = f"torchvision {ResNet18_Weights.IMAGENET1K_V1}"
 HEAD: Final = ("fc.weight", "fc.bias")
 _HEAD_SEED: Final = 0
-_PATIENCE_S: Final = 20.0  # without a byte of a download
 _NOTHING_THERE: Final = (
     f"There is no {CLASSIFIER_FILE} in the checkpoints folder, and torchvision's ImageNet weights cannot be had "
     f"({{reason}}); put a {CLASSIFIER_FILE} there to get overlays."
@@ -90,7 +86,11 @@ def read_weights(path: Path) -> ClassifierWeights:
     if found is None:
         raise ClassifierError(f"{path} holds no weights of a classifier under any known name.")
     provenance = content.get("provenance")
-    demonstration = isinstance(provenance, Mapping) and bool(provenance.get("demonstration"))
+    demonstration = isinstance(provenance, Mapping) and provenance.get("demonstration") is True
+    try:
+        check_tensors(path, found)
+    except CheckpointError as error:
+        raise ClassifierError(str(error)) from error
     return _checked(str(path), found, class_names_of(content), demonstration)
 
 
@@ -100,15 +100,11 @@ def imagenet_weights() -> ClassifierWeights:
     Raises:
         ClassifierError: neither has it.
     """
-    weights = ResNet18_Weights.IMAGENET1K_V1
-    if is_offline():
-        raise ClassifierError(_NOTHING_THERE.format(reason="HF_HUB_OFFLINE is set"))
     try:
-        with _download_patience():
-            state_dict = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (OSError, http.client.HTTPException, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ClassifierError(_NOTHING_THERE.format(reason=str(error).partition("\n")[0])) from error
-    return _checked(IMAGENET, dict(state_dict))
+        weights = read_published(RESNETS["resnet18"])
+    except DownloadError as error:
+        raise ClassifierError(_NOTHING_THERE.format(reason=error)) from error
+    return _checked(IMAGENET, weights)
 
 
 def _load(path: Path) -> Any:
@@ -150,14 +146,3 @@ def _head(found: ResNetWeights, names: Sequence[str] | None) -> tuple[dict[str, 
 def _empty_model() -> ResNet:
     with torch.device("meta"):
         return models.resnet18(num_classes=len(CLASSES))
-
-
-@contextmanager
-def _download_patience() -> Iterator[None]:
-    """torch.hub opens connections without a time limit: behind some firewalls it would wait for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE_S)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from core.io.image_errors import UNREADABLE
 from core.io.regular_file import open_regular
 from core.output.image_file import ImageFileError
 
@@ -35,7 +36,7 @@ def read_image(path: Path) -> np.ndarray:
     except Image.DecompressionBombError as error:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
         raise ImageFileError(f"{path} has more than {limit:.0f} million pixels; make it smaller first.") from error
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, MemoryError) as error:
+    except UNREADABLE as error:
         raise ImageFileError(f"{path} is not a readable image.") from error
 
 

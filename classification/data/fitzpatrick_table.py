@@ -17,8 +17,8 @@ from classification.events import Counted, Tell
 from classification.tasks import BENIGN, MALIGNANT
 from core.errors import ArgumentError
 from core.io.file_names import is_plain_name
+from core.io.image_errors import UNREADABLE
 from core.io.plain_text import shortened
-from core.output.image_file import UNREADABLE
 
 UNKNOWN_TYPE: Final = "-1"
 TYPES: Final = ("1", "2", "3", "4", "5", "6")

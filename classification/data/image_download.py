@@ -20,8 +20,8 @@ from core.download.http import FinalAnswerError, SpoiledError, host_of, is_safe,
 from core.download.retry import Patience
 from core.errors import ArgumentError, DownloadError
 from core.io.file_names import is_plain_name
+from core.io.image_errors import UNREADABLE
 from core.io.plain_text import shortened
-from core.output.image_file import UNREADABLE
 
 _AT_ONCE: Final = 4
 _PATIENCE: Final = Patience(attempts=3, unreachable=2, base_s=0.5, cap_s=10.0)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -18,10 +18,11 @@ from PIL import Image
 from classification.data.collection import LabelledImage
 from classification.events import Counted, Tell, nobody
 from core.errors import ArgumentError, JobFailedError
-from core.io.atomic_files import whole_file
-from core.output.image_file import UNREADABLE
+from core.io.image_errors import UNREADABLE
+from core.real_data.pixel_file import PixelFile, find_pixels, map_pixels, write_pixels
 
 _EVERY: Final = 500
+_NAMED: Final = 20
 
 
 def read_image(path: Path, size: int) -> np.ndarray:
@@ -66,7 +67,7 @@ class Pixels:
 
     @cached_property
     def _arrays(self) -> list[np.ndarray]:
-        return [np.load(file, mmap_mode="r") for file in self.files]
+        return [map_pixels(file) for file in self.files]
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -84,37 +85,52 @@ class Pixels:
         return {"files": self.files}
 
 
-def decode(images: Sequence[LabelledImage], size: int, cache: Path, tell: Tell = nobody) -> Path:
+def decode(images: Sequence[LabelledImage], size: int, cache: Path, tell: Tell = nobody) -> PixelFile:
     """All images at one size as a file in ``cache``, made on first use and again when an image has changed.
 
+    A file that is damaged is made again. An image that cannot be read is black in it, and named by the result.
+
     Raises:
-        ArgumentError: an image cannot be read.
         JobFailedError: the cache cannot be written, for instance because the disk is full.
     """
-    file = cache / f"pixels_{size}_{_key(images, size)}.npy"
     try:
-        if not file.exists():
+        file = cache / f"pixels_{size}_{_key(images, size)}.npy"
+        shape = (len(images), size, size, 3)
+        found = find_pixels(file, shape)
+        if found is None:
             cache.mkdir(parents=True, exist_ok=True)
-            with whole_file(file, replace=True) as stream:
-                _write(images, size, stream, tell)
+            found = write_pixels(file, shape, _decoded(images, size, tell), gaps=True)
     except OSError as error:
         raise JobFailedError(
             f"The decoded images cannot be kept in {cache} ({error.strerror or error}); "
             "make room there, or name another folder with --cache."
         ) from error
-    return file
+    return found
+
+
+def left_out(images: Sequence[LabelledImage], what: str) -> str:
+    """The sentence on images that cannot be read; it names the first of them."""
+    named = ", ".join(image.path.name for image in images[:_NAMED]) + (", …" if len(images) > _NAMED else "")
+    return f"{len(images)} {what} cannot be read and are left out: {named}."
 
 
 def _key(images: Sequence[LabelledImage], size: int) -> str:
-    facts = [(image.path.name, image.path.stat().st_size, image.path.stat().st_mtime_ns) for image in images]
+    facts = [(image.path.name, *_state_of(image.path)) for image in images]
     return hashlib.sha256(json.dumps([size, facts]).encode()).hexdigest()[:16]
 
 
-def _write(images: Sequence[LabelledImage], size: int, stream: BinaryIO, tell: Tell) -> None:
-    """Plain writes and no memory map: on a full disk they give an error, where a map would end the process."""
-    header = {"descr": "|u1", "fortran_order": False, "shape": (len(images), size, size, 3)}
-    np.lib.format.write_array_header_1_0(stream, header)
-    for index, image in enumerate(images):
-        stream.write(read_image(image.path, size).tobytes())
-        if (index + 1) % _EVERY == 0 or index + 1 == len(images):
-            tell(Counted("images decoded", index + 1, len(images)))
+def _state_of(path: Path) -> tuple[int, int]:
+    try:
+        return path.stat().st_size, path.stat().st_mtime_ns
+    except FileNotFoundError:  # counts as unreadable
+        return 0, 0
+
+
+def _decoded(images: Sequence[LabelledImage], size: int, tell: Tell) -> Iterator[np.ndarray | None]:
+    for number, image in enumerate(images, 1):
+        try:
+            yield read_image(image.path, size)
+        except ArgumentError:
+            yield None
+        if number % _EVERY == 0 or number == len(images):
+            tell(Counted("images decoded", number, len(images)))

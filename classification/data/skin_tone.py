@@ -6,17 +6,15 @@ import numpy as np
 from PIL import Image
 
 from classification.data.collection import LabelledImage
-from core.errors import ArgumentError
+from core.io.image_errors import UNREADABLE
 from core.models.conditions import UNKNOWN
-from core.output.image_file import UNREADABLE
 from core.real_data.skin_tone import tone_group, typology_angle
 
 
 def tone_of(image: LabelledImage) -> str:
-    """The class of an image whose lesion mask, ``<image_id>.png``, lies in its folder of masks; unknown without one.
+    """The class of an image with a lesion mask, ``<image_id>.png``, in its folder of masks.
 
-    Raises:
-        ArgumentError: the image or its mask cannot be read.
+    Unknown without a mask, and if the image or its mask cannot be read: a damaged file must not end the work on others.
     """
     mask = image.masks / f"{image.image_id}.png" if image.masks else None
     if mask is None or not mask.is_file():
@@ -25,6 +23,6 @@ def tone_of(image: LabelledImage) -> str:
         with Image.open(image.path) as picture, Image.open(mask) as outline:
             pixels = np.asarray(picture.convert("RGB"))
             lesion = np.asarray(outline.convert("L").resize(picture.size, Image.Resampling.NEAREST)) > 127
-    except UNREADABLE as error:
-        raise ArgumentError(f"{image.path} or its mask is not a readable image ({error}); restore it.") from error
+    except UNREADABLE:
+        return UNKNOWN
     return tone_group(typology_angle(pixels, lesion))

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from classification.data.collection import Collection, LabelledImage
-from classification.data.pixel_cache import Pixels, decode
-from classification.events import Counted, Tell, nobody
+from classification.data.pixel_cache import Pixels, decode, left_out
+from classification.events import Counted, Note, Tell, nobody
 from classification.model_file import TrainedClassifier
 from classification.networks import normalise
 from classification.tasks import Task
@@ -96,17 +96,25 @@ def predict(
         augmented: average the probabilities over the eight symmetries of the square.
         device: auto, cpu or cuda:N.
         cache: where decoded images are kept.
-        tell: hears how far it is.
+        tell: hears how far it is, and which images cannot be read.
+
+    Returns:
+        The answers for the images that can be read, in their order.
 
     Raises:
-        JobFailedError: a probability is not a number.
+        JobFailedError: a probability is not a number, or none of the images can be read.
         DeviceError: there is no such device.
     """
     place = resolve_device(device)
     network: Any = classifier.build().to(place)
     row_of = {image.image_id: row for row, image in enumerate(collection.images)}
-    pixels = Pixels((decode(collection.images, classifier.image_size, cache, tell),))
-    batches = EvaluationBatches(pixels, [row_of[image.image_id] for image in images], (), _BATCH)
+    decoded = decode(collection.images, classifier.image_size, cache, tell)
+    damaged = list(dict.fromkeys(image for image in images if row_of[image.image_id] in decoded.damaged))
+    images = [image for image in images if row_of[image.image_id] not in decoded.damaged]
+    if not images:
+        raise JobFailedError(f"None of the {len(damaged)} images can be read; the first is {damaged[0].path}.")
+    rows = [row_of[image.image_id] for image in images]
+    batches = EvaluationBatches(Pixels((decoded.path,)), rows, (), _BATCH)
     found = []
     for number, (batch, _) in enumerate(batches):
         found.append(_probabilities(network, batch.to(place), augmented=augmented))
@@ -115,6 +123,8 @@ def predict(
     if not np.isfinite(probabilities).all():
         name = images[int(np.flatnonzero(~np.isfinite(probabilities).all(axis=1))[0])].image_id
         raise JobFailedError(f"{classifier.source} gives {name} a probability that is not a number; train it again.")
+    if damaged:
+        tell(Note(left_out(damaged, "images")))
     return Predictions(task or classifier.task, tuple(images), probabilities)
 
 

@@ -22,7 +22,7 @@ from classification.model_file import TrainedClassifier, load_classifier
 from classification.ranges import BOOTSTRAP_RANGES, check_ranges
 from classification.tasks import Task
 from classification.training.job import SPLIT
-from core.errors import ArgumentError
+from core.errors import ArgumentError, JobFailedError
 from core.io.atomic_files import require_writable
 from core.models.devices import resolve_device
 
@@ -107,7 +107,7 @@ def answers(
 
     Raises:
         ArgumentError: they do not fit each other, there is no such device, or the output cannot be written.
-        JobFailedError: a probability is not a number.
+        JobFailedError: a probability is not a number, or no image of a part can be read.
     """
     task = task_asked(job, classifier, collection)
     chosen_on, judged = images_asked(job, collection)
@@ -126,7 +126,11 @@ def answers(
         cache=job.cache,
         tell=tell,
     )
-    first = np.arange(len(found.images)) < len(chosen_on)
+    readable = {image.image_id for image in found.images}
+    count = sum(image.image_id in readable for image in chosen_on)
+    if count in {0, len(found.images)}:
+        raise JobFailedError(f"None of the images of the part {job.part if count else VALIDATION} can be read.")
+    first = np.arange(len(found.images)) < count
     return found.chosen(first), found.chosen(~first)
 
 

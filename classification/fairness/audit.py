@@ -94,8 +94,9 @@ class _Answered:
     threshold: float
     facts: Mapping[str, Any] = field(repr=False)
 
-    def audited(self, part: Predictions, groups: list[str], grouping: str) -> Audited:
-        """One of the parts with this classifier's decisions."""
+    def audited(self, part: Predictions, group_of: Mapping[str, str], grouping: str) -> Audited:
+        """One of the parts with this classifier's decisions; ``group_of`` has the group of every image id."""
+        groups = [group_of[image.image_id] for image in part.images]
         return Audited(part, part.scores >= self.threshold, groups, GROUPS[grouping])
 
 
@@ -130,7 +131,7 @@ def audit(job: AuditJob, tell: Tell = nobody) -> dict[str, Any]:
             "seed": job.seed,
             "augmented": job.augmented,
         },
-        "groupings": {grouping: _grouping(job, grouping, answered, *groups[grouping]) for grouping in job.groupings},
+        "groupings": {grouping: _grouping(job, grouping, answered, groups[grouping]) for grouping in job.groupings},
     }
     with plain_failures(job.output):
         _write(job.output, result)
@@ -138,12 +139,16 @@ def audit(job: AuditJob, tell: Tell = nobody) -> dict[str, Any]:
     return result
 
 
-def _groups(job: AuditJob, collection: Collection) -> dict[str, tuple[list[str], list[str]]]:
-    """By each grouping, the groups of the validation and of the judging images, which all classifiers share."""
+def _groups(job: AuditJob, collection: Collection) -> dict[str, dict[str, str]]:
+    """By each grouping, the group of every validation and judging image, by its id; all classifiers share them."""
     asked = {name: images_asked(job.evaluation(file), collection) for name, file in job.classifiers.items()}
     _check_same_images({name: judged for name, (_, judged) in asked.items()})
     validation, judged = next(iter(asked.values()))
-    return {grouping: (groups_of(validation, grouping), groups_of(judged, grouping)) for grouping in job.groupings}
+    found: dict[str, dict[str, str]] = {}
+    for grouping in job.groupings:
+        names = groups_of(validation, grouping) + groups_of(judged, grouping)
+        found[grouping] = {image.image_id: name for image, name in zip([*validation, *judged], names, strict=True)}
+    return found
 
 
 def _check_same_question(job: AuditJob, classifiers: Mapping[str, TrainedClassifier], collection: Collection) -> None:
@@ -172,15 +177,15 @@ def _ask(job: AuditJob, name: str, classifier: TrainedClassifier, collection: Co
 
 
 def _grouping(
-    job: AuditJob, grouping: str, answered: Mapping[str, _Answered], of_validation: list[str], groups: list[str]
+    job: AuditJob, grouping: str, answered: Mapping[str, _Answered], group_of: Mapping[str, str]
 ) -> dict[str, Any]:
     """Everything about one way to group: each classifier, each with its own thresholds, and the changes."""
     limits = {"minimum": job.minimum, "resamples": job.resamples, "seed": job.seed}
     series: dict[str, Audited] = {}
     notes, costs = [], {}
     for name, answer in answered.items():
-        plain = series[name] = answer.audited(answer.judged, groups, grouping)
-        choosing = answer.audited(answer.validation, of_validation, grouping)
+        plain = series[name] = answer.audited(answer.judged, group_of, grouping)
+        choosing = answer.audited(answer.validation, group_of, grouping)
         mitigated = thresholds_by_group(choosing, plain, job.minimum, job.seed)
         if mitigated is None:
             notes.append(f"{name}: too few validation lesions for a threshold for each group; the common one stays.")

@@ -134,7 +134,7 @@ def _drawn(judged: Predictions, threshold: float, job: FidelityJob) -> _Rows:
     for row in order:
         kinds.setdefault(kind_of(judged, row, threshold), []).append(row)
     drawn = [row for kind in sorted(kinds) for row in kinds[kind][: job.shown]]
-    shown = list(dict.fromkeys([*(ids.index(name) for name in job.chosen), *drawn]))
+    shown = list(dict.fromkeys([*(ids.index(name) for name in job.chosen if name in ids), *drawn]))
     return _Rows(order[: job.images], shown)
 
 

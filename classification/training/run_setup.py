@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -64,6 +66,7 @@ class Run:
             if other:
                 refuse_leak(other.parent / SPLIT, kept, str(other))
         self.synthetic = read_synthetic(job.synthetic) if job.synthetic else ()
+        self.damaged: tuple[LabelledImage, ...] = ()
         self.device = resolve_device(job.device)
         self.precision = resolve_precision(job.precision, self.device)
         self.network, self.beginning = _begin(job, self.task)
@@ -74,11 +77,14 @@ class Run:
     def batches(self, trainer: lightning.Trainer) -> tuple[Passes, EvaluationBatches, torch.Tensor]:
         """Training and validation batches, and the share of each class among the images drawn."""
         job, real = self.job, len(self.collection.images)
-        pixels = self._decoded(self._source_size(), self.collection.images, self.synthetic)
+        pixels, damaged = self._decoded(self._source_size(), self.collection.images, self.synthetic)
         row_of = {image.image_id: row for row, image in enumerate(self.collection.images)}
-        rows = [row_of[image.image_id] for image in self.training]
-        rows += range(real, len(pixels))
-        shown = [*self.training, *self.synthetic]
+        drawn_from = [(row_of[image.image_id], image) for image in self.training]
+        drawn_from += list(enumerate(self.synthetic, real))
+        rows = [row for row, _ in drawn_from if row not in damaged]
+        shown = [image for row, image in drawn_from if row not in damaged]
+        if not shown:
+            raise ArgumentError(f"None of the {len(drawn_from)} images of the part {TRAINING!r} can be read.")
         labels, weights = labels_of(shown, self.task), torch.zeros(len(pixels), dtype=torch.float64)
         weights[rows] = self._weights(shown, labels)
         all_labels = [0] * len(pixels)
@@ -95,9 +101,16 @@ class Run:
             trainer.world_size,
             job.augmentation,
         )
-        checked = self.validation[trainer.global_rank :: trainer.world_size]
+        judged, damaged_at_size = self._decoded(job.sizes[-1], self.collection.images)
+        readable = [image for image in self.validation if row_of[image.image_id] not in damaged_at_size]
+        if not readable:
+            raise ArgumentError(f"None of the images of the part {VALIDATION!r} can be read.")
+        checked = readable[trainer.global_rank :: trainer.world_size]
+        self.damaged = tuple(
+            image for row, image in enumerate((*self.collection.images, *self.synthetic)) if row in damaged
+        )
         validation = EvaluationBatches(
-            self._decoded(job.sizes[-1], self.collection.images),
+            judged,
             [row_of[image.image_id] for image in checked],
             labels_of(checked, self.task),
             job.batch_size,
@@ -105,13 +118,20 @@ class Run:
         passes = Passes(drawn, self.per_pass, self._workers(), lambda: trainer.global_step)
         return passes, validation, drawn_shares(labels, weights[rows], len(self.task.classes))
 
-    def _decoded(self, size: int, *sets: Sequence[LabelledImage]) -> Pixels:
-        return Pixels(tuple(decode(images, size, self.job.cache, self.tell) for images in sets if images))
+    def _decoded(self, size: int, *sets: Sequence[LabelledImage]) -> tuple[Pixels, set[int]]:
+        """The images of several sets in a row, and the numbers of those that cannot be read."""
+        files = [decode(images, size, self.job.cache, self.tell) for images in sets if images]
+        starts = itertools.accumulate((len(images) for images in sets if images), initial=0)
+        damaged = {start + row for start, file in zip(starts, files, strict=False) for row in file.damaged}
+        return Pixels(tuple(file.path for file in files)), damaged
 
     def _source_size(self) -> int:
         """What crops are cut out of; enlarging the files for it would add nothing."""
         size = self.job.sizes[-1]
-        return max(size, min(source_size(size), *size_of(self.collection.images[0].path)))
+        for image in self.collection.images:
+            with contextlib.suppress(ArgumentError):  # named when it is decoded
+                return max(size, min(source_size(size), *size_of(image.path)))
+        return size
 
     def _workers(self) -> int:
         if self.job.workers is not None:

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,20 +16,25 @@ from typing import Any, Final
 import torch
 
 from classification.data.collection import open_collection
+from classification.data.pixel_cache import left_out
 from classification.data.splits import write_split
-from classification.events import Tell, Written, nobody
+from classification.events import Note, Tell, Written, nobody
 from classification.model_file import check_exportable, export_classifier, load_classifier, require_writable_file
 from classification.tasks import Task
 from classification.training.callbacks import CURVE, KeepBest, Progress, SaveState, StopWhenStale
 from classification.training.job import AUGMENTATIONS, BEST, JOB, RESULT, SPLIT, STATE, TrainingJob
 from classification.training.learner import Learner, Recipe
 from classification.training.run_setup import Run, load_teacher
-from core.errors import ArgumentError
+from core.errors import ArgumentError, CheckpointError
 from core.io.atomic_files import require_writable, write_whole
+from core.io.job_file import read_job_file
+from core.models.checkpoint_checks import check_tensors
+from core.models.checkpoints import load_file_safely
 
 import lightning  # isort: skip - after the learner, which makes torchvision importable
 
 _PRECISIONS: Final = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+_LIGHTNINGS: Final = {"epoch", "global_step", "loops", "callbacks", "optimizer_states", "lr_schedulers"}
 _FREE_ON_RESUME: Final = {"device", "gpus", "precision", "workers", "save_every_s", "patience", "export", "cache"}
 
 
@@ -56,6 +62,8 @@ def train(job: TrainingJob, *, resume: bool = False, tell: Tell = nobody) -> Pat
         write_whole(job.output / JOB, json.dumps(job.to_json(), indent=2).encode())
         write_split(job.output / SPLIT, run.collection.images, run.parts)
     _fit(run, job.output / STATE if resume else None)
+    if run.damaged:
+        tell(Note(left_out(run.damaged, "images")))
     classifier = load_classifier(job.output / BEST)
     if job.export:
         export_classifier(classifier, job.export)
@@ -85,9 +93,11 @@ def _check_output(job: TrainingJob, *, resume: bool) -> None:
         return
     if not (file.is_file() and state.is_file()):
         raise ArgumentError(f"{job.output} holds no interrupted run to go on with; leave --resume out.")
+    written = read_job_file(file)
+    if not isinstance(written, dict):
+        raise ArgumentError(f"{file} is not the job of a training run; name another --output.")
     # Runs of earlier versions have no augmentation in their job: there was one.
-    before = {"augmentation": AUGMENTATIONS[0], **json.loads(file.read_text(encoding="utf-8"))}
-    now = job.to_json()
+    before, now = {"augmentation": AUGMENTATIONS[0], **written}, job.to_json()
     for name in sorted(set(now) - _FREE_ON_RESUME):
         if before.get(name) != now[name]:
             raise ArgumentError(
@@ -133,9 +143,33 @@ def _fit(run: Run, state: Path | None) -> None:
         network: Any = run.network
         network.to(memory_format=torch.channels_last)
         learner = Learner(network, recipe, shares, load_teacher(job, run.task))
+        if state:
+            check_resumable(state, learner.state_dict())
         _interruptible(partial(trainer.fit, learner, passes, validation, ckpt_path=state, weights_only=True))
     finally:
         torch.use_deterministic_algorithms(deterministic)
+
+
+def check_resumable(file: Path, expected: Mapping[str, Any]) -> None:
+    """Refuse a state that Lightning cannot go on from; nothing in it is executed.
+
+    Args:
+        file: the state.
+        expected: weights by name, as the learner of this run has them.
+
+    Raises:
+        CheckpointError: damaged, of another program, or of another network.
+        JobFailedError: memory does not suffice.
+    """
+    content = load_file_safely(file, "training state")
+    weights = content.get("state_dict") if isinstance(content, Mapping) else None
+    if not isinstance(weights, Mapping) or not set(content) >= _LIGHTNINGS:
+        raise CheckpointError(f"{file} is not the state of a training of classifiers; name another --output.")
+    check_tensors(file, weights)
+    shapes, found = ({name: value.shape for name, value in given.items()} for given in (expected, weights))
+    wrong = sorted(name for name in shapes.keys() | found.keys() if shapes.get(name) != found.get(name))
+    if wrong:
+        raise CheckpointError(f"{file} is of another network: {wrong[0]} does not fit; name another --output.")
 
 
 def _placed(run: Run) -> dict[str, Any]:

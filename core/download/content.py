@@ -10,7 +10,6 @@ from core.classes import CLASSES
 from core.download.http import is_web_page
 from core.errors import CheckpointError
 from core.io.json_text import parse_json
-from core.io.regular_file import utf8_path
 from core.paths import DEMO_SET
 
 _UNET: Final = re.compile(r"unet_([A-Z]+)_best\.pth")
@@ -88,19 +87,9 @@ def _check(path: Path, name: str) -> None:
 
 def _check_weights(path: Path) -> None:
     """Any other weights, such as a classifier's: tensors and plain values, whatever their architecture."""
-    import pickle  # noqa: PLC0415
-    import zipfile  # noqa: PLC0415
+    from core.models.checkpoints import load_file_safely  # noqa: PLC0415 - loads torch
 
-    import torch  # noqa: PLC0415
-
-    from core.models.devices import enough_memory  # noqa: PLC0415
-
-    try:
-        with enough_memory("cpu", f"the checkpoint {path.name}"), utf8_path(path) as file:
-            content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, TypeError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CheckpointError(f"{path} is damaged or holds more than tensors and plain values ({reason}).") from error
+    content = load_file_safely(path)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not the weights of a model.")
 

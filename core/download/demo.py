@@ -17,6 +17,7 @@ from core.errors import ArgumentError
 from core.generation.events import Event
 from core.io.atomic_files import sha256_of
 from core.io.folder_lock import taking_turns
+from core.io.leftovers import clear_parts
 
 DEMO: Final = "demo"
 
@@ -36,8 +37,8 @@ def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, 
     if folder.exists() and not folder.is_dir():
         raise ArgumentError(f"{folder} is not a folder; name another one with --dest.")
     if folder.is_dir():
-        with taking_turns(folder):
-            pass  # who keeps the folder for himself is found out before anything gives way
+        with taking_turns(folder):  # who keeps the folder for himself is found out before anything gives way
+            clear_parts(folder)
     recorded, kept, disowned = read_manifest(folder).files, [], []
     names = [f"unet_{name}_best.pth" for name in CLASSES] + bundled_companions()
     for path in filter(Path.is_file, map(folder.joinpath, names)):

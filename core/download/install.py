@@ -28,6 +28,7 @@ from core.download.status import file_status
 from core.errors import ArgumentError, CheckpointError, DownloadError
 from core.generation.events import Event
 from core.io.atomic_files import sha256_of
+from core.io.leftovers import clear_parts
 
 STAGING: Final = ".download"
 _LOCK: Final = ".download.lock"
@@ -61,6 +62,7 @@ def fetch_models(job: DownloadJob) -> Generator[Event, None, None]:
     """
     _check_folder(job)
     with _locked(job.folder), open_session() as session:
+        clear_parts(job.folder)
         run = _Run(job, read_manifest(job.folder))
         if not (yield from run.is_complete()):
             label = job.source.label.encode("utf-8", "surrogateescape")  # a folder's name need not be UTF-8

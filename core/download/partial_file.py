@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from core.io.atomic_files import PART_SUFFIX, write_whole
+from core.io.json_text import parse_json
 
 _STATE_SUFFIX: Final = ".json"
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -45,7 +46,7 @@ class Part:
     def validators(self) -> Validators:
         """What is known of the version on disk; empty where nothing is, or the note is damaged."""
         try:
-            return Validators(**json.loads(self._state_file.read_text(encoding="utf-8")))
+            return Validators(**parse_json(self._state_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return Validators()
 

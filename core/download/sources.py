@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from core.download.http import is_safe, without_secrets
 from core.errors import ArgumentError
+from core.io.json_text import parse_json
 
 if TYPE_CHECKING:
     from core.download.offers import Source
@@ -33,7 +33,7 @@ class KnownSource:
 
 def known_sources(file: Path = MODEL_SOURCES) -> tuple[KnownSource, ...]:
     """The sources in ``core/model_sources.json``, the default one first."""
-    content = json.loads(file.read_text(encoding="utf-8"))
+    content = parse_json(file.read_text(encoding="utf-8"))
     default = content["default"]
     found = [
         KnownSource(name, facts["location"], facts["about"], name == default)
@@ -61,7 +61,10 @@ def parse_source(text: str | None = None) -> Source:
     if scheme == "hf":
         return _hub(rest)
     if scheme.lower() in {"http", "https"}:
-        return _web(text)
+        try:
+            return _web(text)
+        except ValueError as error:
+            raise ArgumentError(f"{text} is not an address ({error}); correct it.") from error
     return _local(text)
 
 

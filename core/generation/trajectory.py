@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from core.errors import IsicGuiError
+from core.io.array_file import ArrayFileError, read_arrays
 from core.io.atomic_files import write_whole
 
 TRAJECTORY_FORMAT: Final = "isicgui.trajectory/1"
@@ -72,14 +72,16 @@ def read_trajectory(path: Path, seed: int) -> Trajectory:
         TrajectoryFileError: not a trajectory, damaged, or another image's; says which.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-            kind, recorded_seed = str(content["format"]), int(content["seed"])
-            estimates, timesteps = content["estimates"], content["timesteps"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        found = read_arrays(path, ("format", "seed", "estimates", "timesteps"))
+    except ArrayFileError as error:
         raise TrajectoryFileError(f"{path} is damaged or not a recorded trajectory ({error}).") from error
+    estimates, timesteps = found["estimates"], found["timesteps"]
     fits = estimates.ndim == 4 and estimates.dtype == np.uint8 and timesteps.shape == estimates.shape[:1]
-    if kind != TRAJECTORY_FORMAT or not fits or not len(estimates):
+    fits = fits and estimates.shape[1] == estimates.shape[2] and estimates.shape[3] == 3
+    fits = fits and timesteps.dtype.kind in "iu" and found["seed"].shape == () and found["seed"].dtype.kind in "iu"
+    if str(found["format"]) != TRAJECTORY_FORMAT or not fits or not estimates.size:
         raise TrajectoryFileError(f"{path} does not have the form {TRAJECTORY_FORMAT}.")
+    recorded_seed = int(found["seed"])
     if recorded_seed != seed:
         raise TrajectoryFileError(f"{path} is of an image with seed {recorded_seed}, not {seed}; remove it.")
     return Trajectory(estimates, tuple(int(timestep) for timestep in timesteps))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from core.errors import OutputFolderError
+from core.io.leftovers import clear_parts
 from core.io.regular_file import open_regular
 
 PART_SUFFIX: Final = ".part"
@@ -63,6 +64,8 @@ def write_whole(path: Path, data: bytes) -> None:
 def require_writable(folder: Path, advice: str = ANOTHER_OUTPUT) -> None:
     """Make a folder, and find out that it cannot be written before minutes are spent on what belongs there.
 
+    Parts of files that killed processes left in it are removed.
+
     Args:
         folder: the folder.
         advice: what to do where it cannot be written.
@@ -78,6 +81,7 @@ def require_writable(folder: Path, advice: str = ANOTHER_OUTPUT) -> None:
                 stream.write(bytes(_PROBE_BYTES))  # a full disk takes an empty file
         finally:
             probe.unlink(missing_ok=True)
+        clear_parts(folder)
     except OSError as error:
         raise cannot_write(folder, error, advice) from error
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.errors import ArgumentError
+from core.io.json_text import parse_json
 
 
 def read_job_file(file: Path) -> Any:
@@ -17,10 +18,10 @@ def read_job_file(file: Path) -> Any:
         ArgumentError: the file cannot be read or is not JSON.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return parse_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ArgumentError(f"The job file {file} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ArgumentError(f"The job file {file} is not JSON: {error}.") from error
 
 
@@ -51,8 +52,15 @@ def path_field(value: object, name: str, source: str) -> Path:
     """A field that is a path.
 
     Raises:
-        ArgumentError: not a string, or an empty one.
+        ArgumentError: not a string, an empty one, or one that no file can be named.
     """
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or not _can_name_a_file(value):
         raise ArgumentError(f"{source}: {name} {value!r} is not a path.")
     return Path(value)
+
+
+def _can_name_a_file(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False

@@ -8,14 +8,16 @@ from typing import Any, Final, NoReturn
 DEEPEST: Final = 32
 
 
-def parse_json(text: str, deepest: int = DEEPEST) -> Any:
+def parse_json(text: str | bytes, deepest: int = DEEPEST) -> Any:
     """Parse JSON as its standard defines it: without NaN and Infinity, and nested no deeper than ``deepest`` levels.
 
     The caller limits the length of the text.
 
     Raises:
-        ValueError: not such JSON, or a number of more digits than Python converts.
+        ValueError: not such JSON, not UTF-8, or a number of more digits than Python converts.
     """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8")
     if _is_too_deep(text, deepest):
         raise ValueError(f"it is nested more than {deepest} levels deep")
     return json.loads(text, parse_constant=_refuse_constant)

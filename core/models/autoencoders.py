@@ -5,7 +5,6 @@ Latent diffusion: R. Rombach et al., CVPR 2022, arXiv 2112.10752.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,12 +13,14 @@ from typing import Any, Final
 import torch
 
 from core.errors import CheckpointError
+from core.models.checkpoint_checks import DAMAGED, check_autoencoder, check_tensors, first_sentence
 from core.models.torchvision_shim import declare_missing_operators
 
 CLASSES: Final = ("AutoencoderDC", "AutoencoderKL", "AutoencoderTiny", "VQModel")
 """The diffusers classes that a checkpoint may name. Nothing is imported by a name from a file."""
 _MOST_CHANNELS: Final = 256
 _LARGEST_RATIO: Final = 64
+_LARGEST_LATENT: Final = 1e30  # also for whole numbers that no float holds
 
 
 @dataclass(frozen=True)
@@ -115,12 +116,13 @@ def read_autoencoder(path: Path, content: object) -> AutoencoderWeights:
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} is a latent model without its autoencoder; export it again with both parts.")
     class_name, config, weights = content.get("class"), content.get("config"), content.get("state_dict")
-    if class_name not in CLASSES:
+    if not isinstance(class_name, str) or class_name not in CLASSES:
         raise CheckpointError(f"{path} names the autoencoder {class_name!r}; known are {', '.join(CLASSES)}.")
     if not isinstance(config, Mapping) or not isinstance(weights, Mapping):
         raise CheckpointError(f"{path} has an autoencoder without a configuration or without weights.")
     mask_channel = content.get("mask_channel", False)
     config = dict(config)
+    check_autoencoder(path, config)
     _check_config(path, class_name, config, mask_channel)
     mean = _numbers(path, content, "mean", config["latent_channels"])
     std = _numbers(path, content, "std", config["latent_channels"])
@@ -176,16 +178,19 @@ def _check_config(path: Path, class_name: str, config: dict[str, Any], mask_chan
 def _numbers(path: Path, content: Mapping[str, Any], name: str, count: int) -> tuple[float, ...]:
     values = content.get(name)
     good = isinstance(values, (list, tuple)) and len(values) == count
-    if not good or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in values):  # type: ignore[union-attr]
+    if not good or not all(isinstance(v, (int, float)) and abs(v) < _LARGEST_LATENT for v in values):  # type: ignore[union-attr]
         raise CheckpointError(f"{path} does not give the {name} of its {count} latent channels as finite numbers.")
     return tuple(float(value) for value in values)  # type: ignore[union-attr]
 
 
 def _check_weights(path: Path, class_name: str, config: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
+    check_tensors(path, weights)
     try:
         expected = empty_autoencoder(class_name, config).state_dict()
-    except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(f"{path} describes an autoencoder that cannot be built ({error}).") from error
+    except DAMAGED as error:
+        raise CheckpointError(
+            f"{path} describes an autoencoder that cannot be built ({first_sentence(error)})."
+        ) from error
     for name, tensor in expected.items():
         found = weights.get(name)
         if not isinstance(found, torch.Tensor) or found.shape != tensor.shape or not found.is_floating_point():

@@ -18,6 +18,16 @@ from core.io.atomic_files import sha256_of
 from core.io.regular_file import utf8_path
 from core.models.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET
 from core.models.autoencoders import AutoencoderWeights, LatentDecoder, read_autoencoder
+from core.models.checkpoint_checks import (
+    DAMAGED,
+    check_archive,
+    check_config,
+    check_runs,
+    check_scheduler,
+    check_tensors,
+    first_sentence,
+    without_advice,
+)
 from core.models.devices import DTYPES, enough_memory, free_memory
 from core.models.diffusers_files import DIFFUSERS_FOLDER, is_diffusers_file, read_diffusers_file
 from core.models.foreign_unets import metadata_unets_in, refuse_foreign_unet
@@ -56,6 +66,9 @@ class Checkpoint:
     form: str
     autoencoder: AutoencoderWeights | None = None
 
+    def __post_init__(self) -> None:
+        check_scheduler(self.path, self.scheduler)
+
     @property
     def image_size(self) -> int:
         """Height and width of the images, in pixels."""
@@ -75,7 +88,7 @@ class Checkpoint:
     @property
     def is_demo(self) -> bool:
         """Whether these are the bundled demonstration weights."""
-        return bool(self.provenance.get("demonstration", False))
+        return self.provenance.get("demonstration", False) is True
 
     def build(self, device: torch.device | str = "cpu", precision: str = "fp32", plain: bool = False) -> UNet2DModel:
         """The model, ready to be evaluated: weights loaded, channels-last, in the precision asked for.
@@ -156,11 +169,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
         weights, form = find_weights(content, lambda: _parameter_names(config))
     if not isinstance(weights, Mapping) or not weights:
         raise CheckpointError(f"{path} holds no weights of a UNet under any known name.")
+    check_tensors(path, weights)
     state_dict = normalise_names(weights)
     refuse_foreign_unet(path, state_dict)
     check_weights(path, config, state_dict)
     provenance = content.get("provenance")
-    return Checkpoint(path, config, scheduler, state_dict, dict(provenance) if provenance else {}, form)
+    described = dict(provenance) if isinstance(provenance, Mapping) else {}
+    return Checkpoint(path, config, scheduler, state_dict, described, form)
 
 
 def read_latent(path: Path, content: Mapping[str, Any]) -> Checkpoint:
@@ -211,26 +226,33 @@ def _check_finite(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
             raise CheckpointError(f"{path} holds the weight {name}, which is not finite; train or download it again.")
 
 
-def load_file_safely(path: Path) -> Any:
+def load_file_safely(path: Path, kind: str = "checkpoint", *, mapped: bool = True) -> Any:
     """What a file of tensors and plain values holds; nothing in it is executed.
+
+    Args:
+        path: the file.
+        kind: what it should be, for the messages.
+        mapped: map the tensors into memory, which costs little until they are used; as long as they are, Windows
+            does not let the file be replaced.
 
     Raises:
         CheckpointError: missing, damaged, or holding anything else.
         JobFailedError: memory does not suffice: a file of the old format is read into it as a whole.
     """
     if not path.is_file():
-        raise CheckpointError(f"There is no checkpoint {path}.")
+        raise CheckpointError(f"There is no {kind} {path}.")
     try:
-        with enough_memory("cpu", f"the checkpoint {path.name}"), utf8_path(path) as file:
-            return torch.load(file, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+        if is_zip := _is_zip(path):
+            check_archive(path)
+        with enough_memory("cpu", f"the {kind} {path.name}"), without_advice(), utf8_path(path) as file:
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped and is_zip)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} was refused: it is damaged or holds more than tensors and plain values, "
             "and such a file could run code when it is opened; nothing in it was executed."
         ) from error
-    except (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CheckpointError(f"{path} is damaged or not a PyTorch checkpoint ({reason}).") from error
+    except DAMAGED as error:
+        raise CheckpointError(f"{path} is damaged or not a PyTorch {kind} ({first_sentence(error)}).") from error
 
 
 def _is_zip(path: Path) -> bool:
@@ -273,10 +295,14 @@ def check_weights(path: Path, config: Mapping[str, Any], state_dict: Mapping[str
     Raises:
         CheckpointError: they are not; the message names the first that differs.
     """
+    check_config(path, config)
+    check_tensors(path, state_dict)
     try:
-        expected = _empty_model(config).state_dict()
-    except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError, AttributeError) as error:
-        raise CheckpointError(f"{path} describes a UNet that cannot be built ({error}).") from error
+        model = _empty_model(config)
+    except DAMAGED as error:
+        raise CheckpointError(f"{path} describes a UNet that cannot be built ({first_sentence(error)}).") from error
+    check_runs(path, model, config)
+    expected = model.state_dict()
     for name, tensor in expected.items():
         if name not in state_dict:
             raise CheckpointError(

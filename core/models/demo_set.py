@@ -18,6 +18,8 @@ from core.classes import CLASSES
 from core.errors import CheckpointError
 from core.io.atomic_files import write_whole
 from core.io.folder_lock import LOCK_NAME, taking_turns
+from core.io.json_text import parse_json
+from core.io.leftovers import clear_parts
 from core.models.checkpoints import LATENT_FORMAT, UNET_FORMAT, has_any_checkpoint
 from core.models.class_folding import fold_class, fold_condition
 from core.models.conditions import Condition
@@ -25,6 +27,8 @@ from core.paths import CHECKPOINTS, CLASSIFIER_FILE, CONDITIONED_FILE, DEMO_SET,
 
 WEIGHTS_FILE: Final = "unet.safetensors"
 DESCRIPTION_FILE: Final = "unet.json"
+UNFINISHED: Final = ".isicgui.unpacking"
+"""In a checkpoints folder while the set is unpacked into it, and afterwards if that was cut short."""
 AUTOENCODER_PREFIX: Final = "autoencoder."
 """Of the names of an autoencoder's weights in the bundled file."""
 
@@ -50,12 +54,17 @@ def unpack_demo_set(folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with taking_turns(folder):
-            for file in _missing(folder):  # again: another process may have written them meanwhile
+            clear_parts(folder)
+            missing = _missing(folder)  # again: another process may have written them meanwhile
+            if missing:
+                (folder / UNFINISHED).touch()
+            for file in missing:
                 if file in classes:
                     write_whole(file, _as_bytes(bundle.content(classes[file])))
                 else:
                     write_whole(file, (DEMO_SET / file.name).read_bytes())
                 written.append(file)
+            (folder / UNFINISHED).unlink(missing_ok=True)
     except Timeout as error:
         text = f"{folder} is in use by another process that does not let it go; try again later."
         raise CheckpointError(text) from error
@@ -92,14 +101,15 @@ def bundled_companions() -> list[str]:
 def unpack_where_empty(folder: Path) -> list[Path]:
     """Unpack into a checkpoints folder that has no model of any class; returns the files written.
 
-    Where another process is doing so, it is waited for: the class that is wanted may be its last one.
+    Where another process is doing so, it is waited for: the class that is wanted may be its last one. What a process
+    began that was killed, or whose disk was full, is completed.
 
     Raises:
         CheckpointError: the folder is not there (unless it is the default one), or cannot be written.
     """
     if has_any_checkpoint(folder):
         _wait_for_who_unpacks(folder)
-        return []
+        return unpack_demo_set(folder) if (folder / UNFINISHED).exists() else []
     if not folder.is_dir() and folder.resolve() != CHECKPOINTS:
         # A mistyped path must not silently turn into a folder of demonstration weights.
         raise CheckpointError(
@@ -159,7 +169,7 @@ def read_bundle(folder: Path) -> Bundle:
     """
     refusal = f"{folder} is not a demonstration set ({DESCRIPTION_FILE} and {WEIGHTS_FILE})."
     try:
-        description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+        description = parse_json((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
         weights = load_file(folder / WEIGHTS_FILE)
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(refusal) from error

@@ -68,7 +68,7 @@ def normalise_names(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tens
     Before diffusers 0.13 an attention block had ``query``, ``key``, ``value`` and ``proj_attn``; ports of the
     original DDPM keep them as 1x1 convolutions, which hold the same numbers as a linear layer.
     """
-    normalised = {}
+    normalised: dict[str, torch.Tensor] = {}
     for name, tensor in weights.items():
         clean = _strip_wrappers(name)
         renamed = clean

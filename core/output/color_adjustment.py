@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from core.errors import CheckpointError
+from core.io.json_text import parse_json
 from core.paths import STATISTICS_FILE
 
 SCALE_RANGE: Final = (0.6, 1.4)  # a wider stretch turns noise and JPEG blocks into visible artefacts
@@ -51,9 +51,9 @@ def load_color_statistics(folder: Path) -> dict[str, ColorStatistics]:
     if not file.is_file():
         return {}
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_text(encoding="utf-8"))
         return {name: ColorStatistics.from_json(entry["rgb"]) for name, entry in content.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"{file} is not a table of colour statistics ({error}); mend or remove it.") from error
 
 

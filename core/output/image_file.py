@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 from core.classes import CLASSES
 from core.errors import IsicGuiError
 from core.io.atomic_files import whole_file
+from core.io.image_errors import UNREADABLE
 from core.io.json_text import parse_json
 from core.io.regular_file import open_regular
 from core.models.conditions import LABELS, Condition
@@ -23,8 +24,6 @@ from core.output.png_text import read_png_text
 IMAGE_FORMAT: Final = "isicgui.image/1"
 TEXT_CHUNK: Final = "isicgui"
 SOURCE: Final = "synthetic"
-UNREADABLE: Final = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises for a file that is no image, that is damaged, or that is too large to be opened."""
 
 
 class ImageFileError(IsicGuiError):

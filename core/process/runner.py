@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from typing import IO, Final
 
 from core.errors import ArgumentError, JobFailedError
 from core.generation.control import Control, Decision
+from core.io.leftovers import new_job_folder
 from core.paths import PROJECT_ROOT
 from core.process.exit_codes import WRONG_ARGUMENTS
 from core.process.protocol import Message, Messages, over_time, why_it_ended
@@ -103,10 +105,9 @@ def _job_file(job: bytes) -> Iterator[Path]:
     """The job as a file, in a temporary folder of its own that is gone afterwards."""
     with contextlib.ExitStack() as opened:  # the work itself is done outside the `try`: its errors are others
         try:
-            folder = opened.enter_context(
-                tempfile.TemporaryDirectory(prefix="isicgui-job-", ignore_cleanup_errors=True)
-            )
-            file = Path(folder) / "job.json"
+            folder = new_job_folder()
+            opened.callback(shutil.rmtree, folder, ignore_errors=True)
+            file = folder / "job.json"
             file.write_bytes(job)
         except OSError as error:
             place = tempfile.tempdir or "a temporary folder"  # None where Python has found none that can be used

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import torch
 
-from core.errors import ClassifierError, JobFailedError
+from core.download import published
+from core.download.published import read_checked, read_published
+from core.errors import ClassifierError, DownloadError, JobFailedError
 from core.io.atomic_files import sha256_of
 from core.models.torchvision_shim import declare_missing_operators
 from core.paths import CLASSIFIER_FILE, DEMO_SET
@@ -40,7 +41,6 @@ _TEXTURE_BLOCK: Final = 10  # the last of stride 16: local structure, little mea
 _TEXTURE_SCALE: Final = 4.0  # brings its numbers to about one, as kernels of degree three want them
 _IMAGENET_VERSION: Final = "-2"  # counted up when features of the same weights change
 _INCEPTION_VERSION: Final = "2015-12-05"
-_INCEPTION_FILE: Final = "weights-inception-2015-12-05-6726825d.pth"
 
 
 class Network(Protocol):
@@ -124,8 +124,11 @@ class InceptionNetwork:
 
         self.fingerprint = _INCEPTION_VERSION
         self._device = device
-        with contextlib.redirect_stdout(sys.stderr):
-            self._model = FeatureExtractorInceptionV3(INCEPTION, ["2048"], verbose=False).to(device)
+        # torch-fidelity opens files with weights_only=False: it gets a copy of tensors that were read safely.
+        copy = io.BytesIO()
+        torch.save(read_published(published.INCEPTION), copy)
+        copy.seek(0)
+        self._model = FeatureExtractorInceptionV3(INCEPTION, ["2048"], copy).to(device)
 
     @torch.inference_mode()
     def features(self, pictures: np.ndarray) -> np.ndarray:
@@ -154,7 +157,7 @@ def open_networks(wanted: Sequence[str], checkpoints: Path, device: torch.device
     for name in names:
         try:
             found.append(_open(name, checkpoints, device))
-        except (OSError, ImportError, RuntimeError, ClassifierError, JobFailedError) as error:
+        except (OSError, ImportError, RuntimeError, ClassifierError, DownloadError, JobFailedError) as error:
             # Without the folder: the sentence stands in a report that is published.
             reasons[name] = str(error).partition("\n")[0].rstrip(".").replace(f"{checkpoints}{os.sep}", "")
     if not found:
@@ -167,7 +170,7 @@ def open_networks(wanted: Sequence[str], checkpoints: Path, device: torch.device
 
 def has_inception() -> bool:
     """Whether torch-fidelity's Inception weights are on this machine."""
-    return (Path(torch.hub.get_dir()) / "checkpoints" / _INCEPTION_FILE).is_file()
+    return published.INCEPTION.cached.is_file()
 
 
 def imagenet_weights() -> Path:
@@ -186,7 +189,7 @@ def build_efficientnet() -> Any:
     from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415 - may be missing
 
     model = EfficientNet.from_name("efficientnet-lite0")  # from_pretrained would print on stdout
-    model.load_state_dict(torch.load(imagenet_weights(), map_location="cpu", weights_only=True))
+    model.load_state_dict(read_checked(imagenet_weights(), published.EFFICIENTNET_LITE0_SHA256))
     return model.requires_grad_(False)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from core.io.array_file import ArrayFileError, read_arrays
 from core.io.atomic_files import whole_file
 
 
@@ -18,7 +18,16 @@ class FeatureCache:
     A cache is a convenience: a file that cannot be read counts as empty, one that cannot be written as not there.
     """
 
-    def __init__(self, folder: Path, network: str, fingerprint: str, size: int) -> None:
+    def __init__(self, folder: Path, network: str, fingerprint: str, size: int, width: int | None = None) -> None:
+        """Open the file of a network.
+
+        Args:
+            folder: where it is.
+            network, fingerprint: the name of the network and of its weights.
+            size: of the pictures, in pixels.
+            width: how many numbers the features of an image are; a file of others counts as empty.
+        """
+        self._width = width
         self._file = folder / f"{network}-{fingerprint[:16]}-{size}px.npz"
         self._known: dict[str, np.ndarray] = self._read()
 
@@ -44,7 +53,11 @@ class FeatureCache:
 
     def _read(self) -> dict[str, np.ndarray]:
         try:
-            with self._file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
-                return dict(zip(content["digests"].tolist(), content["features"], strict=True))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+            found = read_arrays(self._file, ("digests", "features"))
+        except ArrayFileError:
             return {}
+        digests, features = found["digests"], found["features"]
+        fits = digests.ndim == 1 and digests.dtype.kind == "U" and features.ndim == 2 and features.dtype == np.float32
+        if not fits or len(digests) != len(features) or self._width not in {None, features.shape[1]}:
+            return {}
+        return dict(zip(digests.tolist(), features, strict=True))

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from core.io.image_errors import UNREADABLE
 from core.io.regular_file import open_regular
 from core.output.image_file import ImageFileError
 from evaluation.job import LARGEST_SIZE, LEAST_SIZE
@@ -22,7 +23,7 @@ from xai.images import read_image
 
 _FILTER: Final = Image.Resampling.BICUBIC
 _TELL_EVERY: Final = 50
-_NAMED: Final = 3
+_NAMED: Final = 20
 
 
 def resized(pixels: np.ndarray, size: int) -> np.ndarray:
@@ -58,7 +59,7 @@ def _shorter_side(path: Path) -> int:
     try:
         with open_regular(path) as stream, Image.open(stream) as image:
             return min(image.size)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except UNREADABLE:
         return 0  # named when its pixels are read
 
 

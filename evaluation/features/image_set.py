@@ -68,7 +68,8 @@ def read_side(images: Sequence[FoundImage], size: int, what: str) -> Work[Side]:
 
 def add_features(side: Side, network: Network, cache: Path, what: str) -> Work[None]:
     """Compute a network's features of every picture, or take them from the cache."""
-    memory = FeatureCache(cache, network.name, network.fingerprint, side.pictures.shape[1])
+    width = max(columns.stop for columns in network.spaces.values())
+    memory = FeatureCache(cache, network.name, network.fingerprint, side.pictures.shape[1], width)
     new = memory.missing(side.digests)
     places = list({digest: place for place, digest in enumerate(side.digests) if digest in new}.values())
     stage, found = f"Features ({network.name}) of {what}", dict[str, np.ndarray]()

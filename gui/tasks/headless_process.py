@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from PyQt5.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, pyqtSignal
 
+from core.io.leftovers import new_job_folder
 from core.paths import PROJECT_ROOT
 from core.process.exit_codes import WRONG_ARGUMENTS
 from core.process.protocol import Messages, over_time, why_it_ended
@@ -78,7 +78,7 @@ class HeadlessProcess(QObject):
         Raises:
             OSError: the job file cannot be written.
         """
-        self._folder = Path(tempfile.mkdtemp(prefix="isicgui-job-"))
+        self._folder = new_job_folder()
         file = self._folder / "job.json"
         file.write_bytes(job)
         environment = QProcessEnvironment()

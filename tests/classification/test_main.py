@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import subprocess
@@ -116,15 +117,34 @@ def test_what_a_training_could_not_write_in_the_end_is_said_before_it(
     assert not (tmp_path / "run" / "job.json").exists()
 
 
-def test_a_training_on_a_first_image_that_is_damaged_names_it(
+def test_damaged_images_stop_neither_training_nor_evaluation_nor_audit_and_are_named_at_the_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_ham10000(tmp_path / "data")
-    (folder / "images" / "ISIC_0000.jpg").write_bytes(b"")
+    damaged = ["ISIC_0000.jpg", "ISIC_0051.jpg", "ISIC_0102.jpg"]
+    for name in damaged:
+        (folder / "images" / name).write_bytes(b"")
     places = ["--output", str(tmp_path / "run"), "--split", str(tmp_path / "split.csv"), "--cache", str(tmp_path)]
     machine = ["--no-imagenet", "--device", "cpu", "--precision", "fp32", "--workers", "0", "--size", "40"]
-    assert main(["train", "--data", str(folder), "--passes", "1", *places, *machine]) == 2
-    assert "ISIC_0000.jpg is not a readable image" in capsys.readouterr().err
+    assert main(["train", "--data", str(folder), "--passes", "1", *places, *machine]) == 0
+    said = f"3 images cannot be read and are left out: {', '.join(damaged)}."
+    assert said in capsys.readouterr().out
+    asked = ["--data", str(folder), "--split", str(tmp_path / "split.csv"), "--cache", str(tmp_path), "--device", "cpu"]
+    asked += ["--resamples", "20", "--part", "test"]
+    file = tmp_path / "run" / "best.pt"
+    part_of = {row["image_id"]: row["part"] for row in csv.DictReader((tmp_path / "split.csv").open())}
+    damaged = [next(name for name, part in part_of.items() if part == wanted) for wanted in ("test", "validation")]
+    for name in damaged:
+        (folder / "images" / f"{name}.jpg").write_bytes(b"")
+    for command in (
+        ["evaluate", "--checkpoint", str(file), *asked],
+        ["fairness", "--model", f"a={file}", "--groups", "sex,skin_tone", *asked, "--output", str(tmp_path / "fair")],
+        ["fidelity", "--checkpoint", str(file), "--images", "2", "--ig-steps", "2", *asked, "--show", damaged[0]],
+    ):
+        assert main(command) == 0
+        written = capsys.readouterr().out
+        assert "cannot be read and are left out" in written
+        assert all(f"{name}.jpg" in written for name in damaged)
 
 
 def test_an_export_that_cannot_be_written_gives_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
-from urllib.error import URLError
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
-from torchvision.models import ResNet18_Weights, resnet18
+from torchvision.models import resnet18
 
 from classification.networks import LITE, MEAN, STD, AtSize, build_network, load_imagenet, normalise
 from classification.tasks import BACKBONES
+from core.download.published import RESNETS, PublishedWeights
+from core.io.atomic_files import sha256_of
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -39,30 +44,57 @@ def test_lite_begins_with_the_weights_of_its_package() -> None:
     assert network.state_dict()["_bn0.running_var"].std() > 0  # ones in a network that has seen nothing
 
 
-def test_without_a_network_it_says_that_it_trains_from_scratch(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where torch's cache of this test keeps the ImageNet weights of ResNet-18; nothing is there yet."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody is there
+    RESNETS["resnet18"].cached.parent.mkdir(parents=True)
+    return RESNETS["resnet18"].cached
+
+
+@pytest.mark.parametrize(("offline", "reason"), [("1", "HF_HUB_OFFLINE is set"), ("", "urlopen error")])
+def test_without_a_network_it_says_that_it_trains_from_scratch(
+    cached: Path, monkeypatch: pytest.MonkeyPatch, offline: str, reason: str
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", offline)
     network = build_network("resnet18", 7)
     before = network.state_dict()["conv1.weight"].clone()
     loaded, sentence = load_imagenet(network, "resnet18")
     assert not loaded
     assert sentence.startswith("Training from scratch: the ImageNet weights of resnet18 could not be had")
+    assert reason in sentence
     assert torch.equal(network.state_dict()["conv1.weight"], before)
 
-    def unreachable(*_: object, **__: object) -> None:
-        raise URLError("no route to host")
 
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", unreachable)
-    assert "no route to host" in load_imagenet(network, "resnet18")[1]
-
-
-def test_downloaded_weights_are_taken_but_for_the_head(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_downloaded_weights_are_taken_but_for_the_head(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = resnet18()
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", lambda *_, **__: there.state_dict())
+    torch.save(there.state_dict(), cached)
+    monkeypatch.setitem(RESNETS, "resnet18", PublishedWeights(RESNETS["resnet18"].url, sha256_of(cached)))
     network = build_network("resnet18", 7)
     assert load_imagenet(network, "resnet18")[0]
     assert torch.equal(network.conv1.weight, there.conv1.weight)
     assert network.fc.weight.shape == (7, 512)
+
+
+def test_a_cached_file_that_is_not_the_published_one_is_not_opened(cached: Path, tmp_path: Path) -> None:
+    target = tmp_path / "executed"
+    cached.write_bytes(pickle.dumps(Runs(target)))
+    loaded, sentence = load_imagenet(build_network("resnet18", 7), "resnet18")
+    assert not loaded
+    assert f"{cached} is not the published file" in sentence
+    assert not target.exists()
+
+
+class Runs:
+    """Creates a file when a pickle that holds it is opened without care."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return Path.touch, (self._target,)
 
 
 def test_images_are_normalised_as_imagenet() -> None:

@@ -13,6 +13,7 @@ from torch import nn
 from torchvision import models
 
 from core.classes import CLASS_NAMES, CLASSES
+from core.download.published import RESNETS, PublishedWeights
 from core.errors import ClassifierError, DeviceError
 from core.io.atomic_files import sha256_of
 from tests.xai.networks import CPU, resnet
@@ -262,6 +263,8 @@ def test_without_a_file_torchvision_gives_the_body_and_the_head_is_untrained(
     cache = tmp_path / "torch" / "hub" / "checkpoints"
     cache.mkdir(parents=True)
     torch.save(resnet(classes=1000).state_dict(), cache / "resnet18-f37072fd.pth")
+    published = PublishedWeights(RESNETS["resnet18"].url, sha256_of(cache / "resnet18-f37072fd.pth"))
+    monkeypatch.setitem(RESNETS, "resnet18", published)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     found = load_classifier(tmp_path, CPU, "fp32")

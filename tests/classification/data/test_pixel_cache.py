@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from classification.data.collection import open_collection
-from classification.data.pixel_cache import Pixels, decode, read_image, size_of
+from classification.data.pixel_cache import Pixels, decode, left_out, read_image, size_of
 from core.errors import ArgumentError, JobFailedError
 from tests.classification.conftest import write_damaged_png
 from tests.conftest import REAL_IMAGES
@@ -29,7 +29,7 @@ def test_images_look_as_the_explanations_prepare_them(tmp_path: Path) -> None:
 
 def test_images_are_decoded_once(tmp_path: Path) -> None:
     file = decode(IMAGES, 16, tmp_path)
-    assert np.array_equal(Pixels((file,))[3], read_image(IMAGES[3].path, 16))
+    assert np.array_equal(Pixels((file.path,))[3], read_image(IMAGES[3].path, 16))
     before = file.stat().st_mtime_ns
     assert decode(IMAGES, 16, tmp_path) == file
     assert file.stat().st_mtime_ns == before
@@ -44,15 +44,30 @@ def test_a_changed_image_is_decoded_again(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8), (200, 100, 90)).save(place)
     second = decode([image], 8, tmp_path / "cache")
     assert first != second
-    assert Pixels((second,))[0][0, 0].tolist() == [200, 100, 90]
+    assert Pixels((second.path,))[0][0, 0].tolist() == [200, 100, 90]
 
 
-def test_a_broken_image_is_named_and_leaves_no_cache(tmp_path: Path) -> None:
+def test_a_broken_image_is_named_and_leaves_a_black_one_in_its_place(tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(IMAGES[0].path.read_bytes()[:900])
-    with pytest.raises(ArgumentError, match=r"broken\.jpg is not a readable image"):
-        decode([*IMAGES[:3], replace(IMAGES[0], path=broken)], 16, tmp_path / "cache")
-    assert not list((tmp_path / "cache").iterdir())
+    gone = replace(IMAGES[0], path=tmp_path / "gone.jpg")
+    images = [IMAGES[0], replace(IMAGES[0], path=broken), IMAGES[1], gone]
+    for _ in range(2):  # as written, and as found again
+        file = decode(images, 16, tmp_path / "cache")
+        assert file.damaged == {1, 3}
+        pixels = Pixels((file.path,))
+        assert not pixels[1].any()
+        assert np.array_equal(pixels[2], read_image(IMAGES[1].path, 16))
+    assert left_out(images[1::2], "images") == "2 images cannot be read and are left out: broken.jpg, gone.jpg."
+
+
+def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
+    file = decode(IMAGES[:4], 16, tmp_path).path
+    whole = file.read_bytes()
+    flipped = whole[:500] + bytes([whole[500] ^ 1]) + whole[501:]
+    for spoiled in (whole[:-1], flipped, b"", whole.replace(b"(4, 16", b"(9, 16")):
+        file.write_bytes(spoiled)
+        assert decode(IMAGES[:4], 16, tmp_path).path.read_bytes() == whole
 
 
 def test_whatever_is_wrong_with_an_image_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +86,7 @@ def test_whatever_is_wrong_with_an_image_it_is_named(tmp_path: Path, monkeypatch
 
 
 def test_several_files_are_one_and_a_worker_gets_their_names_alone(tmp_path: Path) -> None:
-    pixels = Pixels((decode(IMAGES[:5], 64, tmp_path), decode(IMAGES[5:], 64, tmp_path)))
+    pixels = Pixels((decode(IMAGES[:5], 64, tmp_path).path, decode(IMAGES[5:], 64, tmp_path).path))
     assert len(pixels) == 16
     for index in (0, 4, 5, 15):
         assert np.array_equal(pixels[index], read_image(IMAGES[index].path, 64))

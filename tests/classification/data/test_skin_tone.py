@@ -73,19 +73,17 @@ def test_masks_lie_in_the_folder_wherever_the_images_are(ham10000: Path, tmp_pat
     assert tone_of(image) == tone_of(there) != UNKNOWN
 
 
-def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tone_of_an_image_that_cannot_be_read_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()
     file = tmp_path / "images" / "x.png"
     found = LabelledImage(file, "x", "x", "NV", masks=tmp_path / "masks")
     Image.new("L", (300, 300)).save(tmp_path / "masks" / "x.png")
     write_damaged_png(file)
-    with pytest.raises(ArgumentError, match="x.png or its mask is not a readable image"):
-        tone_of(found)
+    assert tone_of(found) == UNKNOWN
     Image.new("RGB", (300, 300)).save(file)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(ArgumentError, match="x.png or its mask is not a readable image"):
-        tone_of(found)
+    assert tone_of(found) == UNKNOWN
 
 
 def image(**facts: str) -> LabelledImage:

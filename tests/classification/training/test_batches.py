@@ -25,7 +25,7 @@ IMAGES = open_collection(REAL_IMAGES).images
 
 @pytest.fixture(scope="module")
 def pixels(cache: Path) -> Pixels:
-    return Pixels((decode(IMAGES, 40, cache),))
+    return Pixels((decode(IMAGES, 40, cache).path,))
 
 
 def batches(pixels: Pixels, **changes: object) -> TrainingBatches:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from classification.training.learner import AUROC, Learner
 from classification.training.run_setup import Run
 from classification.training.runner import train
 from core.classes import CLASSES
-from core.errors import ArgumentError, JobFailedError
+from core.errors import ArgumentError, CheckpointError, JobFailedError
 from core.paths import PROJECT_ROOT
 from tests.classification.conftest import write_classifier
 
@@ -333,3 +334,29 @@ def test_a_teacher_that_saw_the_lesions_that_judge_is_refused(job: TrainingJob, 
     with pytest.raises(ArgumentError, match=r"best\.pt was trained on \d+ of the lesions"):
         train(replace(job, task="isic7", teacher=trained_run / BEST, seed=5))
     assert not job.output.exists()
+
+
+DAMAGED: dict[str, Callable[[Path], object]] = {
+    "cut short": lambda file: file.write_bytes(file.read_bytes()[:50_000]),
+    "empty": lambda file: file.write_bytes(b""),
+    "of another program": lambda file: torch.save({"state_dict": {"a": torch.zeros(1)}}, file),
+    "of another network": lambda file: torch.save(
+        {**torch.load(file, weights_only=True), "state_dict": {"a": torch.zeros(1)}}, file
+    ),
+    "no job": lambda file: file.with_name(JOB).write_text("[" * 200_000),
+    "a job of another form": lambda file: file.with_name(JOB).write_text("[]"),
+}
+
+
+def test_a_damaged_state_is_one_sentence(job: TrainingJob) -> None:
+    train(job)
+    (job.output / RESULT).unlink()
+    whole = {name: (job.output / name).read_bytes() for name in (STATE, JOB)}
+    for kind, spoil in DAMAGED.items():
+        for name, content in whole.items():
+            (job.output / name).write_bytes(content)
+        spoil(job.output / STATE)
+        with pytest.raises((ArgumentError, CheckpointError)) as error:
+            train(job, resume=True)
+        assert "\n" not in str(error.value), kind
+        assert "weights_only" not in str(error.value)

@@ -43,6 +43,8 @@ def test_a_repository():
         "http://a.example/m.zip",
         "http://127.0.0.1.a.example/m.zip",
         "https://a.example/page",
+        "https://[bad/x.zip",
+        "https://a.example:port/x.zip",
         "ftp://a/m.zip",
         "nowhere",
     ],

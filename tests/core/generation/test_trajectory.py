@@ -126,6 +126,14 @@ def test_a_trajectory_that_cannot_be_written_is_a_warning(
     assert "No space left on device" in next(event.text for event in events if isinstance(event, Warned))
 
 
+GOOD: dict[str, Any] = {
+    "format": np.array("isicgui.trajectory/1"),
+    "seed": np.array(7),
+    "timesteps": np.zeros(2, np.int32),
+    "estimates": np.zeros((2, 8, 8, 3), np.uint8),
+}
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -134,6 +142,11 @@ def test_a_trajectory_that_cannot_be_written_is_a_warning(
         (lambda file: np.savez(file, format=np.array("other"), estimates=1, timesteps=1, seed=7), "form"),
         (lambda file: np.savez(file, x=1), "damaged"),
         (lambda file: file.unlink(), "No such file"),
+        (lambda file: file.unlink() or file.mkdir(), "Is a directory"),
+        (lambda file: np.savez(file, **{**GOOD, "estimates": np.zeros((2, 8, 8), np.uint8)}), "form"),
+        (lambda file: np.savez(file, **{**GOOD, "estimates": np.zeros((2, 8, 4, 3), np.uint8)}), "form"),
+        (lambda file: np.savez(file, **{**GOOD, "timesteps": np.zeros(2, "<U4")}), "form"),
+        (lambda file: np.savez(file, **{**GOOD, "seed": np.array([7, 7])}), "form"),
     ],
 )
 def test_what_is_no_trajectory_is_named(tmp_path: Path, spoil: Any, message: str) -> None:
@@ -155,5 +168,5 @@ def test_a_trajectory_of_another_image_is_named(tmp_path: Path) -> None:
 def test_no_code_of_a_file_is_run(tmp_path: Path) -> None:
     file = tmp_path / "ISIC_0000001.trajectory.npz"
     np.savez(file, format=np.array("x"), estimates=np.array([torch.nn.Identity()], dtype=object), timesteps=1, seed=7)
-    with pytest.raises(TrajectoryFileError, match="allow_pickle=False"):
+    with pytest.raises(TrajectoryFileError, match="holds objects"):
         read_trajectory(file, 7)

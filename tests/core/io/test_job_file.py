@@ -41,6 +41,6 @@ def test_fields_are_those_that_are_known() -> None:
 
 def test_a_path_is_text() -> None:
     assert path_field("a/b", "output", "j") == Path("a/b")
-    for value in (None, 3, ""):
+    for value in (None, 3, "", "a\0b", "\ud800"):
         with pytest.raises(ArgumentError, match="is not a path"):
             path_field(value, "output", "j")

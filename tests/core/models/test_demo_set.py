@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -141,6 +142,48 @@ def test_a_bundled_classifier_comes_along_and_never_takes_the_place_of_another(
     assert (fresh / CLASSIFIER_FILE).read_bytes() == b"bundled"
     assert mine / CLASSIFIER_FILE not in unpack_demo_set(mine)
     assert (mine / CLASSIFIER_FILE).read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("whole_files", [0, 1, 5])
+def test_an_unpacking_that_was_cut_short_is_completed_by_the_next_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole_files: int
+) -> None:
+    real, written = demo_set.write_whole, 0
+
+    def until_full(path: Path, data: bytes) -> None:
+        nonlocal written
+        if written == whole_files:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written += 1
+        real(path, data)
+
+    monkeypatch.setattr(demo_set, "write_whole", until_full)
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        unpack_where_empty(tmp_path)
+    assert len(list(tmp_path.glob("*.pth"))) == whole_files
+    monkeypatch.setattr(demo_set, "write_whole", real)
+    assert len(unpack_where_empty(tmp_path)) == len(CLASSES) + len(bundled_companions()) - whole_files
+    assert unpack_where_empty(tmp_path) == []
+    assert sorted(path.name for path in tmp_path.glob(".*")) == [".isicgui.lock"]
+
+
+def test_what_a_killed_process_left_is_cleared_when_the_set_is_completed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "import core.io.atomic_files as files, core.models.demo_set as demo\n"
+        "real, written = files.os.fsync, []\n"
+        "def killed(number):\n"
+        "    written.append(number)\n"
+        "    os._exit(9) if len(written) == 3 else real(number)\n"
+        "files.os.fsync = killed\n"
+        "demo.unpack_where_empty(Path(sys.argv[1]))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9
+    assert len(list(tmp_path.glob("*.part"))) == 1
+    assert len(list(tmp_path.glob("*.pth"))) == 2
+    assert len(unpack_where_empty(tmp_path)) == len(CLASSES) + len(bundled_companions()) - 2
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_a_mistyped_folder_is_not_filled(tmp_path: Path) -> None:

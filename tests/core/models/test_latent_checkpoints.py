@@ -132,6 +132,10 @@ def _part(**changes: Any) -> dict[str, Any]:
     return {"autoencoder": {**latent_content()["autoencoder"], **changes}}
 
 
+def _config(**changes: Any) -> dict[str, Any]:
+    return _part(config={**latent_content()["autoencoder"]["config"], **changes})
+
+
 def _with_nan(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     name = next(iter(weights))
     return {**weights, name: torch.full_like(weights[name], torch.nan)}
@@ -152,6 +156,14 @@ def _with_nan(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         ({"config": {**latent_content()["config"], "in_channels": 8, "out_channels": 8}}, "do not belong together"),
         ({"state_dict": _with_nan(latent_content()["state_dict"])}, "not finite"),
         ({"scheduler": None}, 'no "scheduler"'),
+        (_part(mean=[0.0, 0.0, 0.0, 10**400]), "mean of its 4 latent channels"),
+        (_part(**{"class": ["AutoencoderDC"]}), "names the autoencoder"),
+        (_config(decoder_layers_per_block=(10**6, 1)), "decoder_layers_per_block 1000000"),
+        (_config(decoder_block_out_channels=(8,) * 10**5), "100000 decoder_block_out_channels"),
+        (_config(decoder_block_out_channels=(10**12, 8)), "decoder_block_out_channels 1000000000000"),
+        (_config(encoder_qkv_multiscales=((10**9,), ())), "encoder_qkv_multiscales"),
+        ({"scheduler": {"num_train_timesteps": 10**12}}, "num_train_timesteps 1000000000000"),
+        ({"config": {**latent_content()["config"], "layers_per_block": 10**6}}, "layers_per_block 1000000"),
     ],
 )
 def test_a_damaged_latent_checkpoint_is_refused_in_one_sentence(

@@ -64,6 +64,8 @@ def test_the_file_of_the_contract_is_read(tmp_path: Path) -> None:
     + [
         '{"MEL": {"rgb": {"mean": [1, 2, 256], "std": [1, 2, 3]}}}',
         '{"MEL": {"rgb": {"mean": [1, 2, NaN], "std": 1}}}',
+        f'{{"MEL": {{"rgb": {{"mean": [1{"0" * 400}, 1, 1], "std": [1, 1, 1]}}}}}}',
+        "[" * 200_000,
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import io
+import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torchvision.models import resnet18
 
+from core.download import published
+from core.download.published import PublishedWeights
 from core.errors import JobFailedError
+from core.io.atomic_files import sha256_of
 from evaluation.features import extractors
 from evaluation.features.extractors import (
     ClassifierNetwork,
@@ -16,6 +23,7 @@ from evaluation.features.extractors import (
     network_input,
     open_networks,
 )
+from evaluation.features.image_loading import resized
 from tests.evaluation.examples import lesion
 from xai.classifier import DEMONSTRATION
 
@@ -66,7 +74,8 @@ def test_what_cannot_be_had_is_told_and_the_rest_goes_on(tmp_path: Path, monkeyp
     monkeypatch.setattr(extractors, "DEMO_SET", tmp_path)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
-    monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.URL_INCEPTION_V3", "http://127.0.0.1:9/w.pth")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(published, "INCEPTION", PublishedWeights("http://127.0.0.1:9/w.pth", "0" * 64))
     found, missing = open_networks(["imagenet", "classifier", "inception"], tmp_path, CPU)
     assert [network.name for network in found] == ["imagenet"]
     left_out = "The features 'classifier' cannot be had and are left out: "
@@ -103,3 +112,61 @@ def test_a_head_of_other_classes_judges_nothing(tmp_path: Path) -> None:
     torch.save(resnet18(num_classes=2).state_dict(), tmp_path / "classifier.pth")
     _, missing = open_networks([], tmp_path, CPU)
     assert "the head of classifier.pth is untrained" in missing[0]
+
+
+@pytest.fixture
+def inception_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where torch's cache of this test keeps the Inception weights; nothing is there yet."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    published.INCEPTION.cached.parent.mkdir(parents=True)
+    return published.INCEPTION.cached
+
+
+def test_inception_computes_what_torch_fidelity_computes(
+    inception_file: Path, pictures: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    theirs = random_inception()
+    torch.save(theirs.state_dict(), inception_file)
+    monkeypatch.setattr(published, "INCEPTION", PublishedWeights(published.INCEPTION.url, sha256_of(inception_file)))
+    (network,), _ = open_networks(["inception"], tmp_path, CPU)
+    batch = np.stack([resized(picture, 299) for picture in pictures])
+    with torch.inference_mode():
+        (expected,) = theirs(torch.from_numpy(batch).permute(0, 3, 1, 2))
+    assert np.array_equal(network.features(pictures), expected.numpy())
+
+
+def random_inception() -> Any:
+    """torch-fidelity's network with random weights: its own constructor wants a file."""
+    from torch_fidelity import FeatureExtractorInceptionV3
+
+    class Random(FeatureExtractorInceptionV3):
+        def load_state_dict(self, *_: object) -> None:
+            """Keep the weights that the layers were created with."""
+
+    nothing = io.BytesIO()
+    torch.save({}, nothing)
+    nothing.seek(0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Random("inception", ["2048"], nothing)
+
+
+@pytest.mark.parametrize("wanted", [(), ("imagenet", "inception")])
+def test_no_code_of_a_cached_inception_file_runs(inception_file: Path, tmp_path: Path, wanted: tuple[str, ...]) -> None:
+    target = tmp_path / "executed"
+    inception_file.write_bytes(pickle.dumps(Runs(target)))
+    found, notices = open_networks(wanted, tmp_path, CPU)
+    assert "inception" not in [network.name for network in found]
+    assert any(f"{inception_file.name} is not the published file" in notice for notice in notices)
+    assert not target.exists()
+
+
+class Runs:
+    """Creates a file when a pickle that holds it is opened without care."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return Path.touch, (self._target,)

@@ -61,6 +61,31 @@ def test_a_damaged_cache_counts_as_empty(tmp_path: Path, damage: bytes) -> None:
     assert FeatureCache(tmp_path, "net", "print", 64).missing(["a", "b"]) == {"a"}
 
 
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"digests": np.array(["a"]), "features": np.array(5.0, np.float32)},
+        {"digests": np.array([["a"]]), "features": np.zeros((1, 3), np.float32)},
+        {"digests": np.array([1]), "features": np.zeros((1, 3), np.float32)},
+        {"digests": np.array(["a"]), "features": np.zeros((2, 3), np.float32)},
+        {"digests": np.array(["a"]), "features": np.zeros((1, 3), "<U4")},
+        {"digests": np.array(["a"]), "features": np.zeros((1, 4), np.float32)},
+    ],
+)
+def test_a_cache_of_another_layout_counts_as_empty(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    np.savez(tmp_path / "net-print-64px.npz", **arrays)
+    assert FeatureCache(tmp_path, "net", "print", 64, width=3).missing(["a"]) == {"a"}
+
+
+def test_an_evaluation_survives_a_cache_of_features_of_another_width(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "s", {"MEL": [lesion(1), lesion(2)]})
+    side = result_of(read_side(read_set(folder, []), 32, "images"))
+    cache = FeatureCache(tmp_path, "counting", "1", 32)
+    cache.add({side.digests[0]: np.zeros(7, np.float32)})
+    result_of(add_features(side, Counting(), tmp_path, "images"))
+    assert side.features["colour"] == pytest.approx(side.pictures.mean(axis=(1, 2)))
+
+
 def test_two_processes_do_not_lose_what_the_other_found(tmp_path: Path) -> None:
     first, second = (FeatureCache(tmp_path, "net", "print", 64) for _ in range(2))
     first.add({"a": np.ones(3, np.float32)})
