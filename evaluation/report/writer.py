@@ -1,4 +1,4 @@
-"""From findings to ``evaluation.html``, ``evaluation.json`` and the dataset card."""
+"""Write ``evaluation.html``, ``evaluation.json`` and the dataset card."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _ADVICE: Final = "choose another"
 
 
 def require_folder(folder: Path) -> None:
-    """Find out that a folder cannot be written before minutes are spent on what belongs there.
+    """Check that a folder can be written, before minutes are spent on computing its content.
 
     Raises:
-        OutputFolderError: it cannot.
+        OutputFolderError: it cannot be written.
     """
     require_writable(folder, _ADVICE)
 
 
 def write_results(evaluation: Evaluation) -> list[Path]:
-    """Write everything into the job's output folder; returns the files, the report first.
+    """Write all results into the job's output folder; return the files, the report first.
 
     Raises:
-        OutputFolderError: it cannot be written.
+        OutputFolderError: the folder cannot be written.
     """
     folder = evaluation.job.output
     data = json.dumps({**evaluation.to_json(), "summary": summarise(evaluation)}, indent=1, allow_nan=False)
