@@ -1,4 +1,4 @@
-"""Images decoded once: a memory-mapped array of pixels, so that training waits for arithmetic and for nothing else."""
+"""A memory-mapped array of decoded images, so that training does not wait for decoding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from classification.data.collection import LabelledImage
-from classification.events import Counted, Tell, nobody
+from classification.events import Counted, Emit, discard
 from core.errors import ArgumentError, JobFailedError
 from core.io.atomic_files import whole_file
 from core.output.image_file import UNREADABLE
@@ -25,14 +25,16 @@ _EVERY: Final = 500
 
 
 def read_image(path: Path, size: int) -> np.ndarray:
-    """An image as uint8 (size, size, 3), RGB, the aspect given up, antialiased: as ``xai.classifier`` prepares it.
+    """Read an image as uint8 (size, size, 3), RGB, antialiased, without keeping the aspect ratio.
+
+    ``xai.classifier`` prepares images in the same way.
 
     Raises:
-        ArgumentError: the file is not there or not a whole image.
+        ArgumentError: the file does not exist or is not a complete image.
     """
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
@@ -41,22 +43,22 @@ def size_of(path: Path) -> tuple[int, int]:
     """Width and height of an image, without decoding it.
 
     Raises:
-        ArgumentError: the file is not there or not an image.
+        ArgumentError: the file does not exist or is not an image.
     """
     try:
-        with Image.open(path) as picture:
-            return picture.size
+        with Image.open(path) as image:
+            return image.size
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: Exception) -> ArgumentError:
-    return ArgumentError(f"{path} is not a readable image ({error}); restore it, or take it out of the table.")
+    return ArgumentError(f"{path} is not a readable image ({error}); restore it, or remove it from the table.")
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """Images of one size from several files, indexed as one. Opened where it is used: a worker gets the names alone.
+    """Images of one size in several files, indexed as one. Files are opened on use, so workers receive only names.
 
     Attributes:
         files: arrays uint8 (N, size, size, 3), RGB, as ``decode`` writes them.
@@ -84,8 +86,8 @@ class Pixels:
         return {"files": self.files}
 
 
-def decode(images: Sequence[LabelledImage], size: int, cache: Path, tell: Tell = nobody) -> Path:
-    """All images at one size as a file in ``cache``, made on first use and again when an image has changed.
+def decode(images: Sequence[LabelledImage], size: int, cache: Path, emit: Emit = discard) -> Path:
+    """Write all images at one size into a file in ``cache``, unless it exists and no image has changed.
 
     Raises:
         ArgumentError: an image cannot be read.
@@ -96,10 +98,10 @@ def decode(images: Sequence[LabelledImage], size: int, cache: Path, tell: Tell =
         if not file.exists():
             cache.mkdir(parents=True, exist_ok=True)
             with whole_file(file, replace=True) as stream:
-                _write(images, size, stream, tell)
+                _write(images, size, stream, emit)
     except OSError as error:
         raise JobFailedError(
-            f"The decoded images cannot be kept in {cache} ({error.strerror or error}); "
+            f"The decoded images cannot be written to {cache} ({error.strerror or error}); "
             "make room there, or name another folder with --cache."
         ) from error
     return file
@@ -110,11 +112,11 @@ def _key(images: Sequence[LabelledImage], size: int) -> str:
     return hashlib.sha256(json.dumps([size, facts]).encode()).hexdigest()[:16]
 
 
-def _write(images: Sequence[LabelledImage], size: int, stream: BinaryIO, tell: Tell) -> None:
-    """Plain writes and no memory map: on a full disk they give an error, where a map would end the process."""
+def _write(images: Sequence[LabelledImage], size: int, stream: BinaryIO, emit: Emit) -> None:
+    """Use plain writes, not a memory map: on a full disk they raise an error, and a map would end the process."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(images), size, size, 3)}
     np.lib.format.write_array_header_1_0(stream, header)
     for index, image in enumerate(images):
         stream.write(read_image(image.path, size).tobytes())
         if (index + 1) % _EVERY == 0 or index + 1 == len(images):
-            tell(Counted("images decoded", index + 1, len(images)))
+            emit(Counted("images decoded", index + 1, len(images)))

@@ -13,7 +13,7 @@ from core.real_data.skin_tone import tone_group, typology_angle
 
 
 def tone_of(image: LabelledImage) -> str:
-    """The class of an image whose lesion mask, ``<image_id>.png``, lies in its folder of masks; unknown without one.
+    """The skin tone of an image, from its lesion mask ``<image_id>.png``; unknown without a mask.
 
     Raises:
         ArgumentError: the image or its mask cannot be read.
@@ -22,9 +22,9 @@ def tone_of(image: LabelledImage) -> str:
     if mask is None or not mask.is_file():
         return UNKNOWN
     try:
-        with Image.open(image.path) as picture, Image.open(mask) as outline:
-            pixels = np.asarray(picture.convert("RGB"))
-            lesion = np.asarray(outline.convert("L").resize(picture.size, Image.Resampling.NEAREST)) > 127
+        with Image.open(image.path) as opened, Image.open(mask) as outline:
+            pixels = np.asarray(opened.convert("RGB"))
+            lesion = np.asarray(outline.convert("L").resize(opened.size, Image.Resampling.NEAREST)) > 127
     except UNREADABLE as error:
         raise ArgumentError(f"{image.path} or its mask is not a readable image ({error}); restore it.") from error
     return tone_group(typology_angle(pixels, lesion))
