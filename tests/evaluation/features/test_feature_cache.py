@@ -14,7 +14,7 @@ from tests.evaluation.examples import lesion, write_set
 
 
 class Counting:
-    """A network that notes what it was asked for: the mean colour of each picture."""
+    """A network that counts the images it receives; its features are the mean colour."""
 
     name = "counting"
     fingerprint = "1"
@@ -23,9 +23,9 @@ class Counting:
     def __init__(self) -> None:
         self.seen = 0
 
-    def features(self, pictures: np.ndarray) -> np.ndarray:
-        self.seen += len(pictures)
-        return pictures.mean(axis=(1, 2)).astype(np.float32)
+    def features(self, pixels: np.ndarray) -> np.ndarray:
+        self.seen += len(pixels)
+        return pixels.mean(axis=(1, 2)).astype(np.float32)
 
 
 def test_features_are_computed_once_for_each_content(tmp_path: Path) -> None:
@@ -34,19 +34,19 @@ def test_features_are_computed_once_for_each_content(tmp_path: Path) -> None:
     network = Counting()
     result_of(add_features(side, network, tmp_path / "cache", "images"))
     assert network.seen == 20
-    assert side.features["colour"] == pytest.approx(side.pictures.mean(axis=(1, 2)))
+    assert side.features["colour"] == pytest.approx(side.pixels.mean(axis=(1, 2)))
     assert side.features["red"].shape == (20, 1)
 
     (folder / "MEL" / "ISIC_0000003.png").rename(folder / "MEL" / "A_renamed.png")
     (folder / "MEL" / "ISIC_0000004.png").write_bytes((folder / "MEL" / "ISIC_0000005.png").read_bytes())
     again = result_of(read_side(read_set(folder, []), 32, "images"))
     result_of(add_features(again, network, tmp_path / "cache", "images"))
-    assert network.seen == 20  # names do not matter, contents do
-    assert again.features["colour"] == pytest.approx(again.pictures.mean(axis=(1, 2)))
+    assert network.seen == 20  # the key is the content, not the name
+    assert again.features["colour"] == pytest.approx(again.pixels.mean(axis=(1, 2)))
 
     other_size = result_of(read_side(read_set(folder, []), 16, "images"))
     result_of(add_features(other_size, network, tmp_path / "cache", "images"))
-    assert network.seen == 39  # one content is there twice
+    assert network.seen == 39  # two images have the same content
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", b"PK\x03\x04 no zip"])
