@@ -1,4 +1,4 @@
-"""XAI Mode: which images of a job are explained, and the explanations' place in the time left and the preview."""
+"""XAI Mode: choose the images of a job to explain, and show the explanations in the preview and remaining time."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Explaining(QObject):
 
     Signals:
         logged: level and text for the log.
-        explained: an image has been explained, and its results can be read.
-        failed: what the user asked for cannot be had; a sentence for an error box.
+        explained: an image has been explained and its results can be read (path).
+        failed: an explanation requested by the user failed; a sentence for an error box.
     """
 
     logged = pyqtSignal(str, str)
@@ -62,7 +62,7 @@ class Explaining(QObject):
         layout.queue.cancel.connect(queue.cancel)
 
     def begin(self, job: GenerationJob) -> None:
-        """A job has started: what it will have explained counts into its time."""
+        """Add the explanations of a new job to its remaining time."""
         self._made.clear()
         self._counted.clear()
         self._off, self._looked_at, self._to_come = False, None, 0
@@ -71,10 +71,10 @@ class Explaining(QObject):
             self._to_come = sum(explanations_wanted(count, settings.xai_cadence) for count in job.counts.values())
             if self._seconds_each is not None:
                 progress.remaining.assume(EXPLANATION, self._seconds_each)
-            self._count_what_is_left(progress)
+            self._count_remaining(progress)
 
     def look_at(self, image: Path) -> None:
-        """The user has chosen an image: after a job, no other is shown in its place."""
+        """Remember the image chosen by the user; after a job, overlays of other images do not replace it."""
         self._looked_at = image
 
     def explain(self, image: Path) -> None:
@@ -83,13 +83,13 @@ class Explaining(QObject):
             return
         job = self._job(OVERLAY, image, self._settings())
         self._asked.append(job)
-        self.logged.emit("info", f"{image.parent.name}/{image.name} is going to be explained.")
+        self.logged.emit("info", f"{image.parent.name}/{image.name} is queued for explanation.")
         self._queue.add(job)
 
     def analyse(self, image: Path) -> None:
         """Queue the full analysis of an image."""
         self._queue.add(self._job(ANALYSIS, image, self._settings()))
-        self.logged.emit("info", f"{image.parent.name}/{image.name} is going to be analysed.")
+        self.logged.emit("info", f"{image.parent.name}/{image.name} is queued for analysis.")
 
     def _job(self, kind: str, image: Path, settings: Settings) -> ExplanationJob:
         every, device = settings.xai_stride, settings.device
@@ -109,31 +109,31 @@ class Explaining(QObject):
             self._queue.add(job)
 
     def _on_queue(self) -> None:
-        """Whatever the user or a process has done to it: jobs that were taken out are not waited for any more."""
+        """Show the queue, and stop waiting for jobs that were removed from it."""
         self._layout.queue.show_queue(self._queue.image, self._queue.waiting, self._queue.fraction)
         self._asked = self._still_queued(self._asked)
         self._counted = self._still_queued(self._counted)
         if self._controller.progress is not None:
-            self._count_what_is_left(self._controller.progress)
+            self._count_remaining(self._controller.progress)
 
     def _still_queued(self, jobs: list[ExplanationJob]) -> list[ExplanationJob]:
-        queued = {id(job) for job in self._queue.jobs}  # equal jobs may be queued twice
+        queued = {id(job) for job in self._queue.jobs}  # the queue may contain equal jobs
         return [job for job in jobs if id(job) in queued]
 
-    def _count_what_is_left(self, progress: JobProgress) -> None:
+    def _count_remaining(self, progress: JobProgress) -> None:
         progress.expect_explanations(len(self._counted) + self._to_come)
         if not self._controller.active:
             self._show_end(progress)
 
     def _on_job_ended(self) -> None:
-        """Of a job that was stopped, the images that were not made are not explained either."""
+        """Remove explanations of images that a stopped job did not generate."""
         self._to_come = 0
         if self._controller.progress is not None:
             self._controller.progress.remaining.leave(STEP, 0)
-            self._count_what_is_left(self._controller.progress)
+            self._count_remaining(self._controller.progress)
 
     def _show_end(self, progress: JobProgress) -> None:
-        """All images are there; their explanations may not be."""
+        """Show the progress after the last image, while explanations may still be running."""
         panel = self._layout.centre.progress
         panel.show_state(_STATE if progress.explanations_left else "")
         panel.show_progress(progress)
@@ -148,10 +148,10 @@ class Explaining(QObject):
         elif any(job is ended.job for job in self._counted):
             self._count(ended)
         if ended.job.kind == ANALYSIS and ended.message is not None and ended.ending.well:
-            self.logged.emit("info", f"The report is {ended.message.get('main')}.")
+            self.logged.emit("info", f"Report: {ended.message.get('main')}")
 
     def _answer(self, ended: ExplanationEnded) -> None:
-        """What the user asked for is no part of a job; a refusal is theirs to read, everything else is in the log."""
+        """Show a refusal of an explanation requested by the user; other results are in the log."""
         if ended.ending.refused:
             image = ended.job.image
             self.failed.emit(f"{image.parent.name}/{image.name} was not explained: {ended.ending.reason}.")
@@ -167,7 +167,7 @@ class Explaining(QObject):
             self.logged.emit("warning", f"Overlays are off for this job: {ended.ending.reason}.")
 
     def _on_overlay(self, image: Path, overlay: Path) -> None:
-        """Show an overlay with the image that it is of, unless the user looks at another."""
+        """Show an overlay with its image, unless the user is viewing another image."""
         if not self._controller.active and self._looked_at not in (None, image):
             return
         picture, over = read_picture(image), read_picture(overlay)

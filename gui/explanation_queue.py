@@ -1,4 +1,4 @@
-"""The queue of explanations: one at a time in the headless process, beside whatever else goes on."""
+"""The queue of explanations: run one at a time in a headless process, in parallel with other work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIME_LIMIT_S: Final = 3600.0
 
 @dataclass(frozen=True)
 class ExplanationEnded:
-    """A job has ended, so or so; ``seconds`` it took, and the ``message`` with which it finished, if it did."""
+    """A job has ended: how it ended, its duration in seconds, and its ``finished`` message, or None."""
 
     job: ExplanationJob
     ending: Ending
@@ -32,11 +32,11 @@ class Explanations(QObject):
     """Runs queued jobs one after the other.
 
     Signals:
-        changed: the queue or the running job's progress is another.
+        changed: the queue or the progress of the running job has changed.
         logged: level and text for the log.
-        overlay: an image, and the file of the overlay made of it.
+        overlay: path of an image, and path of its new overlay.
         ended: ``ExplanationEnded``.
-        idle: nothing runs or waits any more.
+        idle: no job is running or waiting any more.
     """
 
     changed = pyqtSignal()
@@ -59,44 +59,44 @@ class Explanations(QObject):
 
     @property
     def waiting(self) -> int:
-        """Jobs that have not begun."""
+        """Return the number of jobs that have not started."""
         return len(self._waiting)
 
     @property
     def jobs(self) -> tuple[ExplanationJob, ...]:
-        """The job that runs, and those that wait."""
+        """Return the running job and the waiting jobs."""
         return (*((self.current,) if self.current is not None else ()), *self._waiting)
 
     @property
     def image(self) -> Path | None:
-        """The image that is being explained."""
+        """Return the image that is being explained."""
         return None if self.current is None else self.current.image
 
     @property
     def busy(self) -> bool:
-        """Whether a process is running."""
+        """Return whether a process is running."""
         return self._process is not None
 
     def add(self, job: ExplanationJob) -> None:
-        """Queue a job; it begins at once when nothing else runs. None is taken after ``end``."""
+        """Queue a job; start it immediately if no other job is running. Ignore it after ``end``."""
         if not self._over:
             self._waiting.append(job)
             self._next()
 
     def clear(self, kind: str | None = None) -> None:
-        """Forget the jobs that have not begun, or those of one kind."""
+        """Remove the jobs that have not started, or only those of one kind."""
         self._waiting = deque(job for job in self._waiting if kind is not None and job.kind != kind)
         self.changed.emit()
 
     def cancel(self) -> None:
-        """Forget all, and ask the running process to end."""
+        """Remove all waiting jobs, and ask the running process to stop."""
         self._waiting.clear()
         if self._process is not None:
             self._process.cancel()
         self.changed.emit()
 
     def end(self) -> None:
-        """Cancel, and take no more jobs: an image that is finished while the window closes is not explained."""
+        """Cancel, and ignore later jobs: images finished while the window closes are not explained."""
         self._over = True
         self.cancel()
 
@@ -105,7 +105,7 @@ class Explanations(QObject):
             self.current = self._waiting.popleft()
             self.fraction, self._message, self._started = None, None, time.monotonic()
             self._process = self._make_process(self)
-            self._process.told.connect(self._on_told)
+            self._process.message_received.connect(self._on_message)
             self._process.ended.connect(self._on_ended)
             try:
                 variables = {} if self.current.every is None else {EVERY_VARIABLE: str(self.current.every)}
@@ -114,8 +114,8 @@ class Explanations(QObject):
                 self._on_ended(Ending(False, f"the job file cannot be written: {error}"))
         self.changed.emit()
 
-    def _on_told(self, message: dict[str, Any]) -> None:
-        """Understood are progress (done, total), overlay (path), finished, and texts."""
+    def _on_message(self, message: dict[str, Any]) -> None:
+        """Handle progress (done, total), overlay (path), finished, and texts."""
         event, text = message.get("event"), message.get("text")
         done, total, path = message.get("done"), message.get("total"), message.get("path")
         if event == "progress" and isinstance(done, (int, float)) and isinstance(total, (int, float)) and total > 0:
@@ -126,10 +126,10 @@ class Explanations(QObject):
         elif event == "finished":
             self._message = message
         elif isinstance(text, str):
-            self._say(str(event), text)
+            self._log(str(event), text)
 
-    def _say(self, event: str, text: str) -> None:
-        """Log a text; what every image's explanation would say alike, once."""
+    def _log(self, event: str, text: str) -> None:
+        """Log a text. Log a notice only once, because every image would repeat it."""
         if event == "notice":
             if text in self._notices:
                 return
@@ -144,8 +144,10 @@ class Explanations(QObject):
         if job is not None:
             name = f"{job.image.parent.name}/{job.image.name}"
             if ending.well:
-                self.logged.emit("info", f"{name} is explained.")
-            elif ending.reason and not (ending.refused and job.kind == OVERLAY):  # that is said for all of them at once
+                self.logged.emit("info", f"{name} was explained.")
+            elif ending.reason and not (
+                ending.refused and job.kind == OVERLAY
+            ):  # refused overlays are reported once per job
                 self.logged.emit("error", f"{name} was not explained: {ending.reason}.")
             self.ended.emit(ExplanationEnded(job, ending, time.monotonic() - self._started, self._message))
         self._next()

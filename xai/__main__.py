@@ -1,4 +1,4 @@
-"""``python -m xai JOB.json``: explain one image; JSON lines on stdout, see ``core.process.runner``."""
+"""``python -m xai JOB.json``: explain one image. ``core.process.runner`` describes the output."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _QUICK_SHAP_SAMPLES: Final = 128
 
 
 def main(arguments: list[str]) -> int:
-    """Run the job that the one argument names; returns the exit code."""
+    """Run the job file named on the command line; return the exit code."""
     return run_job("xai", arguments, _run)
 
 
 def _run(file: Path) -> int:
     job = ExplanationJob.load(file)
     for event in _events(job, every_of(job, os.environ)):
-        _tell(event)
+        _send(event)
     return DONE
 
 
 def _events(job: ExplanationJob, every: int) -> Iterator[ExplanationEvent]:
-    """Check what can be checked at once; only then load torch, which takes seconds."""
+    """Check the job before loading torch, which takes seconds."""
     stay_in_the_background()
     read_image(job.image)
     require_writable(result_folder(job.output, job.image))
@@ -44,7 +44,7 @@ def _events(job: ExplanationJob, every: int) -> Iterator[ExplanationEvent]:
 
 
 def _quick(job: ExplanationJob) -> Iterator[ExplanationEvent]:
-    """On one core of the processor, wherever the images are generated: a GPU and its memory are theirs."""
+    """Explain on one core of the processor, so that a GPU and its memory remain available for generation."""
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is loaded
     import torch
 
@@ -78,7 +78,7 @@ def _tell_notices(notices: tuple[str, ...]) -> None:
         tell("notice", text=text)
 
 
-def _tell(event: ExplanationEvent) -> None:
+def _send(event: ExplanationEvent) -> None:
     from xai.events import Finished, OverlayMade, Progress
 
     if isinstance(event, Progress):

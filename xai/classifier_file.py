@@ -1,4 +1,4 @@
-"""The weights of a ResNet-18 in a file, read without executing anything in it; a head that does not fit is left out."""
+"""Read the weights of a ResNet-18 without executing code in the file. A head of another size is ignored."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from torchvision.models import ResNet, ResNet18_Weights, resnet18  # noqa: E402
 
 IMAGENET: Final = f"torchvision {ResNet18_Weights.IMAGENET1K_V1}"
 HEAD: Final = ("fc.weight", "fc.bias")
-_COUNTER: Final = ".num_batches_tracked"  # of a batch norm; plays no part in eval mode
+_COUNTER: Final = ".num_batches_tracked"  # of a batch norm; not used in eval mode
 _HEAD_SEED: Final = 0
-_PATIENCE_S: Final = 20.0  # without a byte of a download
+_PATIENCE_S: Final = 20.0  # time limit of a download without received bytes
 _NOTHING_THERE: Final = (
-    f"There is no {CLASSIFIER_FILE} in the checkpoints folder, and torchvision's ImageNet weights cannot be had "
-    f"({{reason}}); put a {CLASSIFIER_FILE} there to get overlays."
+    f"There is no {CLASSIFIER_FILE} in the checkpoints folder, and the ImageNet weights of torchvision cannot be "
+    f"loaded ({{reason}}); put a {CLASSIFIER_FILE} into the folder to get overlays."
 )
 
 
 @dataclass(frozen=True)
 class ClassifierWeights:
-    """Weights by the names of torchvision's ResNet-18, float32, on the CPU; without a head where none fits."""
+    """Weights with the names of torchvision's ResNet-18, float32, on the CPU; without a head if none fits."""
 
     state_dict: dict[str, torch.Tensor] = field(repr=False)
     demonstration: bool = False
 
     @property
     def has_head(self) -> bool:
-        """Whether the seven outputs were learnt."""
+        """Return whether the seven outputs are trained."""
         return all(name in self.state_dict for name in HEAD)
 
     def build(self) -> ResNet:
-        """The network in eval mode, without gradients of its weights; a missing head is drawn from a fixed seed."""
+        """Return the network in eval mode without gradients; a missing head is initialised with a fixed seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_HEAD_SEED)
             model = resnet18(num_classes=len(CLASSES))
@@ -60,13 +60,13 @@ def read_weights(path: Path) -> ClassifierWeights:
     """Read a bare state_dict, or the ``state_dict``, ``model_state_dict`` or averaged weights of a training file.
 
     Raises:
-        ClassifierError: damaged, of another architecture, of other classes, with numbers that are not finite, or
-            holding anything but tensors and plain values.
-        JobFailedError: memory does not suffice.
+        ClassifierError: the file is damaged, has another architecture, other classes or numbers that are not finite,
+            or contains objects other than tensors and plain values.
+        JobFailedError: there is not enough memory.
     """
     content = _load(path)
     if not isinstance(content, Mapping):
-        raise ClassifierError(f"{path} holds a {type(content).__name__}, not the weights of a classifier.")
+        raise ClassifierError(f"{path} contains a {type(content).__name__}, not the weights of a classifier.")
     names = content.get("classes")
     if isinstance(names, (list, tuple)) and list(names) != list(CLASSES):
         raise ClassifierError(
@@ -75,17 +75,17 @@ def read_weights(path: Path) -> ClassifierWeights:
         )
     found, _ = find_weights(content, lambda: [name for name, _ in _empty_model().named_parameters()])
     if found is None:
-        raise ClassifierError(f"{path} holds no weights of a classifier under any known name.")
+        raise ClassifierError(f"{path} contains no classifier weights with a known name.")
     provenance = content.get("provenance")
     demonstration = isinstance(provenance, Mapping) and bool(provenance.get("demonstration"))
     return ClassifierWeights(_checked(str(path), normalise_names(found)), demonstration)
 
 
 def imagenet_weights() -> ClassifierWeights:
-    """ResNet-18 as torchvision offers it, from its cache or its server, without the head of 1000 classes.
+    """Load the ImageNet ResNet-18 of torchvision from its cache or its server, without the head of 1000 classes.
 
     Raises:
-        ClassifierError: neither has it.
+        ClassifierError: the weights are in neither.
     """
     weights = ResNet18_Weights.IMAGENET1K_V1
     if is_offline():
@@ -106,7 +106,7 @@ def _load(path: Path) -> Any:
 
 
 def _checked(source: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What of the weights belongs to a ResNet-18 of seven classes, in float32; only the head may be amiss."""
+    """Return the weights of a ResNet-18 with seven classes in float32. Only the head may be missing or differ."""
     expected = _empty_model().state_dict()
     body = {name: tensor for name, tensor in weights.items() if not name.startswith("fc.")}
     for name, tensor in expected.items():
@@ -119,16 +119,16 @@ def _checked(source: str, weights: Mapping[str, torch.Tensor]) -> dict[str, torc
             )
     foreign = sorted(set(body) - set(expected))
     if foreign:
-        raise ClassifierError(f"{source} is not a ResNet-18: it has the foreign weight {foreign[0]}.")
+        raise ClassifierError(f"{source} is not a ResNet-18: it has the unknown weight {foreign[0]}.")
     checked = {name: tensor.float() for name, tensor in {**body, **_head(weights, expected)}.items()}
     spoiled = [name for name, tensor in checked.items() if not tensor.isfinite().all()]
     if spoiled:
-        raise ClassifierError(f"{source} is damaged: the weight {spoiled[0]} holds numbers that are not finite.")
+        raise ClassifierError(f"{source} is damaged: the weight {spoiled[0]} contains numbers that are not finite.")
     return checked
 
 
 def _head(weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The head where it fits, also from behind a dropout (``fc.1.weight``); nothing where it does not."""
+    """Return the head if its size fits, also after a dropout (``fc.1.weight``); otherwise nothing."""
     last = [name for name in weights if name.startswith("fc.")]
     head = {f"fc.{name.rpartition('.')[2]}": weights[name] for name in last}
     fits = len(last) == len(HEAD) and all(name in head and head[name].shape == expected[name].shape for name in HEAD)
@@ -142,7 +142,7 @@ def _empty_model() -> ResNet:
 
 @contextmanager
 def _download_patience() -> Iterator[None]:
-    """torch.hub opens connections without a time limit: behind some firewalls it would wait for ever."""
+    """Set a time limit for connections. torch.hub sets none and would wait forever behind some firewalls."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_PATIENCE_S)
     try:

@@ -188,7 +188,7 @@ class Progress(Callback):
         if trainer.is_global_zero:
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows([_COLUMNS, *self._rows])
-            with self._side_files.going_on_without(self._curve):  # its rows are in the state
+            with self._side_files.continue_without(self._curve):  # its rows are in the state
                 write_whole(self._curve, text.getvalue().encode())
 
     def state_dict(self) -> dict[str, Any]:

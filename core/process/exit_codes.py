@@ -1,4 +1,4 @@
-"""Exit codes of every command, and the one way from how it ended to one of them."""
+"""Exit codes of all commands, and the functions that choose the code."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from core.generation.events import Event
 
 DONE: Final = 0
-FAILED: Final = 1  # what was made is kept
+FAILED: Final = 1  # finished results are kept
 WRONG_ARGUMENTS: Final = 2  # nothing was written
-INTERRUPTED: Final = 130  # cleanly
+INTERRUPTED: Final = 130  # stopped cleanly
 
 
 def run_command(command: Callable[[], int], *, as_json: bool, when_interrupted: str = "") -> int:
-    """Run a command to its exit code; an error becomes one sentence on stderr.
+    """Run a command and return its exit code. Report an error as one sentence on stderr.
 
     Args:
-        command: gives its exit code.
-        as_json: report an error as a line of JSON on stdout too.
-        when_interrupted: said after Ctrl-C; nothing where it is empty.
+        command: returns the exit code.
+        as_json: also report an error as a line of JSON on stdout.
+        when_interrupted: text printed after Ctrl-C; empty for none.
     """
     try:
         code = _code_of(command, as_json=as_json, when_interrupted=when_interrupted)
@@ -33,7 +33,7 @@ def run_command(command: Callable[[], int], *, as_json: bool, when_interrupted: 
         return code
     except BrokenPipeError:
         if not _nobody_reads():
-            raise  # another pipe, as one to a process of its own
+            raise  # a different pipe, for example to a child process
         return INTERRUPTED
 
 
@@ -49,17 +49,17 @@ def _code_of(command: Callable[[], int], *, as_json: bool, when_interrupted: str
 
 
 def _nobody_reads() -> bool:
-    """Whether the reader of stdout is gone, as behind ``| head``; if so, nothing is written there any more."""
+    """Check whether the reader has closed stdout, as ``| head`` does. If so, disable stdout."""
     try:
-        print(flush=True)  # only writing tells, and an empty line before a traceback does no harm
+        print(flush=True)  # only a write can detect this; an empty line before a traceback does no harm
     except BrokenPipeError:
-        sys.stdout = None  # else Python flushes it at its end, and complains
+        sys.stdout = None  # otherwise Python flushes it at exit and reports an error
         return True
     return False
 
 
 def report(text: str, code: int, *, as_json: bool) -> int:
-    """Say why a command failed; returns ``code``."""
+    """Print why a command failed; return ``code``."""
     if as_json:
         print(json.dumps({"event": "error", "text": text, "exit_code": code}), flush=True)
     print(f"error: {text}", file=sys.stderr)
@@ -67,13 +67,13 @@ def report(text: str, code: int, *, as_json: bool) -> int:
 
 
 def code_of(error: IsicGuiError) -> int:
-    """The code that an error ends a program with. Weights are found wanting before the first result is written."""
+    """Return the exit code for an error. Checkpoints are checked before the first result is written, hence code 2."""
     return WRONG_ARGUMENTS if isinstance(error, (ArgumentError, CheckpointError, ClassifierError)) else FAILED
 
 
 def code_of_job(last: Event | None) -> int:
-    """The code of a generation job, from its last event."""
-    from core.generation.events import JobFinished  # not needed to print a help
+    """Return the exit code of a generation job from its last event."""
+    from core.generation.events import JobFinished  # imported late: ``--help`` does not need it
 
     if not isinstance(last, JobFinished):
         return DONE

@@ -1,4 +1,4 @@
-"""Small makers of common controls, so that each has its object name, tool tip and accessible name in one place."""
+"""Functions that create common controls with object name, tool tip and accessible name."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gui.theme import set_icon
 
 AnyWidget = TypeVar("AnyWidget", bound=QWidget)
 _HEADING_HEIGHT = 28
-_FRAMES = 4  # pixels that the theme's frames take of a splitter, which asks for no room for them
+_FRAMES = 4  # pixels for the frames of the theme, which a splitter does not reserve
 
 
 def named(widget: AnyWidget, object_name: str, tool_tip: str, accessible: str = "") -> AnyWidget:
-    """Give a widget its name for tests and assistive tools, and explain it."""
+    """Set the object name, the tool tip, and the accessible name of a widget."""
     widget.setObjectName(object_name)
     widget.setToolTip(tool_tip)
     widget.setAccessibleName(accessible or tool_tip.partition(".")[0])
@@ -24,14 +24,14 @@ def named(widget: AnyWidget, object_name: str, tool_tip: str, accessible: str = 
 
 
 class CalmSpinBox(QSpinBox):
-    """A spin box that a mouse wheel changes only while it has the focus, not when scrolling passes over it."""
+    """A spin box that reacts to the mouse wheel only while it has the focus, so that scrolling does not change it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setFocusPolicy(Qt.StrongFocus)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
-        """Count only what is meant for this box."""
+        """Handle the wheel only if this box has the focus."""
         if self.hasFocus():
             super().wheelEvent(event)
         else:
@@ -39,7 +39,7 @@ class CalmSpinBox(QSpinBox):
 
 
 class ColumnScroll(QScrollArea):
-    """Scrolls up and down where its content is too high, and is never too narrow for it: nothing is cut off."""
+    """A vertical scroll area that is always wide enough for its content."""
 
     def __init__(self, content: QWidget) -> None:
         super().__init__()
@@ -49,19 +49,19 @@ class ColumnScroll(QScrollArea):
         self.setWidget(content)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """As wide as the content and the scroll bar."""
+        """Return the width of content and scroll bar."""
         width = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
         return QSize(width + _FRAMES, super().minimumSizeHint().height())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """The content may need another width now."""
+        """Update the width when the content changes."""
         if watched is self.widget() and event.type() == QEvent.LayoutRequest:
             self.updateGeometry()
         return super().eventFilter(watched, event)
 
 
 def spin_box(object_name: str, tool_tip: str, low: int, high: int, value: int) -> QSpinBox:
-    """A spin box with its range."""
+    """Create a spin box with its range."""
     box = named(CalmSpinBox(), object_name, tool_tip)
     box.setRange(low, high)
     box.setValue(value)
@@ -70,7 +70,7 @@ def spin_box(object_name: str, tool_tip: str, low: int, high: int, value: int) -
 
 
 def tool_button(object_name: str, icon: str, tool_tip: str, text: str = "") -> QToolButton:
-    """A flat button with an icon of the theme."""
+    """Create a flat button with an icon of the theme."""
     button = named(QToolButton(), object_name, tool_tip, text or tool_tip)
     button.setAutoRaise(True)
     set_icon(button, icon)
@@ -80,7 +80,7 @@ def tool_button(object_name: str, icon: str, tool_tip: str, text: str = "") -> Q
 
 
 def label(text: str, role: str = "", buddy: QWidget | None = None) -> QLabel:
-    """A label; roles are ``heading`` and ``quiet``, a buddy gets the focus of the label's shortcut."""
+    """Create a label. Roles are ``heading`` and ``quiet``; the shortcut of the label focuses its buddy."""
     made = QLabel(text)
     if role:
         made.setProperty("role", role)
@@ -90,7 +90,7 @@ def label(text: str, role: str = "", buddy: QWidget | None = None) -> QLabel:
 
 
 def heading_line(text: str, *widgets: QWidget) -> QHBoxLayout:
-    """A heading with controls at its right; as high in every column, whatever the controls are."""
+    """Create a heading with controls to its right. It has the same height in every column."""
     heading = label(text, "heading")
     heading.setMinimumHeight(_HEADING_HEIGHT)
     line = QHBoxLayout()

@@ -1,4 +1,4 @@
-"""The queue of explanations in one line: what runs, what waits, and a button to clear it."""
+"""The queue of explanations in one line: the running one, the number of waiting ones, and buttons to stop them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class ExplanationPanel(QWidget):
     """Shows the state of the explanation queue.
 
     Signals:
-        clear: forget the explanations that wait.
-        cancel: also end the one that runs.
+        clear: the user removes the waiting explanations.
+        cancel: the user also stops the running one.
     """
 
     clear = pyqtSignal()
@@ -23,12 +23,16 @@ class ExplanationPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.text = named(label("", "quiet"), "xaiQueueLabel", "Explanations that run and wait.")
+        self.text = named(label("", "quiet"), "xaiQueueLabel", "Running and waiting explanations.")
         self.bar = named(QProgressBar(), "xaiProgressBar", "Progress of the running explanation.")
         self.bar.setMaximumWidth(140)
         self.bar.setTextVisible(False)
-        self.clear_button = tool_button("clearXaiQueueButton", "mdi6.playlist-remove", "Forget those that wait.")
-        self.cancel_button = tool_button("cancelXaiButton", "mdi6.stop", "End the running one and forget the others.")
+        self.clear_button = tool_button(
+            "clearXaiQueueButton", "mdi6.playlist-remove", "Remove the waiting explanations."
+        )
+        self.cancel_button = tool_button(
+            "cancelXaiButton", "mdi6.stop", "Stop the running explanation and remove the waiting ones."
+        )
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.text, 1)
