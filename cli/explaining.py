@@ -67,7 +67,7 @@ class BackgroundExplanations:
             yield from self._announce(event)
         elif isinstance(event, ImageSaved):
             self._queue(event)
-        yield from self._news()
+        yield from self._new_events()
         if isinstance(event, JobFinished):
             yield from self._finish()
 
@@ -114,8 +114,8 @@ class BackgroundExplanations:
             lane.close()
             while lane.alive:
                 lane.wait(_POLL_S)
-                yield from self._news()
-        yield from self._news()
+                yield from self._new_events()
+        yield from self._new_events()
         if error := self._overlays.error or self._analyses.error:  # a dead thread must not look like one that is done
             raise JobFailedError(
                 f"The explanations broke off ({type(error).__name__}: {error}); the images are in place."
@@ -123,7 +123,7 @@ class BackgroundExplanations:
         if self.given_up:
             yield Notice(f"Stopped; explanations that are missing: {self.given_up}.")
 
-    def _news(self) -> Iterator[Event]:
+    def _new_events(self) -> Iterator[Event]:
         with contextlib.suppress(queue.Empty):
             while True:
                 yield self._events.get_nowait()

@@ -1,4 +1,4 @@
-"""``main.py reproduce``: one line an image, and whether it came out the same."""
+"""``main.py reproduce``: reproduce images and print for each whether it is the same."""
 
 from __future__ import annotations
 

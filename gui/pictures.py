@@ -1,4 +1,4 @@
-"""Pixels as Qt pictures. QImage, unlike QPixmap, may be made on any thread."""
+"""Convert pixels and image files to QImage. Unlike QPixmap, a QImage can be created on any thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def from_pixels(pixels: np.ndarray) -> QImage:
-    """A picture of uint8 (H, W, 3) RGB that owns its memory."""
+    """Return a QImage of uint8 (H, W, 3) RGB pixels that owns its memory."""
     height, width, _ = pixels.shape
     data = pixels.tobytes()
     return QImage(data, width, height, 3 * width, QImage.Format_RGB888).copy()
@@ -26,7 +26,7 @@ def read_picture(path: Path, largest: int | None = None) -> QImage:
     reader = QImageReader(str(path))
     reader.setDecideFormatFromContent(True)
     if largest is not None:
-        # Scaled while being read where the format can do that, which matters for photographs beside the PNGs.
+        # Some formats can be scaled while they are read, which is much faster for large photographs.
         size = reader.size()
         if size.isValid() and max(size.width(), size.height()) > largest:
             reader.setScaledSize(size.scaled(QSize(largest, largest), Qt.KeepAspectRatio))

@@ -1,4 +1,4 @@
-"""Everything the window remembers, as one immutable value: it fills the widgets, and is stored between sessions."""
+"""The settings of the window as one immutable value, which is shown in the widgets and stored between sessions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GROUP: Final = "settings/"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user has set.
+    """The settings chosen by the user.
 
     Attributes:
         checkpoints: the models folder.
@@ -82,10 +82,10 @@ class Settings:
         return self.analysis_interval or None if self.xai_mode else None
 
     def job(self) -> GenerationJob:
-        """The job that these settings describe.
+        """Return the job described by these settings.
 
         Raises:
-            ArgumentError: no class is chosen, or a value is out of its range.
+            ArgumentError: no class is chosen, or a value is out of range.
         """
         condition = Condition.from_json(self.condition) if self.source == METADATA_SOURCE else None
         of_classes = {name: self.quantities.get(name, 0) for name in self.chosen}
@@ -108,7 +108,7 @@ class Settings:
 
 
 def load_settings(store: QSettings) -> Settings:
-    """Read what was stored; a value that is missing, damaged or of another type has its default."""
+    """Read the stored settings; use the default for a value that is missing, damaged or of another type."""
     defaults = Settings()
     values: dict[str, Any] = {}
     for entry in fields(Settings):
@@ -122,14 +122,14 @@ def load_settings(store: QSettings) -> Settings:
 
 
 def save_settings(store: QSettings, settings: Settings) -> None:
-    """Store every value as JSON: an INI file by itself does not tell a number from a text."""
+    """Store every value as JSON, because an INI file does not distinguish numbers from texts."""
     for entry in fields(Settings):
         store.setValue(_GROUP + entry.name, json.dumps(getattr(settings, entry.name)))
     store.sync()
 
 
 def stored_condition(settings: Settings) -> Condition:
-    """The condition; where a damaged settings file holds none, the one that knows nothing."""
+    """Return the stored condition; if it is damaged, return a condition with only unknown values."""
     try:
         return Condition.from_json(settings.condition)
     except ArgumentError:

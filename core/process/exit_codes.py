@@ -1,4 +1,4 @@
-"""Exit codes of every command, and the one way from how it ended to one of them."""
+"""Exit codes of all commands, and the functions that choose the code."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from core.generation.events import Event
 
 DONE: Final = 0
-FAILED: Final = 1  # what was made is kept
+FAILED: Final = 1  # finished results are kept
 WRONG_ARGUMENTS: Final = 2  # nothing was written
-INTERRUPTED: Final = 130  # cleanly
+INTERRUPTED: Final = 130  # stopped cleanly
 
 
 def run_command(
@@ -58,7 +58,7 @@ def _code_of(command: Callable[[], int], *, as_json: bool, when_interrupted: str
 
 
 def report(text: str, code: int, *, as_json: bool) -> int:
-    """Say why a command failed; returns ``code``."""
+    """Print why a command failed; return ``code``."""
     if as_json:
         print(json.dumps({"event": "error", "text": text, "exit_code": code}), flush=True)
     print(f"error: {printable(text)}", file=sys.stderr)
@@ -66,13 +66,13 @@ def report(text: str, code: int, *, as_json: bool) -> int:
 
 
 def code_of(error: IsicGuiError) -> int:
-    """The code that an error ends a program with. Weights are found wanting before the first result is written."""
+    """Return the exit code for an error. Checkpoints are checked before the first result is written, hence code 2."""
     return WRONG_ARGUMENTS if isinstance(error, (ArgumentError, CheckpointError, ClassifierError)) else FAILED
 
 
 def code_of_job(last: Event | None) -> int:
-    """The code of a generation job, from its last event."""
-    from core.generation.events import JobFinished  # not needed to print a help
+    """Return the exit code of a generation job from its last event."""
+    from core.generation.events import JobFinished  # imported late: ``--help`` does not need it
 
     if not isinstance(last, JobFinished):
         return DONE

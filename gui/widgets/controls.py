@@ -1,4 +1,4 @@
-"""Small makers of common controls, so that each has its object name, tool tip and accessible name in one place."""
+"""Functions that create common controls with object name, tool tip and accessible name."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gui.theme import set_icon
 
 AnyWidget = TypeVar("AnyWidget", bound=QWidget)
 _HEADING_HEIGHT = 28
-_FRAMES = 4  # pixels that the theme's frames take of a splitter, which asks for no room for them
+_FRAMES = 4  # pixels for the frames of the theme, which a splitter does not reserve
 
 
 def named(widget: AnyWidget, object_name: str, tool_tip: str, accessible: str = "") -> AnyWidget:
-    """Give a widget its name for tests and assistive tools, and explain it."""
+    """Set the object name, the tool tip, and the accessible name of a widget."""
     widget.setObjectName(object_name)
     widget.setToolTip(tool_tip)
     widget.setAccessibleName(accessible or tool_tip.partition(".")[0])
@@ -47,7 +47,7 @@ def calm(widget: AnyWidget) -> AnyWidget:
 
 
 class ColumnScroll(QScrollArea):
-    """Scrolls up and down where its content is too high, and is never too narrow for it: nothing is cut off."""
+    """A vertical scroll area that is always wide enough for its content."""
 
     def __init__(self, content: QWidget) -> None:
         super().__init__()
@@ -57,12 +57,12 @@ class ColumnScroll(QScrollArea):
         self.setWidget(content)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """As wide as the content and the scroll bar."""
+        """Return the width of content and scroll bar."""
         width = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
         return QSize(width + _FRAMES, super().minimumSizeHint().height())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """The content may need another width now."""
+        """Update the width when the content changes."""
         if watched is self.widget() and event.type() == QEvent.LayoutRequest:
             self.updateGeometry()
         return super().eventFilter(watched, event)
@@ -83,7 +83,7 @@ def combo_box(object_name: str, tool_tip: str) -> QComboBox:
 
 
 def tool_button(object_name: str, icon: str, tool_tip: str, text: str = "") -> QToolButton:
-    """A flat button with an icon of the theme."""
+    """Create a flat button with an icon of the theme."""
     button = named(QToolButton(), object_name, tool_tip, text or tool_tip)
     button.setAutoRaise(True)
     set_icon(button, icon)
@@ -93,7 +93,7 @@ def tool_button(object_name: str, icon: str, tool_tip: str, text: str = "") -> Q
 
 
 def label(text: str, role: str = "", buddy: QWidget | None = None) -> QLabel:
-    """A label; roles are ``heading`` and ``quiet``, a buddy gets the focus of the label's shortcut."""
+    """Create a label. Roles are ``heading`` and ``quiet``; the shortcut of the label focuses its buddy."""
     made = QLabel(text)
     made.setTextFormat(Qt.PlainText)  # it may show a name from a file, which must not be read as HTML
     if role:
@@ -104,7 +104,7 @@ def label(text: str, role: str = "", buddy: QWidget | None = None) -> QLabel:
 
 
 def heading_line(text: str, *widgets: QWidget) -> QHBoxLayout:
-    """A heading with controls at its right; as high in every column, whatever the controls are."""
+    """Create a heading with controls to its right. It has the same height in every column."""
     heading = label(text, "heading")
     heading.setMinimumHeight(_HEADING_HEIGHT)
     line = QHBoxLayout()

@@ -1,4 +1,4 @@
-"""Bottom: the log with its filter, search and copy."""
+"""Bottom row: the log with filter, search and copy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Line:
 
 
 class LogPanel(QWidget):
-    """The log. Lines are kept apart from what is shown, so that a filter can be taken back."""
+    """The log. All lines are kept, so that a filter can be removed again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class LogPanel(QWidget):
                 self._timer.start()
 
     def flush(self) -> None:
-        """Write the lines that wait."""
+        """Write the waiting lines."""
         bar = self.console.verticalScrollBar()
         follow = bar.value() >= bar.maximum() - 4
         cursor = QTextCursor(self.console.document())
@@ -100,18 +100,18 @@ class LogPanel(QWidget):
             bar.setValue(bar.maximum())
 
     def show_again(self) -> None:
-        """Show the kept lines anew, after the filter or the theme has changed."""
+        """Show the kept lines again, after the filter or the theme has changed."""
         self.console.clear()
         self._waiting = [line for line in self._lines if self._shown(line)]
         self.flush()
 
     def copy(self) -> None:
-        """Put the lines that are shown on the clipboard."""
+        """Copy the visible lines to the clipboard."""
         self.flush()
         QApplication.clipboard().setText(self.console.toPlainText())
 
     def clear(self) -> None:
-        """Forget every line."""
+        """Remove all lines."""
         self._lines.clear()
         self.show_again()
 

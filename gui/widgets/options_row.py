@@ -1,4 +1,4 @@
-"""Second row: the job's options, within reach and not in the way; a preset sets those that decide the time."""
+"""Second row: the options of the job. A preset sets those that determine the duration."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _SEED_TIP = "Base seed. The seed of every image follows from it, its class and i
 _RANDOM_TIP = "Random seed. Draws a fresh base seed at every Start; the box shows it, and every image records it."
 _BATCH_TIP = "Images denoised together. Auto fits it to the device; it does not change the images."
 _COLOR_TIP = (
-    "Adjust colours. Draws them towards those of real images of the class, where the models folder has colour "
-    "statistics."
+    "Adjust colours. Moves them towards the colours of real images of the class, if the models folder contains "
+    "colour statistics."
 )
 
 
@@ -38,7 +38,7 @@ class OptionsRow(QWidget):
     """Preset, steps, sampler, reuse, seed and whether it is random, precision, batch size, colour adjustment.
 
     Signals:
-        changed: another value.
+        changed: a value changed.
     """
 
     changed = pyqtSignal()
@@ -48,7 +48,7 @@ class OptionsRow(QWidget):
         standard = PRESETS[STANDARD]
         self.preset = combo_box("presetCombo", _PRESET_TIP)
         self.steps = spin_box(
-            "stepsSpin", "Denoising steps of every image. More take longer.", 1, MAX_STEPS, standard.steps
+            "stepsSpin", "Denoising steps per image. More steps take longer.", 1, MAX_STEPS, standard.steps
         )
         self.reuse = spin_box("reuseSpin", _REUSE_TIP, NO_REUSE, MAX_REUSE, standard.reuse)
         self.sampler = combo_box(
@@ -88,7 +88,7 @@ class OptionsRow(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(self.preset)  # without a label: the row has to fit into 1280 pixels
+        layout.addWidget(self.preset)  # without a label, so that the row fits into 1280 pixels
         layout.addSpacing(4)
         for text, widget in (
             ("S&teps", self.steps),
@@ -117,7 +117,7 @@ class OptionsRow(QWidget):
             self.seed.setValue(fresh_base_seed())
 
     def _take_preset(self) -> None:
-        """Set what the chosen preset says; Custom says nothing."""
+        """Set the values of the chosen preset; Custom changes nothing."""
         preset = PRESETS.get(str(self.preset.currentData()))
         if preset is not None:
             self.steps.setValue(preset.steps)
@@ -127,12 +127,12 @@ class OptionsRow(QWidget):
 
     def _show_preset(self) -> None:
         name = preset_of(str(self.sampler.currentData()), self.steps.value(), self.reuse.value())
-        self.preset.blockSignals(True)  # it says what is set, and sets nothing by that
+        self.preset.blockSignals(True)  # only show the preset; do not set its values again
         self.choose(self.preset, _CUSTOM if name is None else name)
         self.preset.blockSignals(False)
 
     def choose(self, combo: QComboBox, name: str) -> None:
-        """Choose an entry by the name that a job has for it; an unknown one changes nothing."""
+        """Choose an entry by its name in a job; ignore an unknown name."""
         index = combo.findData(name)
         if index >= 0:
             combo.setCurrentIndex(index)

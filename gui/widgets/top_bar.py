@@ -22,9 +22,9 @@ class TopBar(QWidget):
     """The first row of the window.
 
     Signals:
-        select_models, select_output: the user wants to choose a folder.
-        changed: another device, or XAI setting.
-        options_toggled: whether the row of options is to be shown.
+        select_models, select_output: the user requests a folder dialog.
+        changed: the device or an XAI setting changed.
+        options_toggled: whether to show the row of options.
     """
 
     select_models = pyqtSignal()
@@ -38,7 +38,7 @@ class TopBar(QWidget):
             QPushButton("Select Models"), "selectModelsButton", "Choose the folder of checkpoints (Ctrl+M)."
         )
         self.output_button = named(
-            QPushButton("Select Output"), "selectOutputButton", "Choose the folder that images go to (Ctrl+O)."
+            QPushButton("Select Output"), "selectOutputButton", "Choose the folder for the images (Ctrl+O)."
         )
         self.xai_button = named(QToolButton(), "xaiModeButton", _XAI_TIP, "XAI Mode")
         self.xai_steps = spin_box("xaiStepsSpin", _STRIDE_TIP, 1, 1000, 5)
@@ -107,7 +107,7 @@ class TopBar(QWidget):
         self.choose_device(wanted)
 
     def choose_device(self, name: str) -> None:
-        """Choose a device by name; one that is not here falls back to auto, once devices are known."""
+        """Choose a device by name. After the devices are known, an unknown name selects auto."""
         index = self.device.findData(name)
         if index < 0 and self.device.count() == 1:
             self.device.addItem(name.upper(), name)
@@ -117,7 +117,7 @@ class TopBar(QWidget):
 
     @property
     def device_name(self) -> str:
-        """``auto``, ``cpu`` or ``cuda:N``."""
+        """Return ``auto``, ``cpu`` or ``cuda:N``."""
         return str(self.device.currentData())
 
     @property

@@ -162,7 +162,7 @@ def test_a_classifier_that_cannot_be_used_stops_no_image(generate: Run, tmp_path
     assert not any(event["event"] == "image_explained" for event in events)
 
 
-def test_without_a_temporary_folder_every_image_is_made_and_says_why_it_is_not_explained(
+def test_without_a_temporary_folder_images_are_generated_and_the_missing_explanations_reported(
     generate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))

@@ -21,9 +21,9 @@ STAND_IN = """
 import json, os, signal, sys, time
 job = json.load(open(sys.argv[2], encoding="utf-8"))
 assert os.environ["MPLBACKEND"] == "Agg" and os.environ["XAI_SAVE_EVERY_N"] == str(job["every"])
-def tell(**line):
+def send(**line):
     print(json.dumps(line), flush=True)
-tell(event="progress", done=1, total=4)
+send(event="progress", done=1, total=4)
 how = sys.argv[1]
 if how == "crash":
     sys.exit("boom")
@@ -35,20 +35,20 @@ if how == "deaf":
 if how == "killed":
     os.kill(os.getpid(), 9)
 if how == "refuse":
-    tell(event="error", text="There is no classifier.")
+    send(event="error", text="There is no classifier.")
     sys.exit(2)
 if how == "flood":
     sys.stderr.write("e" * 1_000_000)
     print("x" * 3_000_000)
     for number in range(20_000):
-        print("a line that says nothing")
+        print("a line without meaning")
         print('{"event": "progress", "done": %d, "total": 20000}' % number)
 print("an ordinary line: ü", flush=True)
-tell(event="overlay", path=job["image"])
-tell(event="warning", text="the classifier is unsure")
-tell(event="notice", text="the head is untrained")
-tell(event="progress", done=4, total=4)
-tell(event="finished", main="report.html", kind=job["kind"])
+send(event="overlay", path=job["image"])
+send(event="warning", text="the classifier is unsure")
+send(event="notice", text="the head is untrained")
+send(event="progress", done=4, total=4)
+send(event="finished", main="report.html", kind=job["kind"])
 """.replace('sys.exit("boom")', 'print("boom", file=sys.stderr); sys.exit(3)')
 
 
@@ -95,8 +95,8 @@ def test_jobs_run_one_after_the_other(
     assert [path.name for path in overlays] == ["ISIC_0000001.png", "ISIC_0000002.png"]
     assert ("warning", "the classifier is unsure") in queue.lines
     assert ("info", "an ordinary line: ü") in queue.lines
-    assert ("info", "MEL/ISIC_0000002.png is explained.") in queue.lines
-    assert queue.lines.count(("warning", "the head is untrained")) == 1  # every image would say so
+    assert ("info", "MEL/ISIC_0000002.png was explained.") in queue.lines
+    assert queue.lines.count(("warning", "the head is untrained")) == 1  # every image would repeat it
     assert [(end.ending.well, end.job.image.name, end.message["main"]) for end in ended] == [
         (True, "ISIC_0000001.png", "report.html"),
         (True, "ISIC_0000002.png", "report.html"),
@@ -112,7 +112,7 @@ def test_a_crash_is_a_message(qtbot: QtBot, make_queue: Callable[..., Explanatio
     assert ("error", text) in queue.lines
 
 
-def test_a_program_that_is_not_there_is_a_message(qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_missing_program_is_a_message(qtbot: QtBot, tmp_path: Path) -> None:
     owner = QObject()
     queue = ExplanationQueue(owner, lambda parent: HeadlessProcess(parent, (str(tmp_path / "no_python"),)))
     lines: list[str] = []
@@ -164,7 +164,7 @@ def test_a_flood_leaves_the_window_alone(
         queue.add(a_job(tmp_path))
     timer.stop()
     assert len(queue.lines) <= MOST_TEXTS + 3
-    assert ("info", "MEL/ISIC_0000001.png is explained.") in queue.lines
+    assert ("info", "MEL/ISIC_0000001.png was explained.") in queue.lines
     assert len(rounds) > 5
 
 
