@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import re
 import signal
 import sys
@@ -18,6 +19,7 @@ from core.errors import ArgumentError, DownloadError, IsicGuiError
 from core.io.plain_text import printable
 from core.packages import what_to_start_instead
 from core.paths import CHECKPOINTS
+from core.process.log_file import log_file
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -36,6 +38,11 @@ exit codes: 0 done, 1 failed (what arrived is kept), 2 wrong arguments, 130 inte
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = _parser().parse_args(arguments)
+    with log_file("download_models", verbose=options.verbose):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     view = _JsonLines() if options.json else _Terminal()
     try:
         _show_all(_events(options), view)
@@ -74,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dest", type=Path, default=CHECKPOINTS, metavar="DIR", help="folder to fill (%(default)s)")
     parser.add_argument("--force", action="store_true", help="fetch again what is there, and replace foreign files")
     parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    parser.add_argument("--verbose", action="store_true", help="log every step, to stderr too")
     return parser
 
 
@@ -112,7 +120,10 @@ def _classes(words: Iterable[str]) -> tuple[str, ...]:
 
 def _show_all(events: Generator[Event, None, None], view: _JsonLines | _Terminal) -> None:
     with closing(view), closing(events):  # closing is what keeps the bytes and frees the lock
+        from core.generation.event_log import log_event
+
         for event in events:
+            log_event(event)
             view.show(event)
 
 
@@ -134,6 +145,7 @@ def _verify(folder: Path, classes: tuple[str, ...]) -> Generator[Event, None, No
 def _fail(error: IsicGuiError, code: int, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"event": "error", "text": str(error), "exit_code": code}), flush=True)
+    logging.getLogger("download_models").error("%s", error)
     print(f"error: {printable(str(error))}", file=sys.stderr)
     return code
 

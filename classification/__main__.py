@@ -25,7 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = build_parser().parse_args(arguments)
     kept = "interrupted; what was saved is kept, and --resume goes on with it"
-    return run_command(lambda: _run(options), as_json=options.json, when_interrupted=kept)
+    return run_command(
+        lambda: _run(options),
+        name=f"classification {options.command}",
+        as_json=options.json,
+        verbose=options.verbose,
+        when_interrupted=kept,
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -47,8 +53,10 @@ def _given(options: argparse.Namespace, kind: type, **values: Any) -> dict[str, 
 
 def _teller(options: argparse.Namespace) -> Any:
     from classification.events import as_text
+    from core.generation.event_log import log_event
 
     def tell(event: Event) -> None:
+        log_event(event)
         print(json.dumps(event.to_json()) if options.json else printable(as_text(event)), flush=True)
 
     return tell

@@ -12,13 +12,18 @@ from typing import Final
 from core.errors import ArgumentError
 from core.io.plain_text import printable
 from core.presets import PRECISIONS
-from core.process.exit_codes import DONE, INTERRUPTED, run_command
+from core.process.exit_codes import DONE, INTERRUPTED, VERBOSE_HELP, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = build_parser().parse_args(arguments)
-    return run_command(lambda: _COMMANDS[options.command](options), as_json=getattr(options, "json", False))
+    return run_command(
+        lambda: _COMMANDS[options.command](options),
+        name=f"diffusion {options.command}",
+        as_json=getattr(options, "json", False),
+        verbose=getattr(options, "verbose", False),
+    )
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -109,6 +114,8 @@ def build_parser() -> argparse.ArgumentParser:
     colors.add_argument("--output", type=Path, default=Path("color_statistics.json"), help="the file to write")
     colors.add_argument("--size", type=int, default=128, help="pixels (default: 128)")
     colors.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where decoded images are kept")
+    for name in ("train", "export", "inspect", "color-statistics"):
+        commands.choices[name].add_argument("--verbose", action="store_true", help=VERBOSE_HELP)
     return parser
 
 
@@ -204,6 +211,7 @@ def _add_autoencoder(parser: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--cache", type=Path, default=Path("runs/cache"), help="for decoded images")
     evaluate.add_argument("--json", action="store_true", help="one JSON object on stdout")
     for command in (train, evaluate):
+        command.add_argument("--verbose", action="store_true", help=VERBOSE_HELP)
         command.add_argument("--device", default="auto", help="auto | cpu | cuda:N (default: auto)")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from core.errors import ArgumentError, CheckpointError, ClassifierError, IsicGuiError
 from core.io.plain_text import printable
+from core.process.log_file import log_file
 
 if TYPE_CHECKING:
     from core.generation.events import Event
@@ -17,25 +19,33 @@ DONE: Final = 0
 FAILED: Final = 1  # what was made is kept
 WRONG_ARGUMENTS: Final = 2  # nothing was written
 INTERRUPTED: Final = 130  # cleanly
+VERBOSE_HELP: Final = "log every step, to stderr too"
+_log = logging.getLogger(__name__)
 
 
-def run_command(command: Callable[[], int], *, as_json: bool, when_interrupted: str = "") -> int:
+def run_command(
+    command: Callable[[], int], *, as_json: bool, name: str = "command", verbose: bool = False, when_interrupted: str = ""
+) -> int:
     """Run a command to its exit code; an error becomes one sentence on stderr.
 
     Args:
         command: gives its exit code.
+        name: of the command, for the log.
         as_json: report an error as a line of JSON on stdout too.
+        verbose: log every step, to stderr too.
         when_interrupted: said after Ctrl-C; nothing where it is empty.
     """
-    try:
-        code = _code_of(command, as_json=as_json, when_interrupted=when_interrupted)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+    with log_file(name, verbose=verbose):
+        try:
+            code = _code_of(command, as_json=as_json, when_interrupted=when_interrupted)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            if not _nobody_reads():
+                raise  # another pipe, as one to a process of its own
+            code = INTERRUPTED
+        _log.info("%s ended with exit code %d", name, code)
         return code
-    except BrokenPipeError:
-        if not _nobody_reads():
-            raise  # another pipe, as one to a process of its own
-        return INTERRUPTED
 
 
 def _code_of(command: Callable[[], int], *, as_json: bool, when_interrupted: str) -> int:
@@ -61,6 +71,7 @@ def _nobody_reads() -> bool:
 
 def report(text: str, code: int, *, as_json: bool) -> int:
     """Say why a command failed; returns ``code``."""
+    _log.error("%s", text)
     if as_json:
         print(json.dumps({"event": "error", "text": text, "exit_code": code}), flush=True)
     print(f"error: {printable(text)}", file=sys.stderr)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -21,9 +22,12 @@ import psutil
 
 from core.errors import IsicGuiError
 from core.process.exit_codes import INTERRUPTED, WRONG_ARGUMENTS, code_of
+from core.process.log_file import log_file
 from core.process.runner import STOP_WITH_STDIN
 
 _STDIN: Final = 0
+_LEVELS: Final = {"error": logging.ERROR, "warning": logging.WARNING, "progress": logging.DEBUG}
+_log = logging.getLogger(__name__)
 
 
 def tell(event: str, **values: Any) -> None:
@@ -36,6 +40,7 @@ def tell(event: str, **values: Any) -> None:
     Raises:
         KeyboardInterrupt: nobody reads any more.
     """
+    _log.log(_LEVELS.get(event, logging.INFO), "%s: %s", event, values)
     try:
         sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
         sys.stdout.flush()
@@ -53,6 +58,11 @@ def run_job(package: str, arguments: list[str], work: Callable[[Path], int]) -> 
         work: takes the job file, tells what it does, returns the exit code. It is interrupted when the process is
             asked to stop; an error of this program is told and becomes its code.
     """
+    with log_file(package):
+        return _code_of(package, arguments, work)
+
+
+def _code_of(package: str, arguments: list[str], work: Callable[[Path], int]) -> int:
     if len(arguments) != 1:
         tell("error", text=f"Name one job file: python -m {package} JOB.json.")
         return WRONG_ARGUMENTS
