@@ -17,7 +17,7 @@ from core.errors import ArgumentError, DownloadError
 from core.io.plain_text import printable
 from core.packages import what_to_start_instead
 from core.paths import CHECKPOINTS
-from core.process.exit_codes import DONE, FAILED, run_command
+from core.process.exit_codes import DONE, FAILED, VERBOSE_HELP, run_command
 from core.process.streams import lasting_streams
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_command(
             lambda: _run(options),
             as_json=options.json,
+            name="download_models",
+            verbose=options.verbose,
             when_interrupted="\nInterrupted. Run the same command again to go on from here.",
             result_is_output=options.list or options.verify,
         )
@@ -79,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "--force", action="store_true", help="download intact files again, and replace files from other sources"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per line on stdout")
+    parser.add_argument("--verbose", action="store_true", help=VERBOSE_HELP)
     return parser
 
 
@@ -116,8 +119,11 @@ def _classes(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _show_all(events: Generator[Event, None, None], view: _JsonLines | _Terminal) -> None:
+    from core.generation.event_log import log_event
+
     with closing(view), closing(events):  # closing keeps the received bytes and releases the lock
         for event in events:
+            log_event(event)
             view.show(event)
 
 

@@ -27,7 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kept = "interrupted; what was saved is kept, and --resume goes on with it"
     with lasting_streams():
         options = build_parser().parse_args(arguments)
-        return run_command(lambda: _run(options), as_json=options.json, when_interrupted=kept, result_is_output=False)
+        return run_command(
+            lambda: _run(options),
+            name=f"classification {options.command}",
+            verbose=options.verbose,
+            as_json=options.json,
+            when_interrupted=kept,
+            result_is_output=False,
+        )
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+from core.process.log_file import log_file
+
 if TYPE_CHECKING:
     from gui.main_window import MainWindow
 
@@ -27,11 +29,12 @@ def display_problem() -> str | None:
     return None
 
 
-def run_window(arguments: Sequence[str]) -> int:
+def run_window(arguments: Sequence[str], *, verbose: bool = False) -> int:
     """Open the window and return when it is closed.
 
     Args:
         arguments: command-line arguments without the program name; Qt uses its own options among them.
+        verbose: log every step, and print the log to stderr.
 
     Returns:
         The exit code: 0, or 1 if there is no display.
@@ -40,6 +43,11 @@ def run_window(arguments: Sequence[str]) -> int:
     if problem:
         sys.stderr.write(f"error: {problem}\n")
         return 1
+    with log_file("window", verbose=verbose):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     import PyQt5
     from PyQt5.QtCore import QCoreApplication, Qt
     from PyQt5.QtWidgets import QApplication

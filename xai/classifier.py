@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from core.paths import CLASSIFIER_FILE, DEMO_SET
 from xai.classifier_file import IMAGENET, ClassifierWeights, imagenet_weights, read_weights
 
 CLASSIFIER_SIZE: Final = 224
+_log = logging.getLogger(__name__)
 MEAN: Final = (0.485, 0.456, 0.406)
 STD: Final = (0.229, 0.224, 0.225)
 UNTRAINED_HEAD: Final = (
@@ -114,6 +116,7 @@ def ready(
         DeviceError: fp16 was requested on a processor.
     """
     dtype = DTYPES[resolve_precision(precision, device)]
+    _log.info("Classifier %s on %s in %s", source, device, dtype)
     model = weights.build()
     _fold_batch_norms(model)
     model.relu, model.maxpool = (

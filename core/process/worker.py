@@ -8,6 +8,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -26,6 +27,8 @@ from core.process.streams import lasting_streams
 from core.signals import stop_signals
 
 _STDIN: Final = 0
+_LEVELS: Final = {"error": logging.ERROR, "warning": logging.WARNING, "progress": logging.DEBUG}
+_log = logging.getLogger(__name__)
 
 
 def tell(event: str, **values: Any) -> None:
