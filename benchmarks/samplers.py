@@ -40,7 +40,7 @@ from core.report import Table
 from core.report.document_markers import filled, marked_names
 from evaluation.comparison import check_comparable, markdown, read_result
 from evaluation.job import CACHE, EvaluationJob
-from evaluation.progress import Progress, Told, result_of
+from evaluation.progress import Event, Progress, result_of
 from evaluation.report.writer import JSON_FILE, write_results
 from evaluation.run import evaluate
 
@@ -103,10 +103,10 @@ def evaluate_set(job: EvaluationJob) -> dict[str, Any]:
     if not (job.output / JSON_FILE).is_file():
         with tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}") as bar:
 
-            def show(told: Told) -> None:
-                if isinstance(told, Progress):
-                    bar.set_description_str(told.doing)
-                    bar.update(told.done / told.total - bar.n)
+            def show(event: Event) -> None:
+                if isinstance(event, Progress):
+                    bar.set_description_str(event.doing)
+                    bar.update(event.done / event.total - bar.n)
 
             write_results(result_of(evaluate(job), show))
     return read_result(job.output)

@@ -1,4 +1,4 @@
-"""``python -m evaluation JOB.json``: measure a set, or compare several; JSON lines on stdout.
+"""``python -m evaluation JOB.json``: measure one set or compare several. Events go to stdout, one JSON object per line.
 
 ``core.process.runner`` describes the protocol.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the job that the one argument names; returns the exit code."""
+    """Run the job file named by the only argument; return the exit code."""
     return run_job("evaluation", arguments, _run)
 
 
@@ -35,17 +35,17 @@ def _evaluate(job: EvaluationJob) -> int:
     from evaluation.report.writer import write_results
     from evaluation.run import evaluate
 
-    evaluation = _told(evaluate(job))
+    evaluation = _run_and_emit(evaluate(job))
     files = write_results(evaluation)
     found = evaluation.copies
     copies = {"copies": len(found.copies), "suspicious": found.suspicious.hits, "images": found.suspicious.cases}
     tell("finished", main=str(files[0]), files=[str(file) for file in files], summary=summarise(evaluation), **copies)
     if job.fail_on_copies and found.accuses:
-        what = "Copies were found" if found.copies else "More images than chance explains are near to real ones"
+        problem = "Copies were found" if found.copies else "More images than chance explains are close to real images"
         tell(
             "error",
-            text=f"{what}: {len(found.copies)} of {found.suspicious.cases} images beyond chance, "
-            f"{found.suspicious.hits} suspiciously near to a real one; see {files[0]}.",
+            text=f"{problem}: {len(found.copies)} of {found.suspicious.cases} images are copies and "
+            f"{found.suspicious.hits} are suspiciously close to a real image; see {files[0]}.",
         )
         return FAILED
     return DONE
@@ -54,22 +54,22 @@ def _evaluate(job: EvaluationJob) -> int:
 def _compare(job: ComparisonJob) -> int:
     from evaluation.comparison import compare
 
-    files = _told(compare(job))
+    files = _run_and_emit(compare(job))
     tell("finished", main=str(files[0]), files=[str(file) for file in files], summary=[files[-1].read_text("utf-8")])
     return DONE
 
 
-def _told(work: Work[T]) -> T:
-    """Run work to its end and pass on what it tells."""
-    from evaluation.progress import Progress, Told, result_of
+def _run_and_emit(work: Work[T]) -> T:
+    """Run work to its end, write its events to stdout, and return its result."""
+    from evaluation.progress import Event, Progress, result_of
 
-    def pass_on(told: Told) -> None:
-        if isinstance(told, Progress):
-            tell("progress", done=round(told.done, 4), total=told.total, doing=told.doing)
+    def emit(event: Event) -> None:
+        if isinstance(event, Progress):
+            tell("progress", done=round(event.done, 4), total=event.total, doing=event.doing)
         else:
-            tell("warning", text=told.text)
+            tell("warning", text=event.text)
 
-    return result_of(work, pass_on)
+    return result_of(work, emit)
 
 
 if __name__ == "__main__":

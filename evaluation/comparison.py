@@ -1,4 +1,4 @@
-"""Several sets side by side: the same figures, measured against the same real images in the same features."""
+"""Compare several sets: the same figures, measured against the same real images with the same features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evaluation.features.image_loading import common_size
 from evaluation.features.image_set import read_side
 from evaluation.job import LEAST_SIZE, ComparisonJob
 from evaluation.metrics.resemblance import ALL
-from evaluation.progress import Progress, Told, Warned, Whole, Work, result_of, through
+from evaluation.progress import Event, PartsProgress, Progress, Warned, Work, map_events, result_of
 from evaluation.report.results import RESULT_FORMAT, digest_of, versions
 from evaluation.report.summary import heading
 from evaluation.report.writer import JSON_FILE, write_results
@@ -26,17 +26,21 @@ from evaluation.run import evaluate, find_images
 HTML_FILE: Final = "comparison.html"
 DATA_FILE: Final = "comparison.json"
 TABLE_FILE: Final = "comparison.md"
-_PLANNING: Final = 0.01  # of the time that the evaluation of a set takes
-_TOLD_EVERY: Final = 50  # images
+_PLANNING: Final = 0.01  # share of the time of one evaluation
+_PROGRESS_EVERY: Final = 50  # images
 _METRICS: Final = ("kid", "fid", "precision", "recall", "density", "coverage", "diversity")
 
 
 def compare(job: ComparisonJob) -> Work[list[Path]]:
-    """Evaluate the sets that are not evaluated yet, and tabulate all; returns the files, the report first.
+    """Evaluate the sets that have no evaluation yet and tabulate all of them.
+
+    Sets are checked before the first evaluation starts, as far as the existing files allow it.
+
+    Returns:
+        The written files, the report first.
 
     Raises:
-        ArgumentError: a set cannot be used, or two were not measured against the same; as far as what is there tells,
-            this is found out before the first evaluation begins.
+        ArgumentError: a set cannot be used, or two sets were not measured under the same conditions.
     """
     sets: dict[str, Path] = {}
     for folder in job.sets:
@@ -45,7 +49,7 @@ def compare(job: ComparisonJob) -> Work[list[Path]]:
     new = {name: folder for name, folder in sets.items() if name not in finished}
     if finished:
         check_comparable(finished)
-    whole = Whole([_PLANNING, *[1.0] * len(new)])
+    whole = PartsProgress([_PLANNING, *[1.0] * len(new)])
     size = (yield from whole.part(_planned_size(job, finished, new))) if new else 0
     results: dict[str, dict[str, Any]] = {}
     for number, (name, folder) in enumerate(sets.items(), 1):
@@ -60,15 +64,15 @@ def compare(job: ComparisonJob) -> Work[list[Path]]:
 
 
 def _planned_size(job: ComparisonJob, finished: Mapping[str, Mapping[str, Any]], new: Mapping[str, Path]) -> Work[int]:
-    """The size at which new sets are evaluated: that of the finished ones, else what suits them and the real images.
+    """Size at which new sets are evaluated: that of the finished evaluations, otherwise a size common to all images.
 
     Raises:
-        ArgumentError: a set cannot be used, or would turn out not to be comparable after minutes of work.
+        ArgumentError: a set cannot be used, or its evaluation would not be comparable.
     """
     jobs = {name: job.evaluation_of(folder, job.output, 0) for name, folder in new.items()}
-    found = {name: result_of(find_images(one)) for name, one in jobs.items()}  # evaluate() tells their warnings
+    found = {name: result_of(find_images(one)) for name, one in jobs.items()}  # evaluate() reports their warnings
     known = next(iter(finished.values()))["basis"] if finished else {}
-    _, real, _ = next(iter(found.values()))  # the same for all whose classes are the same
+    _, real, _ = next(iter(found.values()))  # identical for all sets with the same classes
     images = [*(generated for generated, _, _ in found.values()), real]
     size: int = known["size"] if finished else common_size(*([one.path for one in side] for side in images))
     planned = {
@@ -92,25 +96,25 @@ def _planned_size(job: ComparisonJob, finished: Mapping[str, Mapping[str, Any]],
 
 
 def _digest_of_real(images: Sequence[FoundImage], expected: str) -> Work[str]:
-    """What an evaluation against these images will record of them: the digest of those that can be read."""
-    whole = Whole([1.0, 1.0])
+    """Digest that an evaluation against these real images will record: that of the readable ones."""
+    whole = PartsProgress([1.0, 1.0])
     if (yield from whole.part(_digest_of_files(images))) == expected:
         return expected
-    # Only decoding tells which of them cannot be read; evaluate() tells which these are.
-    side = yield from whole.part(through(read_side(images, LEAST_SIZE, "real images"), _unless_warned))
+    # Unreadable images are found only by decoding; evaluate() names them in a warning.
+    side = yield from whole.part(map_events(read_side(images, LEAST_SIZE, "real images"), _drop_warnings))
     return digest_of(side.digests)
 
 
-def _unless_warned(told: Told) -> Told | None:
-    return None if isinstance(told, Warned) else told
+def _drop_warnings(event: Event) -> Event | None:
+    return None if isinstance(event, Warned) else event
 
 
 def _digest_of_files(images: Sequence[FoundImage]) -> Work[str | None]:
-    """The digest of all images; None where one cannot be opened."""
+    """Digest of all images; None if one cannot be opened."""
     digests = []
     for done, image in enumerate(images):
-        if done % _TOLD_EVERY == 0:
-            yield Progress("Looking whether the real images are the same", done, len(images))
+        if done % _PROGRESS_EVERY == 0:
+            yield Progress("Comparing the real images", done, len(images))
         try:
             digests.append(sha256_of(image.path))
         except OSError:
@@ -119,10 +123,10 @@ def _digest_of_files(images: Sequence[FoundImage]) -> Work[str | None]:
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """The ``evaluation.json`` of a folder.
+    """Read the ``evaluation.json`` of a folder.
 
     Raises:
-        ArgumentError: it is not one.
+        ArgumentError: the file cannot be read or is not an evaluation.
     """
     file = folder / JSON_FILE
     try:
@@ -130,15 +134,15 @@ def read_result(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ArgumentError(f"{file} cannot be read: {error}.") from error
     if not isinstance(values, dict) or values.get("format") != RESULT_FORMAT:
-        raise ArgumentError(f'{file} is no evaluation: "format" is not "{RESULT_FORMAT}"; evaluate the set again.')
+        raise ArgumentError(f'{file} is not an evaluation: "format" is not "{RESULT_FORMAT}"; evaluate the set again.')
     return values
 
 
 def check_comparable(results: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse figures of different real images, sizes, features, classes or settings.
+    """Refuse to compare results with different real images, sizes, features, classes or settings.
 
     Raises:
-        ArgumentError: names the two sets and what differs.
+        ArgumentError: two results differ; the message names the sets and the first difference.
     """
     (first, reference), *others = ((name, result["basis"]) for name, result in results.items())
     for name, basis in others:
@@ -151,17 +155,17 @@ def check_comparable(results: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def tables(results: Mapping[str, Mapping[str, Any]]) -> list[Table]:
-    """One table of every feature space, one of the rest, a row a set."""
+    """One table per feature space and one for the other results; one row per set."""
     first = next(iter(results.values()))
     group = ALL if len(first["set_images"]) > 1 else next(iter(first["set_images"]))
     found = [
         Table(
             ("Set", "n", *map(heading, _METRICS), "KID ÷ floor"),
             [_figures_row(name, result, group, space) for name, result in results.items()],
-            f"Features: {what}. Classes: {group}. KID ± deviation over subsets; the last column divides by the 95th "
-            "percentile of real against real.",
+            f"Features: {description}. Classes: {group}. KID ± standard deviation over subsets. The last column is KID "
+            "divided by the 95th percentile of real against real.",
         )
-        for space, what in first["features"].items()
+        for space, description in first["features"].items()
     ]
     judges = [agreement["judge"] for agreement in first["agreement"]]
     columns = (
@@ -210,7 +214,7 @@ def _judgement_row(name: str, result: Mapping[str, Any], judges: Sequence[str]) 
 
 
 def markdown(table: Table) -> str:
-    """A table as Markdown, its caption below."""
+    """A table as Markdown, followed by its caption."""
     lines = ["| " + " | ".join(map(markdown_text, table.columns)) + " |", "|" + " --- |" * len(table.columns)]
     lines += ["| " + " | ".join(map(markdown_text, row)) + " |" for row in table.texts]
     return "\n".join(lines) + (f"\n\n{markdown_text(table.caption)}\n" if table.caption else "\n")
@@ -250,19 +254,19 @@ def _gain(values: Mapping[str, float]) -> str:
 
 
 def _best_in_words(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Which KID is the lowest, and which others are as low as far as its deviation tells."""
+    """A sentence that names the set with the lowest KID and the sets within one standard deviation of it."""
     kids = {name: found for name, result in results.items() if (found := _kid(result))}
     if not kids:
-        return "of none of them a KID could be measured"
+        return "KID could not be measured for any of them"
     best = min(kids, key=lambda name: kids[name][0])
     value, deviation = kids[best]
-    near = [name for name, (other, _) in kids.items() if name != best and other - value <= deviation]
-    alike = f", and no more than its deviation lies between it and {', '.join(near)}" if near else ""
-    return f"the lowest KID is that of {best}{alike}"
+    close = [name for name, (other, _) in kids.items() if name != best and other - value <= deviation]
+    addition = f"; {', '.join(close)} within one standard deviation of it" if close else ""
+    return f"{best} has the lowest KID{addition}"
 
 
 def _kid(result: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The overall KID in the first features with its deviation; None where there is none."""
+    """Overall KID with the first features and its standard deviation; None if it was not measured."""
     space = next(iter(result["features"]))
     group = ALL if len(result["set_images"]) > 1 else next(iter(result["set_images"]))
     found = (

@@ -1,4 +1,4 @@
-"""Intervals of shares and means."""
+"""Confidence intervals of shares and means."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _NORMAL_95: Final = 1.959964
 
 @dataclass(frozen=True)
 class Share:
-    """So many of so many, with the 95% interval of E. B. Wilson (J. ASA 22, 1927)."""
+    """A number of hits out of a number of cases, with the 95% interval of E. B. Wilson (J. ASA 22, 1927)."""
 
     hits: int
     cases: int
 
     @property
     def value(self) -> float:
-        """The share; not a number of no cases."""
+        """The share; NaN if there are no cases."""
         return self.hits / self.cases if self.cases else math.nan
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Low and high end; everything is possible of no cases."""
+        """Lower and upper bound; 0 and 1 if there are no cases."""
         if not self.cases:
             return 0.0, 1.0
         square = _NORMAL_95**2
@@ -43,7 +43,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean with the ends of its 95% interval."""
+    """A mean and the bounds of its 95% interval."""
 
     value: float
     low: float
@@ -55,6 +55,6 @@ class Mean:
 
 
 def percentile_mean(value: float, draws: Sequence[float] | np.ndarray) -> Mean:
-    """A value with the percentile interval of its resamples (B. Efron, R. Tibshirani, 1993)."""
+    """A value with the percentile interval of its bootstrap resamples (B. Efron, R. Tibshirani, 1993)."""
     low, high = np.nanpercentile(draws, [2.5, 97.5])
     return Mean(float(value), float(low), float(high))

@@ -1,4 +1,4 @@
-"""Jobs for ``python -m evaluation``: what to measure against what. Loads no torch."""
+"""Jobs for ``python -m evaluation``: the set, the real images and the settings. Does not load torch."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ FEATURES: Final = ("imagenet", "classifier", "inception")
 UTILITIES: Final = ("", "features", "network")
 LEAST_SIZE: Final = 16
 LARGEST_SIZE: Final = 256
-"""Images are compared at no more than this: the networks take 224 to 299, and ten thousand images fit into memory."""
+"""Images are compared at no more than this size: networks take 224 to 299 px; 10,000 images must fit in memory."""
 _PATHS: Final = ("images", "real", "output", "checkpoints", "cache")
 
 
 @dataclass(frozen=True)
 class EvaluationJob:
-    """One generated set to be measured against one folder of real images.
+    """One generated set and the folder of real images to compare it with.
 
     Attributes:
-        images: the generated set: ``<CLASS>/*.png`` (JPEG is read too).
-        real: real images: class folders, or images that a table with lesion_id, image_id and dx lists.
-        output: folder that receives the report, ``evaluation.json`` and the dataset card.
-        classes: those to be measured; empty for all that the set has.
-        quick: fewer real images, repetitions and controls; for a first look.
+        images: the generated set: ``<CLASS>/*.png`` (or JPEG).
+        real: real images: class folders, or images listed by a table with lesion_id, image_id and dx.
+        output: folder for the report, ``evaluation.json`` and the dataset card.
+        classes: classes to measure; empty for all classes of the set.
+        quick: use fewer real images, repetitions and controls, for a first result.
         utility: train classifiers with and without the set: ``features`` (a head on frozen features), ``network``
             (a whole network), or empty for none.
-        fail_on_copies: end with exit code 1 where copies are found.
-        features: networks to be used, of ``FEATURES``; empty for those that need no download.
-        size: height and width at which images are compared; 0 for what ``image_loading.common_size`` finds.
-        checkpoints: folder that may hold ``classifier.pth``.
-        cache: folder where features are kept by the content of the image.
+        fail_on_copies: end with exit code 1 if copies are found.
+        features: networks to use, from ``FEATURES``; empty for those that need no download.
+        size: height and width in pixels at which images are compared; 0 for ``image_loading.common_size``.
+        checkpoints: folder that may contain ``classifier.pth``.
+        cache: folder for computed features.
         device: ``auto``, ``cpu`` or ``cuda:N``.
-        seed: of every draw.
+        seed: seed of all random draws.
 
     Raises:
         ArgumentError: a value is out of its range; the message names it.
@@ -65,10 +65,10 @@ class EvaluationJob:
         object.__setattr__(self, "classes", _names("class", self.classes, CLASSES))
         object.__setattr__(self, "features", _names("set of features", self.features, FEATURES))
         if self.utility not in UTILITIES:
-            raise ArgumentError(f"There is no usefulness test {self.utility!r}; choose from features, network.")
+            raise ArgumentError(f"The usefulness test {self.utility!r} does not exist; choose features or network.")
         for name in ("quick", "fail_on_copies"):
             if not isinstance(getattr(self, name), bool):
-                raise ArgumentError(f"{name} {getattr(self, name)!r} is neither true nor false.")
+                raise ArgumentError(f"{name} {getattr(self, name)!r} is not true or false.")
         _check_whole("seed", self.seed, 0, 2**31 - 1)
         if self.size != 0:
             _check_whole("size", self.size, LEAST_SIZE, LARGEST_SIZE)
@@ -76,7 +76,7 @@ class EvaluationJob:
             raise ArgumentError(f"Device {self.device!r} is not auto, cpu or cuda:N.")
 
     def to_json(self) -> dict[str, Any]:
-        """As the job file holds it; paths are made absolute, because the process works in another folder."""
+        """The content of the job file; paths are absolute because the process runs in another folder."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         plain = {name: str(value.resolve()) if isinstance(value, Path) else value for name, value in values.items()}
         return {"format": EVALUATION_FORMAT, **plain}
@@ -84,12 +84,12 @@ class EvaluationJob:
 
 @dataclass(frozen=True)
 class ComparisonJob:
-    """Several sets to be tabulated side by side.
+    """Several sets to compare in one table.
 
     Attributes:
-        sets: folders, each a generated set or the output of an evaluation (it holds ``evaluation.json``).
-        output: folder that receives the tables, and the evaluations of generated sets.
-        settings: further fields of ``EvaluationJob`` for the sets that have to be evaluated first.
+        sets: folders, each a generated set or the output of an evaluation (with ``evaluation.json``).
+        output: folder for the tables and for the evaluations of generated sets.
+        settings: other fields of ``EvaluationJob`` for the sets that are not evaluated yet.
     """
 
     sets: tuple[Path, ...]
@@ -97,19 +97,19 @@ class ComparisonJob:
     settings: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """As the job file holds it."""
+        """The content of the job file."""
         paths = {"sets": [str(folder.resolve()) for folder in self.sets], "output": str(self.output.resolve())}
         return {"format": COMPARISON_FORMAT, **self.settings, **paths}
 
     def evaluation_of(self, images: Path, output: Path, size: int) -> EvaluationJob:
-        """The job that evaluates one of the sets, at a size that suits all of them unless one was named.
+        """The job that evaluates one of the sets; ``size`` is used unless the settings name one.
 
         Raises:
-            ArgumentError: no real images were named.
+            ArgumentError: the settings name no real images.
         """
         if "real" not in self.settings:
             raise ArgumentError(
-                f"{images} is no finished evaluation, and to evaluate it real images are needed: add --real."
+                f"{images} is not a finished evaluation, and evaluating it needs real images: add --real."
             )
         values = {"format": EVALUATION_FORMAT, **self.settings, "images": str(images), "output": str(output)}
         values["size"] = self.settings.get("size") or size
@@ -120,7 +120,7 @@ def load_job(file: Path) -> EvaluationJob | ComparisonJob:
     """Read a job file (UTF-8 JSON) of either kind.
 
     Raises:
-        ArgumentError: not there, not JSON, not such a job, an unknown or missing field, or a value out of range.
+        ArgumentError: the file is missing, is not JSON, is not such a job, or has an unknown, missing or invalid field.
     """
     values = read_job_file(file)
     form = values.get("format") if isinstance(values, dict) else None
@@ -128,7 +128,9 @@ def load_job(file: Path) -> EvaluationJob | ComparisonJob:
         return _evaluation(values, str(file))
     if form == COMPARISON_FORMAT:
         return _comparison(values, str(file))
-    raise ArgumentError(f'{file} is no evaluation job: "format" is not "{EVALUATION_FORMAT}" or "{COMPARISON_FORMAT}".')
+    raise ArgumentError(
+        f'{file} is not an evaluation job: "format" is not "{EVALUATION_FORMAT}" or "{COMPARISON_FORMAT}".'
+    )
 
 
 def _evaluation(values: dict[str, Any], source: str) -> EvaluationJob:
@@ -150,12 +152,12 @@ def _comparison(values: dict[str, Any], source: str) -> ComparisonJob:
 
 
 def _names(what: str, values: object, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The named ones in the order of ``known``, each once."""
+    """The given names in the order of ``known``, without repetition."""
     if not isinstance(values, (list, tuple)) or not all(isinstance(value, str) for value in values):
         raise ArgumentError(f"{values!r} is not a list of names; choose from {', '.join(known)}.")
     wrong = [value for value in values if value not in known]
     if wrong:
-        raise ArgumentError(f"There is no {what} {wrong[0]!r}; choose from {', '.join(known)}.")
+        raise ArgumentError(f"The {what} {wrong[0]!r} does not exist; choose from {', '.join(known)}.")
     return tuple(name for name in known if name in values)
 
 

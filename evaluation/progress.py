@@ -1,4 +1,4 @@
-"""What an evaluation tells while it works: small values out of plain generators, whose result is what they return."""
+"""Events of a running evaluation. Work is a generator that yields events and returns its result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` are through; ``doing`` in words."""
+    """``done`` of ``total`` is finished; ``doing`` is text for the user."""
 
     doing: str
     done: float
@@ -20,63 +20,63 @@ class Progress:
 
 @dataclass(frozen=True)
 class Warned:
-    """Something that a reader of the results must know; it also stands in the report."""
+    """A fact that readers of the results must know; it is also printed in the report."""
 
     text: str
 
 
-Told: TypeAlias = "Progress | Warned"
+Event: TypeAlias = "Progress | Warned"
 
 Work: TypeAlias = "Generator[Progress | Warned, None, T]"
-"""A piece of work: yields what it tells, returns its result; composed with ``yield from``."""
+"""A piece of work: yields events and returns its result. Combine pieces with ``yield from``."""
 
 
-class Whole:
-    """Turns the progress of parts into progress of the whole, which never goes back.
+class PartsProgress:
+    """Combines the progress of several parts into one progress value that never decreases.
 
     Args:
-        weights: of the parts, in their order.
+        weights: relative duration of each part, in their order.
     """
 
     def __init__(self, weights: Sequence[float]) -> None:
         self._weights = list(weights)
         self._total = sum(weights)
         self._begun = 0.0
-        self._told = 0.0
+        self._reported = 0.0
 
     def part(self, work: Work[T]) -> Work[T]:
         """Run the next part."""
         weight = self._weights.pop(0)
 
-        def of_the_whole(told: Told) -> Told:
-            if not isinstance(told, Progress):
-                return told
-            share = told.done / told.total if told.total else 1.0
-            self._told = max(self._told, (self._begun + weight * share) / self._total)
-            return Progress(told.doing, self._told, 1.0)
+        def of_the_whole(event: Event) -> Event:
+            if not isinstance(event, Progress):
+                return event
+            share = event.done / event.total if event.total else 1.0
+            self._reported = max(self._reported, (self._begun + weight * share) / self._total)
+            return Progress(event.doing, self._reported, 1.0)
 
-        result = yield from through(work, of_the_whole)
+        result = yield from map_events(work, of_the_whole)
         self._begun += weight
         return result
 
 
-def through(work: Work[T], change: Callable[[Told], Told | None]) -> Work[T]:
-    """The same piece of work, which tells what ``change`` makes of what it tells; nothing where that is None."""
+def map_events(work: Work[T], change: Callable[[Event], Event | None]) -> Work[T]:
+    """The same work with each event replaced by ``change(event)``; events changed to None are dropped."""
     while True:
         try:
-            told = change(next(work))
+            event = change(next(work))
         except StopIteration as end:
             value: T = end.value
             return value
-        if told is not None:
-            yield told
+        if event is not None:
+            yield event
 
 
-def result_of(work: Work[T], tell: Callable[[Told], object] = lambda _: None) -> T:
-    """Run a piece of work to its end; ``tell`` gets what it tells."""
+def result_of(work: Work[T], report: Callable[[Event], object] = lambda _: None) -> T:
+    """Run work to its end and return its result; ``report`` receives each event."""
     while True:
         try:
-            tell(next(work))
+            report(next(work))
         except StopIteration as end:
             value: T = end.value
             return value

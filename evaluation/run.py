@@ -1,4 +1,4 @@
-"""The course of an evaluation: read, compute features, measure, judge."""
+"""The steps of an evaluation: read images, compute features, measure, judge."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from evaluation.metrics.appearance import appearance
 from evaluation.metrics.class_agreement import agreement
 from evaluation.metrics.embedding import embedding
 from evaluation.metrics.resemblance import resemblance
-from evaluation.progress import Told, Warned, Whole, Work, through
+from evaluation.progress import Event, PartsProgress, Warned, Work, map_events
 from evaluation.report.results import FULL, QUICK, Effort, Evaluation
 from evaluation.utility.experiment import Usefulness, train_head, usefulness
 from evaluation.utility.finetuning import STEPS as NETWORK_STEPS
@@ -31,7 +31,7 @@ from evaluation.utility.finetuning import train_network
 
 _LEAST_SET = 2
 _LEAST_LESIONS = 8
-# Shares of the time that parts take where nothing is cached, from a run of 700 images against 8,010.
+# Relative duration of the parts without cached features, from an evaluation of 700 images against 8,010.
 _READ, _NETWORK, _RESEMBLANCE, _APPEARANCE, _EMBEDDING, _COPIES, _DUPLICATES, _AGREEMENT = 6, 40, 8, 6, 3, 30, 1, 2
 _USEFULNESS = 10
 
@@ -41,26 +41,26 @@ def evaluate(job: EvaluationJob) -> Work[Evaluation]:
 
     Raises:
         ArgumentError: the set or the real images cannot be used.
-        JobFailedError: no features can be had.
+        JobFailedError: no features are available.
     """
     started, warnings = time.monotonic(), list[str]()
 
-    def once(told: Told) -> Told | None:
-        """Every warning is told once, and kept for the report."""
-        if isinstance(told, Warned):
-            if told.text in warnings:
+    def keep_warnings(event: Event) -> Event | None:
+        """Report every warning once and keep it for the report."""
+        if isinstance(event, Warned):
+            if event.text in warnings:
                 return None
-            warnings.append(told.text)
-        return told
+            warnings.append(event.text)
+        return event
 
-    return (yield from through(_evaluate(job, started, warnings), once))
+    return (yield from map_events(_evaluate(job, started, warnings), keep_warnings))
 
 
 def _evaluate(job: EvaluationJob, started: float, warnings: list[str]) -> Work[Evaluation]:
     effort = _effort_of(job)
     generated_images, real_images, has_lesions = yield from find_images(job)
-    networks, to_know = open_networks(job.features, job.checkpoints, resolve_device(job.device))
-    for text in to_know:
+    networks, notices = open_networks(job.features, job.checkpoints, resolve_device(job.device))
+    for text in notices:
         yield Warned(text)
     spaces = {space: LABELS[space] for network in networks for space in network.spaces if space in LABELS}
     whole = _Shares(job, networks)
@@ -68,7 +68,7 @@ def _evaluate(job: EvaluationJob, started: float, warnings: list[str]) -> Work[E
     generated = yield from whole.part(read_side(generated_images, size, "images of the set"))
     real = yield from whole.part(read_side(real_images, size, "real images"))
     _require_enough(job, generated, real)
-    require_writable(job.output)  # after all that can be refused, before what takes minutes
+    require_writable(job.output)  # after all checks of the input, before the long computations
     for network in networks:
         yield from whole.part(add_features(real, network, job.cache, "real images"))
         yield from whole.part(add_features(generated, network, job.cache, "the set"))
@@ -93,8 +93,8 @@ def _evaluate(job: EvaluationJob, started: float, warnings: list[str]) -> Work[E
     )
 
 
-class _Shares(Whole):
-    """The parts of an evaluation with the shares of its time that they take."""
+class _Shares(PartsProgress):
+    """The parts of an evaluation, weighted by their duration."""
 
     def __init__(self, job: EvaluationJob, networks: Sequence[Network]) -> None:
         useful = {"": 0, "features": _USEFULNESS, "network": 60 * _USEFULNESS}[job.utility]
@@ -104,7 +104,10 @@ class _Shares(Whole):
 
 
 def find_images(job: EvaluationJob) -> Work[tuple[Sequence[FoundImage], Sequence[FoundImage], bool]]:
-    """The images of both sides, classes without real images left out, and whether a table names lesions.
+    """List the images of both sides, without classes that have no real images.
+
+    Returns:
+        Images of the set, real images, and whether a table names lesions.
 
     Raises:
         ArgumentError: the set or the real images cannot be used.
@@ -113,19 +116,19 @@ def find_images(job: EvaluationJob) -> Work[tuple[Sequence[FoundImage], Sequence
     generated = read_set(job.images, job.classes)
     classes = list(dict.fromkeys(image.class_name for image in generated))
     for name in (name for name in job.classes if name not in classes):
-        yield Warned(f"{name}: the set has no image of this class.")
+        yield Warned(f"{name}: the set contains no image of this class.")
     real = read_real(job.real, classes)
     for name in (name for name in classes if name not in {image.class_name for image in real.images}):
-        yield Warned(f"{name}: there is no real image of this class, so its images are left out.")
+        yield Warned(f"{name}: there is no real image of this class, so the set's images of it are left out.")
         generated = tuple(image for image in generated if image.class_name != name)
     if not real.has_lesions:
         yield Warned(
-            "No table says which real images show one lesion: each counts as a lesion of its own, so floors may be "
-            "too low, and copies of a lesion with several images too few."
+            "No table names the lesions of the real images, so each image counts as a separate lesion. Floors may be "
+            "too low, and copies may be missed if a lesion has several images."
         )
     chosen = _some_of_each(real.images, _effort_of(job).real_of_class, job.seed)
     if len(chosen) < len(real.images):
-        yield Warned(f"Quick: {len(chosen):,} of {len(real.images):,} real images were used, for copies too.")
+        yield Warned(f"Quick: only {len(chosen):,} of {len(real.images):,} real images were used, also for copies.")
     return generated, chosen, real.has_lesions
 
 
@@ -134,14 +137,14 @@ def _effort_of(job: EvaluationJob) -> Effort:
 
 
 def _some_of_each(images: Sequence[FoundImage], most: int, seed: int) -> Sequence[FoundImage]:
-    """At most so many images of each class, whole lesions as far as possible; all where ``most`` is 0."""
+    """At most ``most`` images of each class, by whole lesions where possible; all images if ``most`` is 0."""
     if not most:
         return images
     rng, kept = np.random.default_rng(seed), list[FoundImage]()
     for name in dict.fromkeys(image.class_name for image in images):
         of_class = [image for image in images if image.class_name == name]
         lesions = {
-            lesion: place for place, lesion in enumerate(rng.permutation(sorted({i.lesion_id for i in of_class})))
+            lesion: index for index, lesion in enumerate(rng.permutation(sorted({i.lesion_id for i in of_class})))
         }
         kept += sorted(of_class, key=lambda image: lesions[image.lesion_id])[:most]
     return kept
@@ -149,11 +152,14 @@ def _some_of_each(images: Sequence[FoundImage], most: int, seed: int) -> Sequenc
 
 def _require_enough(job: EvaluationJob, generated: Side, real: Side) -> None:
     if len(generated) < _LEAST_SET:
-        raise ArgumentError(f"{job.images} has {len(generated)} readable images; a set needs at least {_LEAST_SET}.")
+        raise ArgumentError(
+            f"{job.images} has {len(generated)} readable images, but a set needs at least {_LEAST_SET}; generate more."
+        )
     lesions = len(set(real.lesions.tolist()))
     if lesions < _LEAST_LESIONS:
         raise ArgumentError(
-            f"{job.real} has readable images of {lesions} lesions; a comparison needs {_LEAST_LESIONS}."
+            f"{job.real} has readable images of {lesions} lesions, but a comparison needs at least {_LEAST_LESIONS}; "
+            "add real images."
         )
     refuse_same_content(generated.digests, real.digests)
 
@@ -161,7 +167,7 @@ def _require_enough(job: EvaluationJob, generated: Side, real: Side) -> None:
 def _usefulness(
     job: EvaluationJob, generated: Side, real: Side, effort: Effort, spaces: dict[str, str]
 ) -> Work[list[Usefulness]]:
-    """The test on frozen features where it was asked for, and that of a whole network."""
+    """Run the test on frozen features, and the test of a whole network, if the job requests them."""
     if not job.utility:
         return []
     space = next(iter(spaces))
@@ -176,6 +182,6 @@ def _usefulness(
     if job.utility == "network":
         kind = f"EfficientNet-Lite0 at 128 px, all its weights, started from ImageNet, {NETWORK_STEPS} steps"
         train = partial(train_network, device=resolve_device(job.device))
-        work = usefulness(generated, real, lambda side: side.pictures, train, kind, effort.network_seeds, job.seed)
+        work = usefulness(generated, real, lambda side: side.pixels, train, kind, effort.network_seeds, job.seed)
         found.append((yield from work))
     return [one for one in found if one is not None]

@@ -1,1 +1,1 @@
-"""Detection of copied real images and of duplicates within a set."""
+"""Detection of copies of real images and of duplicates within a set."""

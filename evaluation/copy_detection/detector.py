@@ -1,7 +1,8 @@
-"""Is an image of the set a copy of a real one? Decided against how near real images come to other patients' images.
+"""Find images of the set that are copies of real ones.
 
-Each image's nearest real images are found in every feature space and in pixels, and the best candidates are laid over
-it (``registration``). The same is done for real images, which may not find images of their own lesion: the control.
+The nearest real images of each image are found in every feature space and in pixels. The best candidates are then
+aligned with the image (``registration``). The same search for real images, which must not find images of the same
+lesion, is the control: it shows how close images of different patients come.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from evaluation.copy_detection.registration import best_match, coarse_fields
 from evaluation.copy_detection.thresholds import FALSE_SHARES, Threshold, chance_of, threshold_of
 from evaluation.features.image_set import Side
 from evaluation.intervals import Share
-from evaluation.progress import Progress, Whole, Work
+from evaluation.progress import PartsProgress, Progress, Work
 
 PIXELS: Final = "pixels"
 _CANDIDATES: Final = 6  # of each feature space
 _PIXEL_CANDIDATES: Final = 12
-_NEAREST: Final = 16.0  # finite stand-in for the nearness of an exact copy
+_NEAREST: Final = 16.0  # finite value instead of the infinite nearness of an exact copy
 
 
 @dataclass(frozen=True)
 class Suspicion:
-    """One image of the set with the real image that it is nearest to.
+    """An image of the set and its most conspicuous real neighbour.
 
     Attributes:
-        generated, real: places on their sides.
-        space: where it is most conspicuous.
-        correlation: of the two, laid over each other, 0 to 1.
+        generated, real: indices of the two images in their sets.
+        space: space in which the pair is most conspicuous.
+        correlation: correlation of the aligned pixels, 0 to 1.
         excess: nearness above the threshold of suspicion, in scales of the control's tail; suspicious above 0.
-        is_copy: beyond what chance explains in a set of this size.
+        is_copy: whether the nearness exceeds the copy threshold of this set size.
     """
 
     generated: int
@@ -49,14 +50,15 @@ class Suspicion:
 
 @dataclass(frozen=True)
 class CopyFindings:
-    """What was found.
+    """Result of the search for copies.
 
     Attributes:
-        thresholds: one a space.
-        shares: space to the shares of set and control above the threshold of suspicion.
-        suspicious: share of the set above it in at least one space; ``control`` of the real images.
+        thresholds: one per space.
+        shares: for each space, the shares of the set and of the control above the threshold of suspicion.
+        suspicious: share of the set above that threshold in at least one space.
+        control: the same share of the control.
         ranking: every image of the set, most suspicious first.
-        nearness: space to (set, control), for the figures.
+        nearness: for each space, the values of the set and of the control.
     """
 
     thresholds: tuple[Threshold, ...]
@@ -68,21 +70,21 @@ class CopyFindings:
 
     @property
     def copies(self) -> tuple[Suspicion, ...]:
-        """Images that chance does not explain."""
+        """Images above the copy threshold."""
         return tuple(suspicion for suspicion in self.ranking if suspicion.is_copy)
 
     @property
     def rate(self) -> float:
-        """What share of images that are no copies may be suspicious, as far as the control can tell."""
+        """Share of images without copies that may be flagged as suspicious; a small control cannot guarantee less."""
         return sum(threshold.rate for threshold in self.thresholds)
 
     @property
     def accuses(self) -> bool:
-        """Whether there are copies: single ones, or more suspicious images than such a control explains."""
+        """Whether there is evidence of copying: single copies, or more suspicious images than chance explains."""
         return bool(self.copies) or chance_of(self.suspicious, self.control.cases, self.rate) <= FALSE_SHARES
 
     def to_json(self, generated: Side, real: Side, listed: int = 50) -> dict[str, Any]:
-        """Plain JSON values, with the ``listed`` most suspicious pairs by file name."""
+        """The findings as plain JSON values, with the file names of the ``listed`` most suspicious pairs."""
         return {
             "rate": self.rate,
             "copies": len(self.copies),
@@ -105,21 +107,21 @@ class CopyFindings:
 def find_copies(
     generated: Side, real: Side, spaces: Mapping[str, str], control_size: int, seed: int
 ) -> Work[CopyFindings]:
-    """Compare every image of the set with every real image, and a control of real images with those of other lesions.
+    """Compare every image of the set with every real image, and a control of real images with other lesions.
 
     Args:
         generated: the set.
-        real: all real images, of which some may have been trained on.
+        real: all real images; the generator may have been trained on some of them.
         spaces: names of the feature spaces.
-        control_size: real images in the control, at most.
-        seed: of the draw of the control.
+        control_size: maximum number of real images in the control.
+        seed: seed for drawing the control.
     """
     rng = np.random.default_rng(seed)
     drawn = np.sort(rng.permutation(len(real))[:control_size])
     others = real.lesions[drawn][:, None] != real.lesions[None]
     whole = _Shares(len(real), len(generated), len(drawn))
-    parts = yield from whole.part(small_parts(real.pictures))
-    fields = coarse_fields(real.pictures)
+    parts = yield from whole.part(small_parts(real.pixels))
+    fields = coarse_fields(real.pixels)
     of_set = {
         space: nearest_features(generated.features[space], real.features[space], None, _CANDIDATES) for space in spaces
     }
@@ -127,29 +129,29 @@ def find_copies(
         space: nearest_features(real.features[space][drawn], real.features[space], others, _CANDIDATES)
         for space in spaces
     }
-    pixels_of_set = yield from whole.part(nearest_pixels(list(generated.pictures), parts, None, _PIXEL_CANDIDATES))
+    pixels_of_set = yield from whole.part(nearest_pixels(list(generated.pixels), parts, None, _PIXEL_CANDIDATES))
     pixels_of_control = yield from whole.part(
-        nearest_pixels(list(real.pictures[drawn]), parts, others, _PIXEL_CANDIDATES)
+        nearest_pixels(list(real.pixels[drawn]), parts, others, _PIXEL_CANDIDATES)
     )
     of_set[PIXELS] = yield from whole.part(
-        _laid_over(generated.pictures, real, fields, of_set, pixels_of_set, None, "images of the set")
+        _aligned(generated.pixels, real, fields, of_set, pixels_of_set, None, "images of the set")
     )
     of_control[PIXELS] = yield from whole.part(
-        _laid_over(real.pictures[drawn], real, fields, of_control, pixels_of_control, others, "real images")
+        _aligned(real.pixels[drawn], real, fields, of_control, pixels_of_control, others, "real images")
     )
     return judged(of_set, of_control)
 
 
-class _Shares(Whole):
-    """The parts of the search with the milliseconds that they take on one processor."""
+class _Shares(PartsProgress):
+    """The parts of the search, weighted by their milliseconds on one processor."""
 
     def __init__(self, real: int, of_set: int, of_control: int) -> None:
-        nearest = 0.003 * real  # grows with what is searched
+        nearest = 0.003 * real  # grows with the number of real images
         super().__init__([3 * real, nearest * of_set, nearest * of_control, 70 * of_set, 70 * of_control])
 
 
-def _laid_over(
-    pictures: np.ndarray,
+def _aligned(
+    pixels: np.ndarray,
     real: Side,
     fields: torch.Tensor,
     nearest: Mapping[str, Neighbours],
@@ -157,24 +159,24 @@ def _laid_over(
     allowed: np.ndarray | None,
     what: str,
 ) -> Work[Neighbours]:
-    """The best match of each picture among the candidates of all spaces, as the space ``pixels``."""
-    places, nearness = [], []
-    for number, picture in enumerate(pictures):
+    """The best match of each image among the candidates of all spaces, as the space ``pixels``."""
+    indices, nearness = [], []
+    for number, image in enumerate(pixels):
         if number % 10 == 0:
-            yield Progress(f"Laying {what} over real ones", number, len(pictures))
+            yield Progress(f"Aligning {what} with real images", number, len(pixels))
         candidates = np.unique(
-            np.concatenate([by_pixels[number], *(found.places[number] for found in nearest.values())])
+            np.concatenate([by_pixels[number], *(found.indices[number] for found in nearest.values())])
         )
-        if allowed is not None:  # a reference with fewer allowed images than candidates was filled up
+        if allowed is not None:  # if fewer images are allowed than requested, forbidden ones fill the list
             candidates = candidates[allowed[number][candidates]]
-        match = best_match(picture, real.pictures[candidates], fields[candidates])
-        places.append(candidates[match.place])
+        match = best_match(image, real.pixels[candidates], fields[candidates])
+        indices.append(candidates[match.index])
         nearness.append(-math.log(max(1 - match.correlation, 1e-12)))
-    return Neighbours(np.array(places)[:, None], np.array(nearness))
+    return Neighbours(np.array(indices)[:, None], np.array(nearness))
 
 
 def judged(of_set: Mapping[str, Neighbours], of_control: Mapping[str, Neighbours]) -> CopyFindings:
-    """What the nearness of the set and of the control in each space, ``PIXELS`` among them, says together."""
+    """Combine the nearness of the set and of the control in all spaces, including ``PIXELS``, into findings."""
     size = len(next(iter(of_set.values())).nearness)
     nearness = {space: (_finite(of_set[space]), _finite(of_control[space])) for space in of_set}
     thresholds = tuple(threshold_of(space, nearness[space][1], size, len(of_set)) for space in of_set)
@@ -198,17 +200,17 @@ def _ranked(
     copied = np.any([nearness[limit.space][0] > limit.copy for limit in thresholds], axis=0)
     correlations = (1 - np.exp(-of_set[PIXELS].nearness)).tolist()
     most, where = excess.max(axis=0), excess.argmax(axis=0)
-    nearest = np.choose(where, [of_set[limit.space].places[:, 0] for limit in thresholds]).tolist()
+    nearest = np.choose(where, [of_set[limit.space].indices[:, 0] for limit in thresholds]).tolist()
     return tuple(
         Suspicion(
-            generated=place,
-            real=nearest[place],
-            space=thresholds[where[place]].space,
-            correlation=correlations[place],
-            excess=float(most[place]),
-            is_copy=bool(copied[place]),
+            generated=index,
+            real=nearest[index],
+            space=thresholds[where[index]].space,
+            correlation=correlations[index],
+            excess=float(most[index]),
+            is_copy=bool(copied[index]),
         )
-        for place in np.argsort(-most, kind="stable").tolist()
+        for index in np.argsort(-most, kind="stable").tolist()
     )
 
 

@@ -1,4 +1,4 @@
-"""Images of a set that repeat each other: equal ones, and ones more alike than real images of two lesions."""
+"""Find images of a set that repeat each other: identical ones, and ones more similar than two real lesions are."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _CHUNK: Final = 64
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What repeats.
+    """Result of the search for duplicates.
 
     Attributes:
-        equal: images whose pixels another image has too.
-        alike: images that another image of the set resembles, turned or mirrored, more than chance explains.
-        control: real images that an image of another lesion resembles as much.
-        pairs: places of the most alike pairs, each with its correlation, most alike first.
+        equal: images whose pixels are identical to those of another image.
+        alike: images that resemble another image of the set, rotated or mirrored, more than chance explains.
+        control: real images that resemble an image of another lesion as much.
+        pairs: indices and correlation of the most similar pairs, most similar first.
     """
 
     equal: Share
@@ -38,41 +38,41 @@ class Duplicates:
     pairs: tuple[tuple[int, int, float], ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The result as plain JSON values."""
         return {"equal": self.equal.to_json(), "alike": self.alike.to_json(), "control": self.control.to_json()}
 
 
 def find_duplicates(generated: Side, real: Side, control_size: int, seed: int) -> Work[Duplicates]:
-    """Compare every image of the set with every other, and as many real images with those of other lesions."""
+    """Compare every image of the set with every other, and a control of real images with those of other lesions."""
     drawn = np.sort(np.random.default_rng(seed).permutation(len(real))[:control_size])
-    own = np.array([str(place) for place in range(len(generated))])
-    best, partner = yield from _nearest(generated.pictures, own, "the set")
-    control, _ = yield from _nearest(real.pictures[drawn], real.lesions[drawn], "real images")
+    own = np.array([str(index) for index in range(len(generated))])
+    best, partner = yield from _nearest(generated.pixels, own, "the set")
+    control, _ = yield from _nearest(real.pixels[drawn], real.lesions[drawn], "real images")
     limit = threshold_of("duplicates", _nearness(control), len(generated), 1)
     return Duplicates(
-        equal=Share(_equal(generated.pictures), len(generated)),
+        equal=Share(_equal(generated.pixels), len(generated)),
         alike=_above(best, limit),
         control=_above(control, limit),
         pairs=_pairs(best, partner),
     )
 
 
-def _nearest(pictures: np.ndarray, groups: np.ndarray, what: str) -> Work[tuple[np.ndarray, np.ndarray]]:
-    """Highest correlation of each picture with one of another group, in any orientation, and that one's place."""
+def _nearest(pixels: np.ndarray, groups: np.ndarray, what: str) -> Work[tuple[np.ndarray, np.ndarray]]:
+    """Highest correlation of each image with one of another group in any orientation, and the index of that one."""
     stage = f"Duplicates in {what}"
-    yield Progress(stage, 0, len(pictures))
-    tiles = [band(grey(picture), _SIDE)[0] for picture in pictures]
+    yield Progress(stage, 0, len(pixels))
+    tiles = [band(grey(image), _SIDE)[0] for image in pixels]
     upright = unit(torch.stack(tiles)).flatten(1)
     best, partner = [], []
     for start in range(0, len(tiles), _CHUNK):
-        yield Progress(stage, start, len(pictures))
+        yield Progress(stage, start, len(pixels))
         turned = unit(torch.cat([orientations(tile) for tile in tiles[start : start + _CHUNK]])).flatten(1)
         found = (turned @ upright.T).view(-1, 8, len(tiles)).amax(dim=1)
         same = groups[start : start + _CHUNK, None] == groups[None]
         found[torch.from_numpy(same)] = -1.0
-        values, places = found.max(dim=1)
+        values, indices = found.max(dim=1)
         best.append(values)
-        partner.append(places)
+        partner.append(indices)
     return torch.cat(best).double().numpy(), torch.cat(partner).numpy()
 
 
@@ -84,15 +84,15 @@ def _above(correlations: np.ndarray, limit: Threshold) -> Share:
     return Share(int((_nearness(correlations) > limit.copy).sum()), len(correlations))
 
 
-def _equal(pictures: np.ndarray) -> int:
-    """How many pictures have an equal."""
-    times = Counter(hashlib.sha256(picture.tobytes()).digest() for picture in pictures)
+def _equal(pixels: np.ndarray) -> int:
+    """Number of images that are identical to another image."""
+    times = Counter(hashlib.sha256(image.tobytes()).digest() for image in pixels)
     return sum(count for count in times.values() if count > 1)
 
 
 def _pairs(best: np.ndarray, partner: np.ndarray, most: int = 12) -> tuple[tuple[int, int, float], ...]:
     seen: dict[tuple[int, int], float] = {}
-    for place in np.argsort(-best, kind="stable").tolist():
-        first, second = sorted((place, int(partner[place])))
-        seen.setdefault((first, second), float(best[place]))
+    for index in np.argsort(-best, kind="stable").tolist():
+        first, second = sorted((index, int(partner[index])))
+        seen.setdefault((first, second), float(best[index]))
     return tuple((first, second, value) for (first, second), value in list(seen.items())[:most])

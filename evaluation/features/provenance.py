@@ -1,4 +1,4 @@
-"""What the images of a set say of how they were made."""
+"""Summarise how the images of a set were generated, from the parameters in their files."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _SHOWN: Final[dict[str, Callable[[ImageParameters], str]]] = {
 
 @dataclass(frozen=True)
 class Provenance:
-    """The parameters of a set's images, summed up.
+    """Summary of the generation parameters of a set.
 
     Attributes:
-        images: how many say how they were made.
-        silent: how many do not.
-        values: parameter to its values, each with the number of images, most frequent first.
-        seeds: lowest and highest seed; None where no image has one.
+        images: number of images with parameters.
+        silent: number of images without parameters.
+        values: for each parameter, its values and their numbers of images, most frequent first.
+        seeds: lowest and highest seed; None if no image has parameters.
     """
 
     images: int
@@ -43,13 +43,13 @@ class Provenance:
     seeds: tuple[int, int] | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The summary as plain JSON values."""
         return {"images": self.images, "without_parameters": self.silent, "values": self.values, "seeds": self.seeds}
 
     def in_words(self) -> dict[str, str]:
-        """Parameter to its values, as a report shows them."""
+        """The values of each parameter as text for a report."""
         if not self.images:
-            return {"generation": "the images do not say how they were made"}
+            return {"generation": "the images do not contain their generation parameters"}
         words = {name.replace("_", " "): _listed(counts) for name, counts in self.values.items()}
         words["seeds"] = "{} to {}".format(*self.seeds) if self.seeds else "none"
         return words | ({"images without parameters": str(self.silent)} if self.silent else {})
@@ -61,7 +61,7 @@ def read_provenance(images: Sequence[FoundImage]) -> Provenance:
     for image in images:
         try:
             known.append(read_parameters(image.path))
-        except ImageFileError:  # somebody else's image
+        except ImageFileError:  # an image of another program
             continue
     values: dict[str, dict[str, int]] = {}
     for name, value_of in _SHOWN.items():

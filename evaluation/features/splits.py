@@ -1,4 +1,4 @@
-"""Divide real images by lesion, and draw from one side as many of each class as the other has."""
+"""Divide real images by lesion, and draw images with a given mix of classes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from core.real_data.held_out import is_held_out
 
 
 def halves(labels: np.ndarray, lesions: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Two random halves, as places; the lesions of each class are divided evenly and none is in both.
+    """Divide the images into two random halves by lesion; each class is divided evenly.
 
     Args:
         labels: class of each image, (N,).
         lesions: lesion of each image, (N,).
-        rng: draws.
+        rng: random generator.
+
+    Returns:
+        Indices of the two halves.
     """
     first: set[str] = set()
     for name in np.unique(labels):
@@ -26,23 +29,23 @@ def halves(labels: np.ndarray, lesions: np.ndarray, rng: np.random.Generator) ->
 
 
 def mixed_as(
-    places: np.ndarray, labels: np.ndarray, mix: Mapping[str, int], rng: np.random.Generator, most: int
+    indices: np.ndarray, labels: np.ndarray, mix: Mapping[str, int], rng: np.random.Generator, most: int
 ) -> np.ndarray:
-    """As many of these places as possible, drawn so that the classes have the shares of ``mix``.
+    """Draw as many of the given images as possible, with the classes in the proportions of ``mix``.
 
-    A balanced set against the real mix of classes would be told apart by the mix alone.
+    Without it, a balanced set would differ from real images only because its mix of classes differs.
 
     Args:
-        places: where to draw from.
+        indices: indices of the images to draw from.
         labels: class of each image of the side, (N,).
-        mix: images wanted per class, in any unit.
-        rng: draws.
-        most: images at most.
+        mix: relative number of images per class.
+        rng: random generator.
+        most: maximum number of images.
 
     Returns:
-        Places, (M,); empty where a class of the mix has no image among them.
+        Indices, (M,); empty if a class of the mix has no image.
     """
-    pools = {name: rng.permutation(places[labels[places] == name]) for name in mix}
+    pools = {name: rng.permutation(indices[labels[indices] == name]) for name in mix}
     total = sum(mix.values())
     scale = min([most / total, *(len(pools[name]) / count for name, count in mix.items())])
     if scale <= 0:
@@ -53,21 +56,22 @@ def mixed_as(
 def held_out_and_rest(
     labels: np.ndarray, lesions: np.ndarray, named: np.ndarray, rng: np.random.Generator, least: int = 2
 ) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Real images to test on, the others, and whether this project's trainings left out the former.
+    """Divide real images into a test part and the rest.
 
-    Those are the lesions that ``is_held_out`` names, of those that a table names: the trainings may have known the
-    others by a name with another hash. If a class then has fewer than ``least`` lesions in the test, or no image
-    outside it, a quarter of the lesions of each class is drawn instead, and a model may have seen them.
+    The test part has the lesions that ``is_held_out`` selects, which this project's trainings leave out. Only lesions
+    that a table names are selected: the trainings may have known the others by a name with another hash. If a class
+    would have fewer than ``least`` lesions in the test part, or no image outside it, a quarter of the lesions of each
+    class is drawn instead; the models may then have seen them.
 
     Args:
         labels: class of each image, (N,).
         lesions: lesion of each image, (N,).
-        named: whether a table names it, bool (N,).
-        rng: draws.
-        least: lesions of each class in the test.
+        named: whether a table names the lesion, bool (N,).
+        rng: random generator.
+        least: minimum number of lesions of each class in the test part.
 
     Returns:
-        Places of the test, places of the rest, whether the project's rule decided.
+        Indices of the test part, indices of the rest, and whether ``is_held_out`` was used.
     """
     by_rule = named & np.array([is_held_out(lesion) for lesion in lesions.tolist()])
     names = np.unique(labels)

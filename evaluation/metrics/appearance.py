@@ -1,4 +1,4 @@
-"""Colour and texture of images in numbers that a person can picture, set against real images."""
+"""Colour and texture of images, in figures that can be imagined, compared with real images."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ MEASURES: Final = {
     "fine detail": "share of the luminance's variance above half of the highest frequency",
     "entropy": "of the luminance's histogram, in bits",
 }
-"""Each measure and what it is."""
-_STAGE: Final = "Colour and texture"
-_TELL_EVERY: Final = 200
+"""Each measure and its description."""
+_STAGE: Final = "Measuring colour and texture"
+_PROGRESS_EVERY: Final = 200
 _LEVELS: Final = 64
 
 
@@ -39,10 +39,10 @@ class Appearance:
         measure: a key of ``MEASURES``.
         class_name: a class, or ``ALL``.
         value, sd: mean and standard deviation over the images of the set.
-        real, real_sd: the same of real images, the classes in the set's proportions.
-        difference: of the means, in standard deviations of real images.
-        floor_95: 95% of the differences between halves of the real images are no larger.
-        n_set, n_real: images on either side.
+        real, real_sd: the same for real images, with the classes in the set's proportions.
+        difference: difference of the means, in standard deviations of the real images.
+        floor_95: 95th percentile of the absolute difference between halves of the real images, in the same unit.
+        n_set, n_real: numbers of images.
     """
 
     measure: str
@@ -61,10 +61,10 @@ class Appearance:
         return asdict(self)
 
 
-def measure(picture: np.ndarray) -> np.ndarray:
-    """All ``MEASURES`` of a picture uint8 (S, S, 3), in their order, (9,)."""
-    colours = picture.astype(np.float32)
-    light = grey(picture).astype(np.float32)
+def measure(image: np.ndarray) -> np.ndarray:
+    """All ``MEASURES`` of an image uint8 (S, S, 3), in their order, (9,)."""
+    colours = image.astype(np.float32)
+    light = grey(image).astype(np.float32)
     down, right = np.gradient(light)
     laplacian = light[:-2, 1:-1] + light[2:, 1:-1] + light[1:-1, :-2] + light[1:-1, 2:] - 4 * light[1:-1, 1:-1]
     shares = np.histogram(light, _LEVELS, (0, 256))[0] / light.size
@@ -83,7 +83,7 @@ def measure(picture: np.ndarray) -> np.ndarray:
 
 
 def appearance(generated: Side, real: Side, divisions: int, seed: int) -> Work[list[Appearance]]:
-    """Every measure of each class and over all."""
+    """Compute every measure for each class and for all images together."""
     of_set = yield from _measured(generated)
     of_real = yield from _measured(real)
     classes = list(generated.counts())
@@ -138,10 +138,10 @@ def _of_group(
 
 def _measured(side: Side) -> Work[np.ndarray]:
     rows = np.empty((len(side), len(MEASURES)))
-    for place, picture in enumerate(side.pictures):
-        if place % _TELL_EVERY == 0:
-            yield Progress(_STAGE, place, len(side))
-        rows[place] = measure(picture)
+    for index, image in enumerate(side.pixels):
+        if index % _PROGRESS_EVERY == 0:
+            yield Progress(_STAGE, index, len(side))
+        rows[index] = measure(image)
     return rows
 
 

@@ -1,4 +1,4 @@
-"""What a classifier of real images sees in the set, against what it sees in held-out real images."""
+"""Share of images that a classifier recognises as their class, in the set and in held-out real images."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ JUDGES: Final = {
     CLASSIFIER: "this project's classifier",
     PROBE: "a head on frozen ImageNet features, trained for this report on the real images that are not held out",
 }
-"""Who judges, and what that is."""
+"""Judges and their descriptions."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What one judge says.
+    """Result of one judge.
 
     Attributes:
         judge: a key of ``JUDGES``.
-        classes: its classes, columns of ``confusion``.
-        of_set, of_real: class to the share of its images that the judge calls by its name.
-        confusion: images of the set asked for as the row's class and seen as the column's.
+        classes: the classes of the judge, which are the columns of ``confusion``.
+        of_set, of_real: for each class, the share of its images that the judge recognises.
+        confusion: number of images by requested class (rows) and recognised class (columns).
         by_rule: whether the held-out images are those that this project's trainings leave out.
     """
 
@@ -44,13 +44,13 @@ class Agreement:
     by_rule: bool
 
     def macro(self, *, real: bool = False) -> float:
-        """Mean over the classes of the set; those without held-out real images count for neither side."""
+        """Mean over the classes of the set; classes without held-out real images are ignored in both means."""
         names = [name for name in self.of_set if name in self.of_real]
         shares = self.of_real if real else self.of_set
         return float(np.mean([shares[name].value for name in names])) if names else float("nan")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The result as plain JSON values."""
         return {
             "judge": self.judge,
             "held_out_by_rule": self.by_rule,
@@ -64,13 +64,13 @@ class Agreement:
 
 
 def agreement(generated: Side, real: Side, seed: int) -> Work[list[Agreement]]:
-    """Let every judge that can be had look at both sides."""
+    """Apply every available judge to both sides."""
     yield Progress("Class agreement", 0, 2)
     tested, rest, by_rule = held_out_and_rest(real.labels, real.lesions, real.named, np.random.default_rng(seed))
     if not by_rule:
         yield Warned(
-            "Class agreement and usefulness are tested on real lesions drawn at random, which the models may have been "
-            "trained on: too few that a table names lie in the tenth that this project's trainings leave out."
+            "Class agreement and usefulness are tested on randomly drawn real lesions, which the models may have been "
+            "trained on: too few lesions named by a table are in the tenth that this project's trainings leave out."
         )
     names, of_real = real.labels, real.labels[tested]
     found = []
@@ -91,7 +91,7 @@ def agreement(generated: Side, real: Side, seed: int) -> Work[list[Agreement]]:
 
 
 def describe(judge: str) -> str:
-    """A judge in words."""
+    """The description of a judge."""
     return JUDGES[judge] + (f" ({LABELS[IMAGENET]})" if judge == PROBE else "")
 
 

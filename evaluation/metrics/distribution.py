@@ -1,4 +1,4 @@
-"""Distances between two sets of features. KID and FID are torch-fidelity's own functions."""
+"""Distances between two sets of features. KID and FID are computed by torch-fidelity."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHUNK: Final = 1024
 
 @dataclass(frozen=True)
 class Manifolds:
-    """How the neighbourhoods of two sets overlap; shares from 0 to 1, density from 0.
+    """Overlap of the neighbourhoods of two sets; shares from 0 to 1, density from 0.
 
     Precision and recall: T. Kynkäänniemi et al., NeurIPS 2019, arXiv 1904.06991. Density and coverage: M. F. Naeem
     et al., ICML 2020, arXiv 2002.09797.
@@ -35,16 +35,16 @@ class Manifolds:
 def kid(first: np.ndarray, second: np.ndarray, *, size: int, subsets: int, seed: int) -> np.ndarray:
     """Kernel distances of random subsets (M. Bińkowski et al., ICLR 2018, arXiv 1801.01401), unbiased, cubic kernel.
 
-    Zero is expected of two sets of one distribution; single values may be below.
+    The expected value is 0 for two sets of one distribution; single values may be negative.
 
     Args:
         first, second: features (N, D) and (M, D).
-        size: images of each subset, at most N and M.
-        subsets: how many.
-        seed: of the draws.
+        size: images per subset, at most N and M.
+        subsets: number of subsets.
+        seed: seed for drawing the subsets.
 
     Returns:
-        One value a subset, (subsets,).
+        One value per subset, (subsets,).
     """
     a, b = (torch.from_numpy(np.ascontiguousarray(side, dtype=np.float64)) for side in (first, second))
     values = [
@@ -57,18 +57,18 @@ def kid(first: np.ndarray, second: np.ndarray, *, size: int, subsets: int, seed:
 def fid(first: np.ndarray, second: np.ndarray) -> float:
     """Fréchet distance of two Gaussians (M. Heusel et al., NeurIPS 2017, arXiv 1706.08500) fitted to features (N, D).
 
-    Biased upwards, the more the fewer images: only figures of equal sizes can be compared.
+    The estimate is biased upwards, more so for fewer images: compare only values for the same number of images.
     """
     sides = [fid_features_to_statistics(torch.from_numpy(side.astype(np.float64))) for side in (first, second)]
     return float(fid_statistics_to_metric(*sides, verbose=False)["frechet_inception_distance"])
 
 
 def manifolds(real: np.ndarray, synthetic: np.ndarray, neighbours: int = NEIGHBOURS) -> Manifolds:
-    """Precision, recall, density and coverage, without a matrix of all distances in memory.
+    """Precision, recall, density and coverage; computed in chunks so that the distance matrix needs little memory.
 
     Args:
         real, synthetic: features (N, D) and (M, D), both with more than ``neighbours`` rows.
-        neighbours: k of the neighbourhoods.
+        neighbours: number of neighbours k.
     """
     a, b = (torch.from_numpy(np.ascontiguousarray(side, dtype=np.float64)) for side in (real, synthetic))
     real_radii, synthetic_radii = _radii(a, neighbours), _radii(b, neighbours)
@@ -89,14 +89,14 @@ def manifolds(real: np.ndarray, synthetic: np.ndarray, neighbours: int = NEIGHBO
 
 
 def mean_distance(features: np.ndarray) -> float:
-    """Mean distance of the pairs of a set: how diverse it is; features (N, D), at least two."""
+    """Mean distance between the images of a set, a measure of diversity; features (N, D), N at least 2."""
     rows = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float64))
     total = sum(float(torch.cdist(rows[start : start + _CHUNK], rows).sum()) for start in range(0, len(rows), _CHUNK))
     return total / (len(rows) * (len(rows) - 1))
 
 
 def _radii(features: torch.Tensor, neighbours: int) -> torch.Tensor:
-    """Distance of each row to its k-th neighbour, itself not counted; (N,)."""
+    """Distance of each row to its k-th neighbour, not counting itself; (N,)."""
     chunks = [
         torch.cdist(features[start : start + _CHUNK], features).kthvalue(neighbours + 1, dim=1).values
         for start in range(0, len(features), _CHUNK)

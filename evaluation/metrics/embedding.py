@@ -1,4 +1,4 @@
-"""A picture of feature space: real and synthetic images as points of a plane."""
+"""A two-dimensional map of feature space with real and synthetic images as points."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LEAST: Final = 10
 
 @dataclass(frozen=True)
 class Embedding:
-    """Points of the plane: images of the set and real ones, their classes in the set's proportions.
+    """Points of the map: images of the set and real images, with classes in the set's proportions.
 
     Attributes:
         features: the feature space.
-        generated, real: (N, 2) each.
+        generated, real: coordinates, (N, 2) each.
         generated_labels, real_labels: class of each point.
     """
 
@@ -35,8 +35,8 @@ class Embedding:
 
 
 def embedding(generated: Side, real: Side, space: str, most: int, seed: int) -> Work[Embedding | None]:
-    """t-SNE (L. van der Maaten, G. Hinton, JMLR 9, 2008) of at most ``most`` images a side; None of too few."""
-    yield Progress("Picture of feature space", 0, 1)
+    """t-SNE (L. van der Maaten, G. Hinton, JMLR 9, 2008) of at most ``most`` images per side; None if too few."""
+    yield Progress("Mapping feature space", 0, 1)
     rng = np.random.default_rng(seed)
     mix = generated.counts()
     ours = mixed_as(np.arange(len(generated)), generated.labels, mix, rng, most)

@@ -1,7 +1,7 @@
-"""How far a set is from real images, each figure beside what real images give against real ones: the floor.
+"""Distance of a set from real images, with the same figure for real images against real ones: the floor.
 
-The real images are divided by lesion into halves A and B, again and again. The set and an equally large draw from A
-are both measured against B, with the classes in the set's proportions. What A reaches is the best to be hoped for.
+The real images are repeatedly divided by lesion into halves A and B. The set and an equally large draw from A are both
+measured against B, with the classes in the set's proportions. The figure of A is the best that a set can reach.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from evaluation.progress import Progress, Warned, Work
 
 ALL: Final = "ALL"
 LEAST: Final = 8
-"""Images on either side without which a figure is not computed."""
+"""A figure is not computed if either side has fewer images."""
 FID_LEAST_OF_CLASS: Final = 500
 FID_LEAST_SOUND: Final = 2048
 MOST: Final = 1000
-"""Images on either side of KID and of the manifolds; more would cost time and memory and say nothing new."""
+"""Maximum number of images per side for KID and the manifolds; more cost time and memory without a gain."""
 _SUBSETS: Final = 5
 _HIGH: Final = 95
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number beside its floor.
+    """One figure and its floor.
 
     Attributes:
         metric: kid, fid, precision, recall, density, coverage or diversity.
         class_name: a class, or ``ALL``.
-        features: feature space that it was measured in.
+        features: feature space of the measurement.
         value, sd: mean and standard deviation over the divisions (KID: over their random subsets).
-        floor, floor_sd: the same of real against real.
-        floor_95: 95% of the real-against-real values are at or below it.
-        n_set, n_real: images on either side.
+        floor, floor_sd: the same for real against real.
+        floor_95: 95th percentile of the real-against-real values.
+        n_set, n_real: numbers of images.
     """
 
     metric: str
@@ -55,7 +55,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times the 95% bound of the floor the value is, at least 0; None where that is not above zero."""
+        """The value, at least 0, divided by ``floor_95``; None if ``floor_95`` is not positive."""
         return max(0.0, self.value) / self.floor_95 if self.floor_95 > 0 else None
 
     def to_json(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class _Draw:
-    """One division: the set, its double from half A, and half B; places."""
+    """Indices of one division: the set, the equally large draw from half A, and half B."""
 
     generated: np.ndarray
     double: np.ndarray
@@ -75,21 +75,21 @@ class _Draw:
 def resemblance(
     generated: Side, real: Side, spaces: Mapping[str, str], divisions: int, seed: int
 ) -> Work[list[Figure]]:
-    """Every figure of every feature space, of each class and over all.
+    """Compute every figure in every feature space, for each class and for all images together.
 
     Args:
         generated: the set.
         real: real images of its classes.
         spaces: names of the feature spaces.
-        divisions: how often the real images are halved.
-        seed: of the draws.
+        divisions: number of divisions of the real images into halves.
+        seed: seed of the random draws.
     """
     classes = list(generated.counts())
     groups = [ALL, *classes] if len(classes) > 1 else classes
     found: list[Figure] = []
     scarce: list[str] = []
     for number, (group, space) in enumerate((group, space) for group in groups for space in spaces):
-        yield Progress("Resemblance", number, len(groups) * len(spaces))
+        yield Progress("Measuring resemblance", number, len(groups) * len(spaces))
         draws = _draws(generated, real, classes if group == ALL else [group], divisions, seed)
         smallest = min((min(map(len, (draw.generated, draw.double, draw.reference))) for draw in draws), default=0)
         if smallest < LEAST:
@@ -99,7 +99,8 @@ def resemblance(
         found += yield from _fid(group, space, draws[0], generated, real)
     if scarce:
         yield Warned(
-            f"No distances of {', '.join(scarce)}: fewer than {LEAST} images in the set or half the real ones."
+            f"{', '.join(scarce)}: distances were not measured, because the set or a half of the real images has fewer "
+            f"than {LEAST} images."
         )
     return found
 
@@ -153,14 +154,14 @@ def _manifold_figures(
 
 
 def _fid(group: str, space: str, draw: _Draw, generated: Side, real: Side) -> Work[list[Figure]]:
-    """FID of one division; none of a class with fewer than 500 images, a warning below 2,048."""
+    """FID of one division; not computed for a class with fewer than 500 images; warns below 2,048."""
     smallest = min(len(draw.generated), len(draw.reference))
     if group != ALL and smallest < FID_LEAST_OF_CLASS:
         return []
     if smallest < FID_LEAST_SOUND:
         yield Warned(
-            f"FID of {group} rests on {smallest:,} images; below {FID_LEAST_SOUND:,} it is biased upwards and can only "
-            "be read against its floor."
+            f"FID of {group} is based on {smallest:,} images. Below {FID_LEAST_SOUND:,} images it is biased upwards; "
+            "compare it only with its floor."
         )
     reference = real.features[space][draw.reference]
     value = np.array([fid(generated.features[space][draw.generated], reference)])
@@ -168,9 +169,9 @@ def _fid(group: str, space: str, draw: _Draw, generated: Side, real: Side) -> Wo
     return [_figure("fid", group, space, value, floor, (len(draw.generated), len(draw.reference)))]
 
 
-def _some(places: np.ndarray) -> np.ndarray:
-    """At most ``MOST`` of the places, evenly, so that no class falls away."""
-    return places if len(places) <= MOST else places[np.linspace(0, len(places) - 1, MOST).astype(int)]
+def _some(indices: np.ndarray) -> np.ndarray:
+    """At most ``MOST`` of the indices, evenly spaced, so that all classes remain."""
+    return indices if len(indices) <= MOST else indices[np.linspace(0, len(indices) - 1, MOST).astype(int)]
 
 
 def _figure(

@@ -1,1 +1,1 @@
-"""The results of an evaluation and its report."""
+"""Results and reports of an evaluation."""

@@ -1,4 +1,4 @@
-"""The dataset card: what a person who receives the set must know, in Markdown, to be published beside it."""
+"""The dataset card in Markdown: facts for the recipients of a set, to be published with it."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ tags: [synthetic, dermoscopy, medical, not-for-diagnosis]
 
 # {name}
 
-{total:,} synthetic dermoscopic images of {count} diagnostic classes, generated with ISICGUI. They show no patient.
-**For research use only; not for diagnosis, nor for measuring how well a diagnosis works.**
+{total:,} synthetic dermoscopic images of {count} diagnostic classes, generated with ISICGUI. They show no real patient.
+**For research use only. Not for diagnosis, and not for measuring the performance of a diagnostic method.**
 
-## What is in it
+## Content
 
 | class | diagnosis | images |
 | --- | --- | --- |
 {classes}
 
-One folder a class; `synthetic_dataset.csv` has a row for each image, and each PNG carries its own parameters. SHA-256
-of all files together: `{digest}`.
+Each class has its own folder. `synthetic_dataset.csv` has one row per image, and each PNG contains its generation
+parameters. SHA-256 of all files together: `{digest}`.
 
-## How it was made
+## Generation
 
 {provenance}
 
-## How good it is
+## Quality
 
 {summary}
 
-Measured against {real:,} real images at {size} pixels, beside the same figures of real against real images;
-`evaluation.html` and `evaluation.json` hold all figures, intervals and warnings.
+The set was measured against {real:,} real images at {size} pixels, with the same figures for real against real images.
+`evaluation.html` and `evaluation.json` contain all figures, intervals and warnings.
 {warnings}
-## What it is not good for
+## Limitations
 
-- Synthetic images repeat what their model learnt: its classes, its cameras, its skin tones and its mistakes.
-- A class label is what was asked for, not a finding; how often a classifier agrees is stated above.
-- That no copy was found does not prove that nothing of a patient's image is in it.
+- Synthetic images reproduce the classes, cameras, skin tones and errors of their model.
+- The class label is the requested class, not a finding. See above how often a classifier agrees with it.
+- A set without detected copies may still contain parts of patients' images.
 
 ## Licence
 
-Weights trained on HAM10000 (P. Tschandl, C. Rosendahl, H. Kittler, Sci. Data 5, 180161, 2018,
-doi:10.1038/sdata.2018.161; CC BY-NC 4.0) and their images are non-commercial and name that source; for other weights
-the licence of their training images decides. State it here before you publish.
+For weights trained on HAM10000 (P. Tschandl, C. Rosendahl, H. Kittler, Sci. Data 5, 180161, 2018,
+doi:10.1038/sdata.2018.161; CC BY-NC 4.0), the weights and their images are for non-commercial use and must cite that
+source. For other weights, the licence of the training images applies. State the licence here before you publish.
 
-## Measure it again
+## Repeat the measurement
 
 ```bash
 ./run_isicgui.sh evaluate {folder} --real REAL_IMAGES --output REPORT{options}
@@ -61,7 +61,7 @@ the licence of their training images decides. State it here before you publish.
 
 
 def dataset_card(evaluation: Evaluation) -> str:
-    """The card, without any path of the machine that it was made on."""
+    """The card as Markdown, without paths of this machine."""
     counts, name = evaluation.generated.counts(), evaluation.job.images.resolve().name
     return _CARD.format(
         name=markdown_text(name),

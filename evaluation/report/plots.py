@@ -1,4 +1,4 @@
-"""Pictures of the report."""
+"""Plots of the report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GAP: Final = 6
 
 
 def embedding_plot(found: Embedding) -> Plot:
-    """Real images as rings, those of the set as dots, in the colours of the classes."""
+    """Real images as rings, synthetic images as dots, coloured by class."""
     plot = Plot(figsize=(8, 5.4), layout="constrained")
     axes = plot.add_subplot()
     for name in (name for name in CLASSES if name in set(found.generated_labels) | set(found.real_labels)):
@@ -39,7 +39,7 @@ def embedding_plot(found: Embedding) -> Plot:
 
 
 def nearness_plot(found: CopyFindings) -> Plot:
-    """How near images come to their nearest real one: the set against the control, a panel a space."""
+    """Histograms of the nearness to the nearest real image, for the set and the control; one panel per space."""
     plot = Plot(figsize=(3.1 * len(found.thresholds), 2.9), layout="constrained")
     for number, limit in enumerate(found.thresholds):
         axes = plot.add_subplot(1, len(found.thresholds), number + 1)
@@ -58,7 +58,7 @@ def nearness_plot(found: CopyFindings) -> Plot:
 
 
 def confusion_plot(found: Agreement) -> Plot:
-    """Rows: the class asked for; columns: what the judge sees; in per cent of the row."""
+    """Requested class (rows) against the class that the judge recognises (columns), in per cent of the row."""
     rows = found.confusion.sum(axis=1, keepdims=True)
     shares = 100 * found.confusion / np.maximum(rows, 1)
     plot = Plot(figsize=(4.6, 3.8), layout="constrained")
@@ -68,15 +68,15 @@ def confusion_plot(found: Agreement) -> Plot:
         if rows[row, 0]:
             colour = "white" if shares[row, column] > 55 else "black"
             axes.text(column, row, f"{shares[row, column]:.0f}", ha="center", va="center", fontsize=8, color=colour)
-    places = range(len(found.classes))
-    axes.set_xticks(places, found.classes, fontsize=8)
-    axes.set_yticks(places, found.classes, fontsize=8)
+    indices = range(len(found.classes))
+    axes.set_xticks(indices, found.classes, fontsize=8)
+    axes.set_yticks(indices, found.classes, fontsize=8)
     axes.set(xlabel="seen as", ylabel="asked for")
     return plot
 
 
-def pair_picture(generated: np.ndarray, real: np.ndarray) -> bytes:
-    """A synthetic image on the left, a real one on the right, as a PNG; both uint8 (S, S, 3)."""
+def pair_image(generated: np.ndarray, real: np.ndarray) -> bytes:
+    """A synthetic image (left) and a real image (right) as one PNG; both uint8 (S, S, 3)."""
     sheet = np.full((_SHOWN_SIDE, 2 * _SHOWN_SIDE + _GAP, 3), 255, np.uint8)
     sheet[:, :_SHOWN_SIDE] = resized(generated, _SHOWN_SIDE)
     sheet[:, _SHOWN_SIDE + _GAP :] = resized(real, _SHOWN_SIDE)

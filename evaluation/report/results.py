@@ -1,4 +1,4 @@
-"""Everything that one evaluation found, and its plain JSON form."""
+"""The result of one evaluation and its JSON form."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ RESULT_FORMAT: Final = "isicgui.evaluation_result/1"
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is drawn and repeated.
+    """Number of draws and repetitions.
 
     Attributes:
-        real_of_class: real images of each class, at most; 0 for all.
-        divisions: of the real images into halves.
-        control: real images in the controls of copies and duplicates, at most.
-        points: of each side in the picture of feature space, at most.
+        real_of_class: maximum number of real images per class; 0 for all.
+        divisions: number of divisions of the real images into halves.
+        control: maximum number of real images in the controls of copies and duplicates.
+        points: maximum number of images per side in the map of feature space.
         seeds: trainings of a head in the test of usefulness.
-        network_seeds: trainings of a network there.
+        network_seeds: trainings of a network in the test of usefulness.
     """
 
     real_of_class: int
@@ -54,16 +54,16 @@ QUICK: Final = Effort(real_of_class=150, divisions=6, control=200, points=300, s
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was found of one set.
+    """Result of the evaluation of one set.
 
     Attributes:
-        job: what was asked for.
-        effort: how much was drawn and repeated.
-        generated, real: the two sides.
-        has_lesions: whether a table said which real images show one lesion.
-        networks: network to the fingerprint of its weights.
-        spaces: feature space to what it is.
-        warnings: what a reader must know.
+        job: the job.
+        effort: number of draws and repetitions.
+        generated, real: images of the two sides.
+        has_lesions: whether a table names the lesions of the real images.
+        networks: for each network, the fingerprint of its weights.
+        spaces: for each feature space, its description.
+        warnings: facts that a reader must know.
     """
 
     job: EvaluationJob
@@ -87,10 +87,10 @@ class Evaluation:
     @property
     def size(self) -> int:
         """Height and width at which images were compared."""
-        return int(self.generated.pictures.shape[1])
+        return int(self.generated.pixels.shape[1])
 
     def figure(self, metric: str, class_name: str, space: str) -> Figure | None:
-        """One figure; None where it was not computed."""
+        """One figure; None if it was not computed."""
         wanted = (metric, class_name, space)
         return next((one for one in self.figures if (one.metric, one.class_name, one.features) == wanted), None)
 
@@ -101,7 +101,7 @@ class Evaluation:
         return ALL if len(counts) > 1 else next(iter(counts))
 
     def basis(self) -> dict[str, Any]:
-        """What must be equal before figures of two sets may be compared."""
+        """Conditions that must be equal before figures of two sets can be compared."""
         return {
             "real_sha256": digest_of(self.real.digests),
             "size": self.size,
@@ -112,7 +112,7 @@ class Evaluation:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; without paths, because results are published."""
+        """The result as plain JSON values, without paths, because results are published."""
         values = {
             "format": RESULT_FORMAT,
             "set": self.job.images.resolve().name,
@@ -139,12 +139,12 @@ class Evaluation:
 
 
 def digest_of(digests: Sequence[str]) -> str:
-    """One SHA-256 of a set of files, whatever their order and names."""
+    """One SHA-256 of a set of files, independent of their order and names."""
     return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:
-    """Of the program and of what it computes with."""
+    """Versions of the program and of the libraries that affect the figures."""
     return {
         "isicgui": __version__,
         "python": platform.python_version(),
@@ -154,7 +154,7 @@ def versions() -> dict[str, str]:
 
 
 def plain(value: Any) -> Any:
-    """Values as JSON knows them: numbers that are none become null."""
+    """A value with JSON types only; NaN and infinity become null."""
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

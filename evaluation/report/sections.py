@@ -1,4 +1,4 @@
-"""The sections of an evaluation's report: tables, figures, and how to read them."""
+"""The sections of an evaluation report: tables, plots and explanations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evaluation.intervals import Mean, Share
 from evaluation.metrics.appearance import MEASURES
 from evaluation.metrics.class_agreement import describe
 from evaluation.metrics.resemblance import Figure
-from evaluation.report.plots import confusion_plot, embedding_plot, nearness_plot, pair_picture
+from evaluation.report.plots import confusion_plot, embedding_plot, nearness_plot, pair_image
 from evaluation.report.results import Evaluation
 from evaluation.report.summary import heading, percent
 from evaluation.utility.experiment import ARMS, Usefulness
@@ -20,16 +20,16 @@ from evaluation.utility.experiment import ARMS, Usefulness
 _METRICS: Final = ("kid", "fid", "precision", "recall", "density", "coverage", "diversity")
 _PAIRS: Final = 12
 _READING: Final = (
-    "KID and FID are distances, nearer to 0 is better. Precision is the share of the set that lies among real images, "
-    "recall the share of real images that lies among the set; density and coverage are their sturdier forms. Diversity "
-    "is the mean distance of pairs of images, as a multiple of that of real ones. The floor is the same figure of real "
-    "images against real images of other lesions, drawn in the same number and mix of classes: the best that can be "
-    "hoped for. Figures of different features cannot be compared."
+    "KID and FID are distances; values near 0 are better. Precision is the share of the set that is close to real "
+    "images; recall is the share of real images that is close to the set. Density and coverage are more robust forms "
+    "of the two. Diversity is the mean distance between images, divided by that of real images. The floor is the same "
+    "figure for real images against real images of other lesions, with the same number of images and the same mix of "
+    "classes; it is the best value that a set can reach. Do not compare figures of different features."
 )
 
 
 def sections(evaluation: Evaluation) -> Iterator[Section]:
-    """Every section of the report, in reading order."""
+    """All sections of the report, in reading order."""
     yield Section("The set", (_composition(evaluation),))
     yield Section("Resemblance", list(_resemblance(evaluation)))
     yield Section("Class agreement", list(_agreement(evaluation)))
@@ -46,14 +46,14 @@ def _composition(evaluation: Evaluation) -> Table:
         (name, count, real.get(name, 0), len(set(lesions[evaluation.real.labels == name].tolist())))
         for name, count in evaluation.generated.counts().items()
     ]
-    caption = f"Images on either side. All are compared at {evaluation.size} pixels."
+    caption = f"Number of images on each side. All images are compared at {evaluation.size} pixels."
     return Table(("Class", "Synthetic images", "Real images", "Real lesions"), rows, caption)
 
 
 def _resemblance(evaluation: Evaluation) -> Iterator[Block]:
     yield _READING
     groups = list(dict.fromkeys(figure.class_name for figure in evaluation.figures))
-    for space, what in evaluation.spaces.items():
+    for space, description in evaluation.spaces.items():
         rows = [_row(evaluation, group, space) for group in groups]
         if not rows:
             continue
@@ -61,16 +61,16 @@ def _resemblance(evaluation: Evaluation) -> Iterator[Block]:
         yield Table(
             ("Class", "n", *map(heading, _METRICS), "KID ÷ floor"),
             rows,
-            f"Features {space!r}: {what}. ALL: the whole set. n: images a draw. Set, and in brackets real against "
-            f"real; means of {n} divisions of the real images by lesion. KID ± is the deviation over subsets; the last "
-            "column divides it by the 95th percentile of the floor.",
+            f"Features {space!r}: {description}. ALL: the whole set. n: images per draw. In brackets: real against "
+            f"real. Values are means of {n} divisions of the real images by lesion. KID ± standard deviation over "
+            "subsets. The last column is KID divided by the 95th percentile of the floor.",
         )
     if evaluation.embedding:
         yield Picture(
             embedding_plot(evaluation.embedding),
-            f"t-SNE of the {evaluation.embedding.features} features: rings are real images, dots synthetic ones, "
-            "classes in the set's proportions. Dots apart from rings look unlike any real image; rings without dots "
-            "are missed.",
+            f"t-SNE of the {evaluation.embedding.features} features. Rings are real images, dots are synthetic images, "
+            "with classes in the set's proportions. Dots far from all rings do not resemble any real image; regions "
+            "with rings only are not covered by the set.",
         )
 
 
@@ -98,53 +98,53 @@ def _beside_floor(figure: Figure | None) -> str | None:
 
 def _agreement(evaluation: Evaluation) -> Iterator[Block]:
     if not evaluation.agreements:
-        yield "Nothing could judge: a probe needs two classes with real images, and there is no classifier."
+        yield (
+            "Class agreement was not measured: there is no classifier, and a probe needs two classes with real images."
+        )
     for found in evaluation.agreements:
         rows = [
             (name, _estimate(share), _estimate(found.of_real[name]) if name in found.of_real else None)
             for name, share in found.of_set.items()
         ]
         rows.append(("mean", Estimate(found.macro(), percent=True), Estimate(found.macro(real=True), percent=True)))
-        held_out = "the tenth that this project's trainings leave out" if found.by_rule else "drawn at random"
+        held_out = "the tenth that this project's trainings leave out" if found.by_rule else "randomly drawn"
         yield Table(
-            ("Class", "Synthetic images called so", "Held-out real images called so"),
+            ("Class", "Synthetic images recognised", "Held-out real images recognised"),
             rows,
-            f"Judge: {describe(found.judge)}. Held-out real lesions: {held_out}. Intervals: Wilson, 95%.",
+            f"Judge: {describe(found.judge)}. Held-out real lesions: {held_out}. Wilson 95% intervals.",
         )
-        yield Picture(confusion_plot(found), "What this judge sees in synthetic images, in % of a row.", width=460)
+        yield Picture(confusion_plot(found), "Classes recognised in synthetic images, in % of the row.", width=460)
 
 
 def _copies(evaluation: Evaluation) -> Iterator[Block]:
     found = evaluation.copies
     yield (
-        "Each image is compared with every real image in each feature space (nearness: minus the logarithm of the "
-        "distance to the nearest over the mean distance to the next fifty), and laid over the nearest of them, turned, "
-        "mirrored or as a part, whatever its colours (nearness: minus the logarithm of one less the correlation). Real "
-        "images, which may not find their own lesion, are the control. Suspicious: nearer than all but "
-        f"{percent(found.rate)} of the control. Copy: so near that a whole set without copies would have one with a "
-        f"probability of {percent(FALSE_COPIES)}."
+        "Each image is compared with every real image in each feature space. Nearness is minus the logarithm of the "
+        "distance to the nearest real image divided by the mean distance to the next fifty. The image is also aligned "
+        "with the nearest real images, rotated, mirrored or as a crop, after the best change of colour; nearness is "
+        "then minus the logarithm of 1 minus the correlation. The control is the same search for real images, which "
+        f"must not find their own lesion. Suspicious: as near as the nearest {percent(found.rate)} of the control. The "
+        f"copy threshold is set so that a set without copies has a {percent(FALSE_COPIES)} chance of any false alarm."
     )
     rows: list[tuple[Cell, ...]] = [
         (limit.space, *map(_estimate, found.shares[limit.space]), limit.suspicious, limit.copy)
         for limit in found.thresholds
     ]
     yield Table(
-        ("Space", "Suspicious, synthetic", "Suspicious, control", "Threshold", "Threshold of a copy"),
+        ("Space", "Suspicious, synthetic", "Suspicious, control", "Threshold of suspicion", "Copy threshold"),
         [*rows, ("any", _estimate(found.suspicious), _estimate(found.control), None, None)],
-        "Shares of images nearer to a real image than the thresholds, with Wilson's 95% intervals.",
+        "Shares of images above the threshold of suspicion, with Wilson 95% intervals.",
     )
-    yield Picture(
-        nearness_plot(found), "How near images come to the nearest real image; the rightmost bar holds all beyond."
-    )
+    yield Picture(nearness_plot(found), "Nearness to the nearest real image; the last bar contains all higher values.")
     yield (
-        "The most suspicious pairs, synthetic on the left, real on the right. They show real images: mind their "
-        "licence before you pass this report on."
+        "The most suspicious pairs: synthetic image on the left, real image on the right. Check the licence of the "
+        "real images before you share this report."
     )
     pairs = [_pair(evaluation, suspicion) for suspicion in found.ranking[:_PAIRS]]
     yield Gallery(
         pairs,
-        "Pairs in the order of suspicion: synthetic | real, the space where they are most conspicuous, and the best "
-        "correlation r of pixels laid over each other.",
+        "Pairs, most suspicious first: synthetic | real, the space in which the pair is most conspicuous, and the best "
+        "correlation r of the aligned pixels.",
     )
 
 
@@ -154,7 +154,7 @@ def _pair(evaluation: Evaluation, suspicion: Suspicion) -> Picture:
     verdict = "copy" if suspicion.is_copy else "suspicious" if suspicion.excess > 0 else "unsuspicious"
     names = f"{image.class_name}/{image.path.stem} | {origin.path.stem}"
     caption = f"{names}: {verdict} ({suspicion.space}), r = {suspicion.correlation:.2f}"
-    return Picture(pair_picture(generated.pictures[suspicion.generated], real.pictures[suspicion.real]), caption)
+    return Picture(pair_image(generated.pixels[suspicion.generated], real.pixels[suspicion.real]), caption)
 
 
 def _duplicates(evaluation: Evaluation) -> Iterator[Block]:
@@ -162,30 +162,32 @@ def _duplicates(evaluation: Evaluation) -> Iterator[Block]:
     yield Table(
         ("", "Share"),
         [
-            ("equal to another image of the set", _estimate(found.equal)),
-            ("alike another, turned or mirrored", _estimate(found.alike)),
-            ("real images alike one of another lesion", _estimate(found.control)),
+            ("identical to another image of the set", _estimate(found.equal)),
+            ("similar to another image, rotated or mirrored", _estimate(found.alike)),
+            ("real images similar to one of another lesion", _estimate(found.control)),
         ],
-        "Images that repeat each other; alike: more than chance explains, by the control of real images.",
+        "Images that repeat each other. Similar: more than chance explains, according to the control of real images.",
     )
     if found.pairs:
-        pictures = evaluation.generated.pictures
+        pixels = evaluation.generated.pixels
         yield Gallery(
             [
-                Picture(pair_picture(pictures[first], pictures[second]), f"correlation {value:.2f}")
+                Picture(pair_image(pixels[first], pixels[second]), f"correlation {value:.2f}")
                 for first, second, value in found.pairs[:4]
             ],
-            "The pairs of the set that are most alike.",
+            "The most similar pairs of the set.",
         )
 
 
 def _usefulness(found: Usefulness) -> Iterator[Block]:
-    held_out = "never trained on by this project's generators" if found.by_rule else "which the generator may have seen"
+    held_out = (
+        "that this project's generators were not trained on" if found.by_rule else "that the generator may have seen"
+    )
     yield (
-        f"Trained: {found.kind}; the same steps for every arm, {found.seeds} seeds, every class drawn equally often. "
-        f"Real training images: {found.n_real:,}; synthetic: {found.n_synthetic:,}; tested on {found.n_test:,} real "
-        f"images of {found.n_test_lesions:,} lesions {held_out}. Intervals: bootstrap over lesions within classes and "
-        "over seeds."
+        f"Trained: {found.kind}. Every training has the same number of steps and draws every class equally often; "
+        f"{found.seeds} seeds. Real training images: {found.n_real:,}. Synthetic training images: "
+        f"{found.n_synthetic:,}. Test: {found.n_test:,} real images of {found.n_test_lesions:,} lesions {held_out}. "
+        "Intervals: bootstrap over lesions within classes, and over seeds."
     )
     rows: list[tuple[Cell, ...]] = [
         ("balanced accuracy", *(_mean(found.balanced_accuracy[arm]) for arm in ARMS), _mean(found.gain)),
@@ -198,7 +200,7 @@ def _usefulness(found: Usefulness) -> Iterator[Block]:
     yield Table(
         ("On held-out real images", *(f"Trained on {arm}" for arm in ARMS), "Change by adding the set"),
         rows,
-        "AUROC: mean and deviation over seeds. A change whose interval does not hold 0 is a difference.",
+        "AUROC: mean ± standard deviation over seeds. A change is significant if its interval does not contain 0.",
     )
 
 
@@ -218,10 +220,10 @@ def _appearance(evaluation: Evaluation) -> Iterator[Block]:
         yield "There are too few images to compare."
         return
     yield Table(
-        ("Measure", "Synthetic", "Real", "Difference in sd", "Halves of real"),
+        ("Measure", "Synthetic", "Real", "Difference in sd", "Halves of real (95%)"),
         rows,
-        "Mean ± standard deviation (sd) over images. The last column bounds 95% of the differences between halves of "
-        "the real images. Those of each class are in evaluation.json.",
+        "Mean ± standard deviation (sd) over images. The last column is the 95th percentile of the difference between "
+        "halves of the real images. Values per class are in evaluation.json.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The answers in plain sentences, for the head of the report, the card and the command line."""
+"""Summary sentences for the head of the report, the dataset card and the command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _JUDGES: Final = {
 
 
 def summarise(evaluation: Evaluation) -> list[str]:
-    """Resemblance, class agreement, copies and usefulness, a sentence or two each."""
+    """Resemblance, class agreement, copies and usefulness, in one or two sentences each."""
     return [
         *_resemblance(evaluation),
         *map(_agreement, evaluation.agreements),
@@ -28,28 +28,28 @@ def summarise(evaluation: Evaluation) -> list[str]:
 
 
 def heading(metric: str) -> str:
-    """The name of a figure as tables print it."""
+    """The name of a metric in tables."""
     return metric.upper() if metric in ("kid", "fid") else metric
 
 
 def percent(share: float) -> str:
-    """0.123 as 12.3%."""
+    """A share as per cent: 0.123 as 12.3%."""
     return f"{100 * share:.1f}%"
 
 
 def with_interval(share: Share) -> str:
-    """3 of 700 (0.4%, 95% interval 0.1% to 1.2%)."""
+    """A share with its counts and interval: 3 of 700 (0.4%, 95% interval 0.1% to 1.2%)."""
     low, high = share.interval
     return f"{share.hits:,} of {share.cases:,} ({percent(share.value)}, 95% interval {percent(low)} to {percent(high)})"
 
 
 def ratio_in_words(ratio: float | None) -> str:
-    """How the set's KID stands to its floor."""
+    """The ratio of the set's KID to its floor as text."""
     if ratio is None:
-        return "no floor could be measured"
+        return "the floor could not be measured"
     if ratio <= 1:
-        return "within what halves of the real images differ by"
-    return f"{ratio:.1f} times what 95% of the halves of the real images stay below"
+        return "no larger than the difference between halves of the real images"
+    return f"{ratio:.1f} times the 95th percentile of the difference between halves of the real images"
 
 
 def _resemblance(evaluation: Evaluation) -> Iterator[str]:
@@ -57,9 +57,9 @@ def _resemblance(evaluation: Evaluation) -> Iterator[str]:
     for space in list(evaluation.spaces)[:1]:
         kid = evaluation.figure("kid", group, space)
         if kid is None:
-            yield "Resemblance: there are too few images to measure a distance."
+            yield "Resemblance: not measured, because there are too few images."
             return
-        text = f"Resemblance: KID {kid.value:.4f} ± {kid.sd:.4f} ({space} features, {kid.n_set:,} images a draw), "
+        text = f"Resemblance: KID {kid.value:.4f} ± {kid.sd:.4f} ({space} features, {kid.n_set:,} images per draw), "
         text += f"{ratio_in_words(kid.ratio)}."
         coverage = evaluation.figure("coverage", group, space)
         if coverage:
@@ -72,8 +72,8 @@ def _resemblance(evaluation: Evaluation) -> Iterator[str]:
 
 def _agreement(found: Agreement) -> str:
     return (
-        f"Class: {_JUDGES[found.judge]} names {percent(found.macro())} of the images by the class asked for (mean over "
-        f"classes); of held-out real images {percent(found.macro(real=True))}."
+        f"Class: {_JUDGES[found.judge]} recognises the requested class in {percent(found.macro())} of the images (mean "
+        f"over classes); in held-out real images it recognises {percent(found.macro(real=True))}."
     )
 
 
@@ -81,27 +81,29 @@ def _copies(evaluation: Evaluation) -> Iterator[str]:
     found = evaluation.copies
     if found.copies:
         text = (
-            f"Copies: {len(found.copies)} of {found.suspicious.cases:,} images are copies of real ones beyond chance."
+            f"Copies: {len(found.copies)} of {found.suspicious.cases:,} images are closer to a real image than chance "
+            "explains."
         )
     else:
-        text = "Copies: no image is a copy of a real one beyond what chance explains."
-    allowed = f"at most {percent(found.rate)} by construction"
-    if found.control.value > found.rate:  # the threshold of a copy is the lower one then
-        allowed = f"more than {percent(found.rate)}: there may be copies among them that no table names"
+        text = "Copies: no image is closer to a real image than chance explains."
+    expected = f"at most {percent(found.rate)} by construction"
+    if found.control.value > found.rate:  # the copy threshold is then the lower one
+        expected = f"more than {percent(found.rate)}: the real data probably contains unlabelled duplicates"
     yield (
-        f"{text} Suspiciously near to a real image: {with_interval(found.suspicious)}; of real images to those of "
-        f"other lesions {percent(found.control.value)} ({allowed})."
+        f"{text} Suspiciously close to a real image: {with_interval(found.suspicious)}. Real images suspiciously close "
+        f"to one of another lesion: {percent(found.control.value)} ({expected})."
     )
     repeated = evaluation.duplicates
     yield (
-        f"Duplicates: {repeated.equal.hits:,} images have an equal in the set, and {repeated.alike.hits:,} are more "
-        f"like another than chance explains (real images: {repeated.control.hits:,} of {repeated.control.cases:,})."
+        f"Duplicates: {repeated.equal.hits:,} images are identical to another image of the set, and "
+        f"{repeated.alike.hits:,} are more similar to another image than chance explains (real images: "
+        f"{repeated.control.hits:,} of {repeated.control.cases:,})."
     )
 
 
 def _useful(evaluation: Evaluation) -> Iterator[str]:
     if not evaluation.usefulness:
-        yield "Usefulness was not tested; --utility does."
+        yield "Usefulness: not tested; add --utility to test it."
     for found in evaluation.usefulness:
         yield _verdict(found)
 
@@ -113,7 +115,7 @@ def _verdict(found: Usefulness) -> str:
         for value in (found.gain.value, found.gain.low, found.gain.high)
     )
     return (
-        f"Usefulness: adding the set to {found.n_real:,} real images {found.verdict}: balanced accuracy on "
-        f"{found.n_test:,} held-out real images {scores[REAL]} → {scores[BOTH]} (change {gain} points, 95% interval "
-        f"{low} to {high}); with synthetic images alone {scores[SYNTHETIC]} ({found.kind})."
+        f"Usefulness: adding the set to {found.n_real:,} real images {found.verdict}. Balanced accuracy on "
+        f"{found.n_test:,} held-out real images: {scores[REAL]} → {scores[BOTH]} (change {gain} points, 95% interval "
+        f"{low} to {high}); with synthetic images only {scores[SYNTHETIC]} ({found.kind})."
     )

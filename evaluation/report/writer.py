@@ -1,4 +1,4 @@
-"""From findings to ``evaluation.html``, ``evaluation.json`` and the dataset card."""
+"""Write ``evaluation.html``, ``evaluation.json`` and the dataset card."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ CARD_FILE: Final = "DATASET_CARD.md"
 
 
 def write_results(evaluation: Evaluation) -> list[Path]:
-    """Write everything into the job's output folder; returns the files, the report first.
+    """Write all results into the job's output folder; return the files, the report first.
 
     Raises:
-        OutputFolderError: it cannot be written.
+        OutputFolderError: the folder cannot be written.
     """
     folder = evaluation.job.output
     data = json.dumps({**evaluation.to_json(), "summary": summarise(evaluation)}, indent=1, allow_nan=False)

@@ -1,4 +1,4 @@
-"""Does the set help a classifier of real images? Trained without it, with it and on it alone; tested on real ones."""
+"""Test whether a set helps a classifier of real images: train on real, synthetic or both; test on real images."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ARMS: Final = (REAL, SYNTHETIC, BOTH)
 _RESAMPLES: Final = 1000
 
 Trainer: TypeAlias = "Callable[[np.ndarray, np.ndarray, int, int, np.ndarray], np.ndarray]"
-"""(inputs, class indices, number of classes, seed, inputs of the test) to probabilities of the test (N, C)."""
+"""(inputs, class indices, number of classes, seed, test inputs) to probabilities for the test inputs (N, C)."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs of a classifier, (N, ...), with their class indices, (N,)."""
+    """Inputs of a classifier, (N, ...), and their class indices, (N,)."""
 
     inputs: np.ndarray
     labels: np.ndarray
@@ -39,20 +39,20 @@ class Examples:
 
 @dataclass(frozen=True)
 class Usefulness:
-    """What training on each of ``ARMS`` reaches on held-out real lesions.
+    """Scores on held-out real lesions after training on each of ``ARMS``.
 
     Attributes:
-        kind: what was trained, in words.
-        classes: those that could be tested.
-        balanced_accuracy: arm to the mean over seeds, with a 95% interval over test lesions and seeds.
-        recall: arm to class to the same.
-        auroc: arm to mean and standard deviation over seeds of the macro-averaged area under the ROC curve.
-        gain: balanced accuracy of real + synthetic less that of real alone, paired by lesion and seed.
-        replacement: that of synthetic alone less that of real alone.
+        kind: description of the trained classifier.
+        classes: classes that could be tested.
+        balanced_accuracy: for each arm, the mean over seeds with a 95% interval over test lesions and seeds.
+        recall: for each arm and class, the same.
+        auroc: for each arm, mean and standard deviation over seeds of the macro-averaged area under the ROC curve.
+        gain: balanced accuracy of real + synthetic minus that of real only, paired by lesion and seed.
+        replacement: balanced accuracy of synthetic only minus that of real only.
         gain_of_class: the gain of each class's recall.
-        n_real, n_synthetic, n_test, n_test_lesions: images, and lesions, in each part.
+        n_real, n_synthetic, n_test, n_test_lesions: number of images, and of lesions, in each part.
         seeds: trainings of each arm.
-        by_rule: whether the test holds the lesions that this project's trainings leave out.
+        by_rule: whether the test part consists of the lesions that this project's trainings leave out.
     """
 
     kind: str
@@ -72,13 +72,13 @@ class Usefulness:
 
     @property
     def verdict(self) -> str:
-        """helps, hurts, or makes no difference that this test can show."""
+        """One of: helps, hurts, makes no difference that this test can show."""
         if self.gain.low > 0:
             return "helps"
         return "hurts" if self.gain.high < 0 else "makes no difference that this test can show"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The result as plain JSON values."""
         plain = {name: value for name, value in vars(self).items() if isinstance(value, (str, int, bool, tuple))}
         return {
             **plain,
@@ -100,17 +100,17 @@ def train_head(inputs: np.ndarray, labels: np.ndarray, classes: int, seed: int, 
 def usefulness(
     generated: Side, real: Side, inputs: Callable[[Side], np.ndarray], train: Trainer, kind: str, seeds: int, seed: int
 ) -> Work[Usefulness | None]:
-    """Run the experiment on two sides; None, with a warning, where fewer than two classes can be tested."""
+    """Run the experiment; returns None and warns if fewer than two classes can be tested."""
     tested, rest, by_rule = held_out_and_rest(real.labels, real.lesions, real.named, np.random.default_rng(seed))
     sides = (real.labels[rest], real.labels[tested], generated.labels)
     classes = tuple(name for name in CLASSES if all(name in set(side) for side in sides))
     if len(classes) < 2:
-        yield Warned("Usefulness was not tested: it needs at least two classes that both sides have.")
+        yield Warned("Usefulness was not tested: it needs at least two classes with images on both sides.")
         return None
 
-    def examples(side: Side, places: np.ndarray) -> Examples:
-        places = places[np.isin(side.labels[places], classes)]
-        return Examples(inputs(side)[places], np.array([classes.index(name) for name in side.labels[places]]))
+    def examples(side: Side, indices: np.ndarray) -> Examples:
+        indices = indices[np.isin(side.labels[indices], classes)]
+        return Examples(inputs(side)[indices], np.array([classes.index(name) for name in side.labels[indices]]))
 
     test_lesions = real.lesions[tested[np.isin(real.labels[tested], classes)]]
     parts = (examples(real, rest), examples(generated, np.arange(len(generated))), examples(real, tested))
@@ -129,7 +129,7 @@ def experiment(
     seeds: int = 5,
     by_rule: bool = True,
 ) -> Work[Usefulness]:
-    """Train each arm with each seed, always for as many steps, and compare on the test."""
+    """Train each arm with each seed, with the same number of steps, and compare on the test images."""
     both = Examples(np.concatenate([real.inputs, synthetic.inputs]), np.concatenate([real.labels, synthetic.labels]))
     found: dict[str, np.ndarray] = {}
     for number, (arm, part) in enumerate(zip(ARMS, (real, synthetic, both), strict=True)):
@@ -160,7 +160,7 @@ def experiment(
 
 
 def _recall(hits: np.ndarray, labels: np.ndarray, classes: int, weights: np.ndarray | None = None) -> np.ndarray:
-    """Recall of each class, (C,), of hits (N,) with weights (N,); not a number where a class has no weight."""
+    """Recall of each class, (C,), from hits (N,) and weights (N,); NaN for a class without weight."""
     counts = np.ones(len(labels)) if weights is None else weights
     total = np.bincount(labels, counts, classes)
     with np.errstate(invalid="ignore"):
@@ -170,7 +170,10 @@ def _recall(hits: np.ndarray, labels: np.ndarray, classes: int, weights: np.ndar
 def _recalls(
     hits: Mapping[str, np.ndarray], labels: np.ndarray, lesions: np.ndarray, classes: int, seeds: int
 ) -> dict[str, np.ndarray]:
-    """Arm to recalls (R, C) in resamples, the same for every arm: of lesions within each class, and of the seed."""
+    """Recalls (R, C) of each arm in resamples of the lesions within each class and of the seed.
+
+    All arms use the same resamples.
+    """
     rng = np.random.default_rng(0)
     names, of_image = np.unique(lesions, return_inverse=True)
     label_of = np.zeros(len(names), int)
@@ -196,7 +199,7 @@ def _difference(points: Mapping[str, np.ndarray], recalls: Mapping[str, np.ndarr
 
 
 def _auroc(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Mean and deviation over seeds of the macro-averaged one-against-rest area, of (seeds, N, C)."""
+    """Mean and standard deviation over seeds of the macro-averaged one-against-rest area, for (seeds, N, C)."""
     areas = [
         np.mean([roc_auc_score(labels == label, seed[:, label]) for label in np.unique(labels)])
         for seed in probabilities

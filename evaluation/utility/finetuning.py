@@ -1,4 +1,4 @@
-"""A whole network trained for the test of usefulness: EfficientNet-Lite0, started from ImageNet."""
+"""Train a whole network for the test of usefulness: EfficientNet-Lite0, started from ImageNet weights."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def train_network(
     steps: int = STEPS,
     batch_size: int = 32,
 ) -> np.ndarray:
-    """The ``Trainer`` of a network: fine-tune all its weights on class-balanced, turned and mirrored batches.
+    """The ``Trainer`` of a network: fine-tune all weights on class-balanced, randomly rotated and mirrored batches.
 
     Args:
-        inputs: pictures uint8 (N, S, S, 3).
-        labels: class index of each.
-        classes: how many outputs.
-        seed: of the new layer and of the batches.
-        test: pictures uint8 (M, S, S, 3).
-        device: where it is trained.
-        steps: batches, however many images there are.
-        batch_size: pictures in each.
+        inputs: images uint8 (N, S, S, 3).
+        labels: class index of each image.
+        classes: number of outputs.
+        seed: seed of the new layer and of the batches.
+        test: images uint8 (M, S, S, 3).
+        device: device to train on.
+        steps: number of batches, independent of the number of images.
+        batch_size: images per batch.
 
     Returns:
-        Probabilities of the test, (M, C).
+        Probabilities of the test images, (M, C).
     """
     targets = torch.from_numpy(labels.astype(np.int64))
     weights = 1 / torch.bincount(targets, minlength=classes).clamp(min=1).float()[targets]
@@ -52,8 +52,8 @@ def train_network(
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for _ in range(steps):
             rows = torch.multinomial(weights, batch_size, replacement=True)
-            pictures = np.stack([_turned(inputs[row], int(torch.randint(8, ()))) for row in rows.tolist()])
-            scores = model(_normalised(pictures).to(device))
+            pixels = np.stack([_turned(inputs[row], int(torch.randint(8, ()))) for row in rows.tolist()])
+            scores = model(_normalised(pixels).to(device))
             loss = torch.nn.functional.cross_entropy(scores, targets[rows].to(device), label_smoothing=0.1)
             optimizer.zero_grad()
             loss.backward()
@@ -69,20 +69,20 @@ def _new_model(classes: int) -> Any:
 
 
 @torch.inference_mode()
-def _probabilities(model: Any, pictures: np.ndarray, device: torch.device | str) -> np.ndarray:
+def _probabilities(model: Any, pixels: np.ndarray, device: torch.device | str) -> np.ndarray:
     model.eval()
-    chunks = [pictures[start : start + _AT_ONCE] for start in range(0, len(pictures), _AT_ONCE)]
+    chunks = [pixels[start : start + _AT_ONCE] for start in range(0, len(pixels), _AT_ONCE)]
     found = [model(_normalised(chunk).to(device)).softmax(dim=1).cpu() for chunk in chunks]
     return torch.cat(found).numpy()
 
 
-def _normalised(pictures: np.ndarray) -> torch.Tensor:
-    batch = np.stack([resized(picture, _SIZE) for picture in pictures])
+def _normalised(pixels: np.ndarray) -> torch.Tensor:
+    batch = np.stack([resized(image, _SIZE) for image in pixels])
     images = torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 255
     return (images - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
 
 
-def _turned(picture: np.ndarray, turn: int) -> np.ndarray:
-    """One of the eight symmetries of the square: dermoscopic images have no upright position."""
-    turned = np.rot90(picture, turn % 4)
+def _turned(image: np.ndarray, turn: int) -> np.ndarray:
+    """Apply one of the eight symmetries of the square: dermoscopic images have no upright orientation."""
+    turned = np.rot90(image, turn % 4)
     return np.ascontiguousarray(turned[:, ::-1] if turn >= 4 else turned)

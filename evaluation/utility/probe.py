@@ -1,4 +1,4 @@
-"""A small classifier on frozen features, trained the same way whatever it is trained on."""
+"""A small classifier on frozen features, always trained in the same way."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _WIDTH: Final = 128
 
 
 class Head:
-    """Standardised features, one hidden layer, one output a class."""
+    """Standardised features, one hidden layer, one output per class."""
 
     def __init__(self, features: np.ndarray, labels: np.ndarray, classes: int, seed: int, steps: int = STEPS) -> None:
         """Train on batches that draw every class equally often.
 
         Args:
             features: (N, D).
-            labels: class index of each, (N,).
-            classes: how many outputs; those without an image are never drawn.
-            seed: of weights, batches and dropout.
-            steps: batches, however many images there are.
+            labels: class index of each row, (N,).
+            classes: number of outputs; classes without an image are never drawn.
+            seed: seed of weights, batches and dropout.
+            steps: number of batches, independent of the number of images.
         """
         rows = torch.from_numpy(np.ascontiguousarray(features, np.float32))
         self._mean, self._scale = rows.mean(dim=0), rows.std(dim=0, unbiased=False).clamp(min=1e-3)

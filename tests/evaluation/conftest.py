@@ -14,7 +14,7 @@ from evaluation.report.results import Evaluation
 from evaluation.report.writer import write_results
 from evaluation.run import evaluate
 from tests.core.examples import parameters
-from tests.evaluation.examples import lesion, listened, write_real
+from tests.evaluation.examples import lesion, run_work, write_real
 
 CLASSES = ("MEL", "NV")
 COPIED = 5
@@ -22,7 +22,7 @@ COPIED = 5
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation that was run, what it told, and where its files are."""
+    """An evaluation that was run, what it event, and where its files are."""
 
     evaluation: Evaluation
     files: list[Path]
@@ -37,11 +37,11 @@ def make_set(folder: Path) -> Path:
     for offset, name in enumerate(CLASSES):
         (folder / name).mkdir(parents=True)
         for number in range(1, 9):
-            picture = lesion(1000 * (offset + 1) + number, name)
+            image = lesion(1000 * (offset + 1) + number, name)
             if (name, number) == ("MEL", 3):
-                picture = np.ascontiguousarray(np.rot90(reals[COPIED]))
+                image = np.ascontiguousarray(np.rot90(reals[COPIED]))
             made = parameters(class_name=name, isic_number=number, seed=number, sampler="dpmpp", steps=20)
-            write_image(folder / name / f"ISIC_{number:07d}.png", picture, made)
+            write_image(folder / name / f"ISIC_{number:07d}.png", image, made)
     (folder / "NV" / "ISIC_0000009.png").write_bytes(b"no image")
     return folder
 
@@ -49,9 +49,9 @@ def make_set(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     """A generated set, real images in HAM10000's form, and a cache that is filled by the first who needs it."""
-    place = tmp_path_factory.mktemp("evaluation")
+    folder = tmp_path_factory.mktemp("evaluation")
     real = {name: [lesion(seed + 500 * offset, name) for seed in range(18)] for offset, name in enumerate(CLASSES)}
-    return make_set(place / "my set"), write_real(place / "clinic", real), place / "cache"
+    return make_set(folder / "my set"), write_real(folder / "clinic", real), folder / "cache"
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +60,6 @@ def evaluated(folders: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPat
     images, real, cache = folders
     output = tmp_path_factory.mktemp("report") / "out"
     job = EvaluationJob(images, real, output, quick=True, utility="features", features=("imagenet",), cache=cache)
-    found, progress, warnings = listened(evaluate(job))
-    shares = [told.done / told.total for told in progress]
-    return Evaluated(found, write_results(found), [told.doing for told in progress], shares, warnings)
+    found, progress, warnings = run_work(evaluate(job))
+    shares = [event.done / event.total for event in progress]
+    return Evaluated(found, write_results(found), [event.doing for event in progress], shares, warnings)

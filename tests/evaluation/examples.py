@@ -12,7 +12,7 @@ from PIL import Image
 
 from evaluation.features.image_listing import FoundImage
 from evaluation.features.image_set import Side
-from evaluation.progress import Progress, Told, Warned, Work, result_of
+from evaluation.progress import Event, Progress, Warned, Work, result_of
 
 SIZE = 64
 COLOURS = {"MEL": (70, 40, 45), "NV": (150, 95, 70), "VASC": (170, 40, 60)}
@@ -32,18 +32,18 @@ def lesion(seed: int, class_name: str = "MEL", size: int = SIZE) -> np.ndarray:
     return np.clip(np.where(spot, inside, skin), 0, 255).astype(np.uint8)
 
 
-def crop(picture: np.ndarray, share: float, down: float, right: float) -> np.ndarray:
-    """A part of a picture, enlarged to its size."""
-    size = len(picture)
+def crop(image: np.ndarray, share: float, down: float, right: float) -> np.ndarray:
+    """A part of a image, enlarged to its size."""
+    size = len(image)
     width = round(size * share)
     top, left = round((size - width) * down), round((size - width) * right)
-    part = Image.fromarray(picture[top : top + width, left : left + width])
+    part = Image.fromarray(image[top : top + width, left : left + width])
     return np.asarray(part.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def recoloured(picture: np.ndarray) -> np.ndarray:
+def recoloured(image: np.ndarray) -> np.ndarray:
     """Other hue, saturation and lightness."""
-    channels = np.array(Image.fromarray(picture).convert("HSV")).astype(int)
+    channels = np.array(Image.fromarray(image).convert("HSV")).astype(int)
     channels[..., 0] = (channels[..., 0] + 25) % 256
     channels = np.clip(channels * [1, 0.7, 0.85] + [0, 0, 10], 0, 255).astype(np.uint8)
     return np.asarray(Image.fromarray(channels, "HSV").convert("RGB"))
@@ -51,10 +51,10 @@ def recoloured(picture: np.ndarray) -> np.ndarray:
 
 def write_set(folder: Path, images: Mapping[str, Iterable[np.ndarray]]) -> Path:
     """Class folders of PNG files."""
-    for name, pictures in images.items():
+    for name, pixels in images.items():
         (folder / name).mkdir(parents=True)
-        for number, picture in enumerate(pictures, 1):
-            Image.fromarray(picture).save(folder / name / f"ISIC_{number:07d}.png")
+        for number, image in enumerate(pixels, 1):
+            Image.fromarray(image).save(folder / name / f"ISIC_{number:07d}.png")
     return folder
 
 
@@ -64,41 +64,41 @@ def write_real(folder: Path, images: Mapping[str, Iterable[np.ndarray]], per_les
     with (folder / "metadata.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["lesion_id", "image_id", "dx"])
-        for name, pictures in images.items():
-            for number, picture in enumerate(pictures):
+        for name, pixels in images.items():
+            for number, image in enumerate(pixels):
                 image_id = f"{name.lower()}_{number:04d}"
-                Image.fromarray(picture).save(folder / "images" / f"{image_id}.png")
+                Image.fromarray(image).save(folder / "images" / f"{image_id}.png")
                 writer.writerow([f"L_{name}_{number // per_lesion}", image_id, name.lower()])
     return folder
 
 
 def side(labels: Iterable[str], lesions: Iterable[str] | None = None, **features: np.ndarray) -> Side:
-    """A side with features, and pictures that are only grey."""
+    """A side with features, and pixels that are only grey."""
     names = list(labels)
     owners = list(lesions) if lesions is not None else [f"lesion {number}" for number in range(len(names))]
     images = tuple(
         FoundImage(Path(f"{number}.png"), name, owner)
         for number, (name, owner) in enumerate(zip(names, owners, strict=True))
     )
-    pictures = np.full((len(names), 16, 16, 3), 128, np.uint8)
-    return Side(images, tuple(f"{number:064x}" for number in range(len(names))), pictures, features)
+    pixels = np.full((len(names), 16, 16, 3), 128, np.uint8)
+    return Side(images, tuple(f"{number:064x}" for number in range(len(names))), pixels, features)
 
 
-def pictured(pictures: Iterable[np.ndarray], **features: np.ndarray) -> Side:
+def image_set(pixels: Iterable[np.ndarray], **features: np.ndarray) -> Side:
     """A side of one class, each image a lesion of its own."""
-    found = np.stack(list(pictures))
+    found = np.stack(list(pixels))
     images = tuple(FoundImage(Path(f"{number}.png"), "MEL", f"lesion {number}") for number in range(len(found)))
     return Side(images, tuple(f"{number:064x}" for number in range(len(found))), found, features)
 
 
-def listened(work: Work[Any]) -> tuple[Any, list[Progress], list[str]]:
+def run_work(work: Work[Any]) -> tuple[Any, list[Progress], list[str]]:
     """Result of a piece of work, its progress, and its warnings."""
     progress, warnings = list[Progress](), list[str]()
 
-    def listen(told: Told) -> None:
-        if isinstance(told, Warned):
-            warnings.append(told.text)
+    def listen(event: Event) -> None:
+        if isinstance(event, Warned):
+            warnings.append(event.text)
         else:
-            progress.append(told)
+            progress.append(event)
 
     return result_of(work, listen), progress, warnings

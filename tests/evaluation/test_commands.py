@@ -24,8 +24,8 @@ from tests.evaluation.conftest import Evaluated
 @pytest.fixture
 def arguments(folders: tuple[Path, Path, Path], tmp_path: Path) -> list[str]:
     images, real, cache = folders
-    places = ["--real", str(real), "--output", str(tmp_path / "o"), "--cache", str(cache)]
-    return ["evaluate", str(images), *places, "--features", "imagenet", "--quick"]
+    indices = ["--real", str(real), "--output", str(tmp_path / "o"), "--cache", str(cache)]
+    return ["evaluate", str(images), *indices, "--features", "imagenet", "--quick"]
 
 
 def test_copies_fail_where_that_was_asked_for(

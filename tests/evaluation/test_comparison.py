@@ -39,7 +39,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def drawn(size: int, *names: str) -> dict[str, list[np.ndarray]]:
-    """Two pictures of each class."""
+    """Two pixels of each class."""
     return {name: [lesion(seed, name, size) for seed in (1, 2)] for name in names}
 
 
@@ -113,9 +113,9 @@ def test_a_new_set_is_evaluated_at_the_size_of_the_finished_one(
     content["basis"]["real_sha256"] = digest_of([sha256_of(image) for image in (real / "images").iterdir()])
     file.write_text(json.dumps(content))
     for sets in ((results["good"], new), (new, results["good"])):
-        with pytest.raises(AskedError) as told:
+        with pytest.raises(AskedError) as event:
             result_of(compare(ComparisonJob(sets, tmp_path / "out", {"real": str(real), "quick": True})))
-        assert (told.value.job.images, told.value.job.size) == (new, 64)
+        assert (event.value.job.images, event.value.job.size) == (new, 64)
 
 
 @pytest.mark.usefixtures("asked")
@@ -179,9 +179,9 @@ def test_new_sets_are_compared_at_a_size_that_the_real_images_have_too(tmp_path:
     first, second = (write_set(tmp_path / name, drawn(128, "MEL", "NV")) for name in ("a", "b"))
     real = write_real(tmp_path / "clinic", {**drawn(64, "MEL"), "VASC": [lesion(1, "VASC", 32)] * 9})
     settings = {"real": str(real), "classes": ["MEL"]}
-    with pytest.raises(AskedError) as told:
+    with pytest.raises(AskedError) as event:
         result_of(compare(ComparisonJob((first, second), tmp_path / "out", settings)))
-    assert told.value.job.size == 64
+    assert event.value.job.size == 64
     other = write_set(tmp_path / "c", drawn(48, "VASC"))
     with pytest.raises(ArgumentError, match=r"a and c cannot be compared: classes is \['MEL'\] and \['VASC'\]"):
         result_of(compare(ComparisonJob((first, other), tmp_path / "out", {"real": str(real)})))

@@ -17,13 +17,13 @@ from core.errors import ArgumentError, OutputFolderError
 from core.io.plain_text import printable
 from evaluation.intervals import Share
 from evaluation.job import EvaluationJob
-from evaluation.progress import Progress, Whole, result_of
+from evaluation.progress import PartsProgress, Progress, result_of
 from evaluation.report.results import plain
 from evaluation.report.summary import summarise
 from evaluation.report.writer import write_results
 from evaluation.run import evaluate
 from tests.evaluation.conftest import COPIED, Evaluated
-from tests.evaluation.examples import lesion, listened, write_set
+from tests.evaluation.examples import lesion, run_work, write_set
 
 
 def numbers(evaluated: Evaluated) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def test_every_figure_names_its_features_and_has_its_floor(evaluated: Evaluated)
 def test_the_answers_agree_with_the_numbers(evaluated: Evaluated) -> None:
     found = numbers(evaluated)
     (probe,) = found["agreement"]
-    assert probe["macro"] > 0.8  # two colours are easily told apart
+    assert probe["macro"] > 0.8  # two colours are easily event apart
     assert sum(map(sum, probe["confusion"])) == 16
     (useful,) = found["usefulness"]
     assert useful["seeds"] == 3
@@ -88,9 +88,9 @@ def test_the_warnings_stand_in_the_report(evaluated: Evaluated) -> None:
 
 def test_the_report_is_one_file_that_tells_nothing_of_the_machine(evaluated: Evaluated) -> None:
     html = evaluated.files[0].read_text()
-    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
-    assert len(pictures) >= 12 + 4 + 3  # pairs, duplicates, plots
-    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
+    pixels = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    assert len(pixels) >= 12 + 4 + 3  # pairs, duplicates, plots
+    assert all(base64.b64decode(image).startswith(b"\x89PNG") for image in pixels)
     assert not re.search(r'(src|href)="(?!data:)', html)
     for heading in ("Resemblance", "Class agreement", "Copies of real images", "Duplicates", "Usefulness"):
         assert f"{heading}</h2>" in html
@@ -152,10 +152,10 @@ def test_the_whole_weighs_its_parts() -> None:
             yield Progress("work", done, total)
         return total
 
-    whole = Whole([1, 3])
-    results = [listened(whole.part(part(count))) for count in (2, 4)]
+    whole = PartsProgress([1, 3])
+    results = [run_work(whole.part(part(count))) for count in (2, 4)]
     assert [result for result, _, _ in results] == [2, 4]
-    assert [told.done for _, progress, _ in results for told in progress] == [0, 0.125, 0.25, 0.4375, 0.625, 0.8125]
+    assert [event.done for _, progress, _ in results for event in progress] == [0, 0.125, 0.25, 0.4375, 0.625, 0.8125]
 
 
 def test_numbers_that_are_none_become_null() -> None:
@@ -178,8 +178,8 @@ def test_a_real_folder_that_is_the_set_is_refused(job: dict[str, Any]) -> None:
 
 
 def test_a_set_that_is_the_real_images_is_refused(job: dict[str, Any], tmp_path: Path) -> None:
-    pictures = [lesion(seed) for seed in range(24)]
-    job["images"] = write_set(tmp_path / "other name", {"MEL": pictures})
+    pixels = [lesion(seed) for seed in range(24)]
+    job["images"] = write_set(tmp_path / "other name", {"MEL": pixels})
     with pytest.raises(ArgumentError, match="byte for byte"):
         result_of(evaluate(EvaluationJob(**job)))
     assert not job["output"].exists()
@@ -209,15 +209,15 @@ def test_an_output_that_cannot_be_written_is_found_before_anything_is_computed(j
     job["output"].write_text("a file in the way")
     work = evaluate(EvaluationJob(**job))
     with pytest.raises(OutputFolderError, match="cannot be written"):
-        listened(work)
+        run_work(work)
 
 
 def test_a_class_without_real_images_is_left_out(job: dict[str, Any], tmp_path: Path) -> None:
     """Small, grey and of another size; one class is missing among the real images, one in the set."""
-    grey = [picture.mean(axis=2, keepdims=True).repeat(3, axis=2).astype("uint8") for picture in map(lesion, (7, 8))]
+    grey = [image.mean(axis=2, keepdims=True).repeat(3, axis=2).astype("uint8") for image in map(lesion, (7, 8))]
     job["images"] = write_set(tmp_path / "s", {"MEL": [*grey, lesion(9, size=40)], "VASC": [lesion(1, "VASC")]})
     job["classes"] = ("MEL", "DF", "VASC")
-    found, _, warnings = listened(evaluate(EvaluationJob(**job, quick=True, seed=3)))
+    found, _, warnings = run_work(evaluate(EvaluationJob(**job, quick=True, seed=3)))
     assert found.generated.counts() == {"MEL": 3}
     assert any(text.startswith("VASC: there is no real image") for text in warnings)
     assert any(text.startswith("DF: the set has no image") for text in warnings)

@@ -18,7 +18,7 @@ from evaluation.features.image_listing import read_real
 from evaluation.features.image_set import add_features, read_side
 from evaluation.intervals import Share
 from evaluation.progress import result_of
-from tests.evaluation.examples import crop, lesion, listened, pictured, recoloured
+from tests.evaluation.examples import crop, image_set, lesion, recoloured, run_work
 
 SPACES = {"noise": "features that say nothing"}
 
@@ -42,8 +42,8 @@ def test_planted_copies_are_found_and_new_images_are_not_accused(reals: list[np.
         np.rot90(crop(reals[58], 0.7, 0.6, 0.3)),
     ]
     new = [lesion(seed) for seed in range(1000, 1010)]
-    generated = pictured([*planted, *new], noise=noise(16, 1))
-    real = pictured(reals, noise=noise(70, 0))
+    generated = image_set([*planted, *new], noise=noise(16, 1))
+    real = image_set(reals, noise=noise(70, 0))
     found = result_of(find_copies(generated, real, SPACES, 45, 0))
     assert {suspicion.generated: suspicion.real for suspicion in found.copies} == dict(
         enumerate((3, 14, 25, 36, 47, 58))
@@ -54,7 +54,7 @@ def test_planted_copies_are_found_and_new_images_are_not_accused(reals: list[np.
     assert found.control.value <= RATE
     listed = found.to_json(generated, real)["most_suspicious"]
     assert [pair["copy"] for pair in listed] == [True] * 6 + [False] * 10
-    assert {pair["real"] for pair in listed[:6]} == {f"{place}.png" for place in (3, 14, 25, 36, 47, 58)}
+    assert {pair["real"] for pair in listed[:6]} == {f"{index}.png" for index in (3, 14, 25, 36, 47, 58)}
 
 
 @pytest.mark.full_data
@@ -72,8 +72,8 @@ def test_copies_of_patients_images_are_found_and_other_patients_images_are_not(t
         lambda one: crop(one, 0.85, 0.1, 0.8),
         lambda one: crop(one, 0.7, 0.9, 0.4),
     ]
-    copies = [np.ascontiguousarray(changes[place % 5](known.pictures[place])) for place in range(24)]
-    generated = pictured([*copies, *other.pictures])
+    copies = [np.ascontiguousarray(changes[index % 5](known.pixels[index])) for index in range(24)]
+    generated = image_set([*copies, *other.pixels])
     network = ImageNetNetwork(torch.device("cpu"))
     for one in (known, generated):
         result_of(add_features(one, network, tmp_path, "images"))
@@ -88,22 +88,22 @@ def test_copies_of_patients_images_are_found_and_other_patients_images_are_not(t
 def test_a_copy_in_features_alone_is_found(reals: list[np.ndarray]) -> None:
     features = noise(26, 2)
     new = [lesion(seed) for seed in range(2000, 2004)]
-    generated = pictured(new, noise=np.concatenate([features[7:8], noise(3, 3)]))
-    found = result_of(find_copies(generated, pictured(reals[:26], noise=features), SPACES, 26, 0))
+    generated = image_set(new, noise=np.concatenate([features[7:8], noise(3, 3)]))
+    found = result_of(find_copies(generated, image_set(reals[:26], noise=features), SPACES, 26, 0))
     assert [(suspicion.generated, suspicion.real, suspicion.space) for suspicion in found.copies] == [(0, 7, "noise")]
 
 
 def test_the_search_tells_how_far_it_is(reals: list[np.ndarray]) -> None:
     """Each of its pieces begins anew; what it tells of the whole must not stand still through all but the first."""
     generated, real = (
-        pictured([lesion(seed) for seed in range(20)], noise=noise(20, 2)),
-        pictured(reals, noise=noise(70, 0)),
+        image_set([lesion(seed) for seed in range(20)], noise=noise(20, 2)),
+        image_set(reals, noise=noise(70, 0)),
     )
-    _, progress, _ = listened(find_copies(generated, real, SPACES, 45, 0))
-    shares = [told.done / told.total for told in progress]
+    _, progress, _ = run_work(find_copies(generated, real, SPACES, 45, 0))
+    shares = [event.done / event.total for event in progress]
     assert shares == sorted(shares)
     by_set, by_control = ("Laying images of the set over real ones", "Laying real images over real ones")
-    laid = {name: [told.done for told in progress if told.doing == name] for name in (by_set, by_control)}
+    laid = {name: [event.done for event in progress if event.doing == name] for name in (by_set, by_control)}
     assert len(set(laid[by_set])) == 2  # of 20 images, every tenth
     assert len(set(laid[by_control])) == 5  # of 45
     assert 0.8 < shares[-1] <= 1
@@ -111,13 +111,13 @@ def test_the_search_tells_how_far_it_is(reals: list[np.ndarray]) -> None:
 
 def test_images_of_one_lesion_are_no_control_for_each_other(reals: list[np.ndarray]) -> None:
     """Two photographs of each lesion would else set the threshold, and hide every copy."""
-    real = pictured(reals[:26], noise=noise(26, 4))
-    twice = [reals[place // 2] if place % 2 else np.rot90(reals[place // 2]) for place in range(26)]
+    real = image_set(reals[:26], noise=noise(26, 4))
+    twice = [reals[index // 2] if index % 2 else np.rot90(reals[index // 2]) for index in range(26)]
     images = tuple(
-        type(image)(image.path, image.class_name, f"lesion {place // 2}") for place, image in enumerate(real.images)
+        type(image)(image.path, image.class_name, f"lesion {index // 2}") for index, image in enumerate(real.images)
     )
     paired = type(real)(images, real.digests, np.stack([np.ascontiguousarray(one) for one in twice]), real.features)
-    generated = pictured([reals[5], lesion(3000)], noise=noise(2, 5))
+    generated = image_set([reals[5], lesion(3000)], noise=noise(2, 5))
     found = result_of(find_copies(generated, paired, SPACES, 26, 0))
     assert [suspicion.generated for suspicion in found.copies] == [0]
 
@@ -223,8 +223,8 @@ def test_shares_have_wilsons_interval() -> None:
 
 def test_duplicates_in_a_set_are_counted(reals: list[np.ndarray]) -> None:
     new = [lesion(seed) for seed in range(4000, 4010)]
-    generated = pictured([*new, new[0], new[1][:, ::-1], np.rot90(new[2])])
-    found = result_of(find_duplicates(generated, pictured(reals), 70, 0))
+    generated = image_set([*new, new[0], new[1][:, ::-1], np.rot90(new[2])])
+    found = result_of(find_duplicates(generated, image_set(reals), 70, 0))
     assert (found.equal.hits, found.alike.hits) == (2, 6)
     assert found.control.value <= 0.02
     assert {pair[:2] for pair in found.pairs[:3]} == {(0, 10), (1, 11), (2, 12)}

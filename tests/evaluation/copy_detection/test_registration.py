@@ -26,29 +26,29 @@ def real() -> np.ndarray:
 
 
 COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "exact": lambda picture: picture,
-    "mirrored": lambda picture: picture[:, ::-1],
-    "turned": lambda picture: np.rot90(picture, 3),
+    "exact": lambda image: image,
+    "mirrored": lambda image: image[:, ::-1],
+    "turned": lambda image: np.rot90(image, 3),
     "recoloured": recoloured,
-    "darker": lambda picture: (picture * 0.6).astype(np.uint8),
-    "large part": lambda picture: crop(picture, 0.83, 0.3, 0.9),
-    "small part, turned": lambda picture: np.rot90(crop(picture, 0.66, 0.8, 0.2)),
-    "as JPEG": lambda picture: resized(resized(picture, 90), 128),
+    "darker": lambda image: (image * 0.6).astype(np.uint8),
+    "large part": lambda image: crop(image, 0.83, 0.3, 0.9),
+    "small part, turned": lambda image: np.rot90(crop(image, 0.66, 0.8, 0.2)),
+    "as JPEG": lambda image: resized(resized(image, 90), 128),
 }
 
 
 @pytest.mark.parametrize("kind", COPIES)
 def test_a_copy_lies_over_its_origin(real: np.ndarray, kind: str) -> None:
-    for place in (0, 7, 12):
-        match = best_match(np.ascontiguousarray(COPIES[kind](real[place])), real, coarse_fields(real))
-        assert match.place == place
+    for index in (0, 7, 12):
+        match = best_match(np.ascontiguousarray(COPIES[kind](real[index])), real, coarse_fields(real))
+        assert match.index == index
         assert match.correlation > FOUND
 
 
 def test_other_lesions_do_not(real: np.ndarray) -> None:
-    for place in range(0, 16, 3):
-        others = np.delete(real, place, axis=0)
-        assert best_match(real[place], others, coarse_fields(others)).correlation < 0.85
+    for index in range(0, 16, 3):
+        others = np.delete(real, index, axis=0)
+        assert best_match(real[index], others, coarse_fields(others)).correlation < 0.85
 
 
 def test_flat_pictures_match_nothing() -> None:
@@ -59,11 +59,11 @@ def test_flat_pictures_match_nothing() -> None:
 @pytest.mark.parametrize("kind", ["exact", "mirrored", "turned", "recoloured", "large part"])
 def test_small_pixels_bring_the_origin_among_the_first(real: np.ndarray, kind: str) -> None:
     parts = result_of(small_parts(real))
-    pictures = [np.ascontiguousarray(COPIES[kind](picture)) for picture in real]
-    found = result_of(nearest_pixels(pictures, parts, None, 5))
-    assert np.mean([place in found[place] for place in range(16)]) >= 15 / 16
+    pixels = [np.ascontiguousarray(COPIES[kind](image)) for image in real]
+    found = result_of(nearest_pixels(pixels, parts, None, 5))
+    assert np.mean([index in found[index] for index in range(16)]) >= 15 / 16
     allowed = ~np.eye(16, dtype=bool)
-    assert all(place not in row for place, row in enumerate(result_of(nearest_pixels(pictures, parts, allowed, 15))))
+    assert all(index not in row for index, row in enumerate(result_of(nearest_pixels(pixels, parts, allowed, 15))))
 
 
 def test_all_eight_orientations_are_there_once() -> None:
@@ -83,7 +83,7 @@ def test_nearness_of_features_is_relative_to_the_neighbourhood() -> None:
     reference = rng.normal(size=(200, 8)).astype(np.float32)
     query = np.stack([reference[5] * 3, reference[9] + 0.01, rng.normal(size=8)]).astype(np.float32)
     found = nearest_features(query, reference, None, 2)
-    assert found.places[:2, 0].tolist() == [5, 9]
+    assert found.indices[:2, 0].tolist() == [5, 9]
     assert found.nearness[0] == np.inf  # the length of a feature vector plays no part
     assert found.nearness[1] > 2 > found.nearness[2]
     rows = reference / np.linalg.norm(reference, axis=1, keepdims=True)
@@ -91,7 +91,7 @@ def test_nearness_of_features_is_relative_to_the_neighbourhood() -> None:
     assert found.nearness[2] == pytest.approx(-np.log(distances[0] / distances[1:51].mean()), abs=1e-4)
     allowed = np.ones((3, 200), bool)
     allowed[0, 5] = False
-    assert 5 not in nearest_features(query, reference, allowed, 60).places[0]
+    assert 5 not in nearest_features(query, reference, allowed, 60).indices[0]
 
 
 def test_canonical_correlation_sees_through_any_affine_change() -> None:

@@ -31,7 +31,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def pictures() -> np.ndarray:
+def pixels() -> np.ndarray:
     return np.stack([lesion(1), lesion(2), lesion(2)])
 
 
@@ -44,13 +44,13 @@ def checkpoints(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_last_layer_of_imagenets_network_gives_its_own_scores(pictures: np.ndarray) -> None:
+def test_the_last_layer_of_imagenets_network_gives_its_own_scores(pixels: np.ndarray) -> None:
     network = ImageNetNetwork(CPU)
-    found = network.features(pictures)
+    found = network.features(pixels)
     assert found.shape == (3, 1504)
     model = build_efficientnet().eval()
     with torch.inference_mode():
-        scores = model(network_input(pictures, CPU))
+        scores = model(network_input(pixels, CPU))
         again = model._fc(torch.from_numpy(found[:, network.spaces["imagenet"]]))
     assert again.numpy() == pytest.approx(scores.numpy(), abs=1e-4)
     assert np.array_equal(found[1], found[2])
@@ -58,11 +58,11 @@ def test_the_last_layer_of_imagenets_network_gives_its_own_scores(pictures: np.n
         assert not np.allclose(found[0, columns], found[1, columns])
 
 
-def test_features_of_the_classifier_lead_to_its_probabilities(checkpoints: Path, pictures: np.ndarray) -> None:
+def test_features_of_the_classifier_lead_to_its_probabilities(checkpoints: Path, pixels: np.ndarray) -> None:
     (network,), missing = open_networks(["classifier"], checkpoints, CPU)
     assert isinstance(network, ClassifierNetwork)
     assert missing == []
-    found = network.features(pictures)
+    found = network.features(pixels)
     features, probabilities = (found[:, network.spaces[space]] for space in ("classifier", "probabilities"))
     head = network.classifier.model.get_submodule("fc")
     again = head(torch.from_numpy(features)).softmax(dim=1)

@@ -14,7 +14,7 @@ from tests.evaluation.examples import lesion, write_set
 
 
 class Counting:
-    """A network that notes what it was asked for: the mean colour of each picture."""
+    """A network that notes what it was asked for: the mean colour of each image."""
 
     name = "counting"
     fingerprint = "1"
@@ -23,9 +23,9 @@ class Counting:
     def __init__(self) -> None:
         self.seen = 0
 
-    def features(self, pictures: np.ndarray) -> np.ndarray:
-        self.seen += len(pictures)
-        return pictures.mean(axis=(1, 2)).astype(np.float32)
+    def features(self, pixels: np.ndarray) -> np.ndarray:
+        self.seen += len(pixels)
+        return pixels.mean(axis=(1, 2)).astype(np.float32)
 
 
 def test_features_are_computed_once_for_each_content(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_features_are_computed_once_for_each_content(tmp_path: Path) -> None:
     network = Counting()
     result_of(add_features(side, network, tmp_path / "cache", "images"))
     assert network.seen == 20
-    assert side.features["colour"] == pytest.approx(side.pictures.mean(axis=(1, 2)))
+    assert side.features["colour"] == pytest.approx(side.pixels.mean(axis=(1, 2)))
     assert side.features["red"].shape == (20, 1)
 
     (folder / "MEL" / "ISIC_0000003.png").rename(folder / "MEL" / "A_renamed.png")
@@ -42,7 +42,7 @@ def test_features_are_computed_once_for_each_content(tmp_path: Path) -> None:
     again = result_of(read_side(read_set(folder, []), 32, "images"))
     result_of(add_features(again, network, tmp_path / "cache", "images"))
     assert network.seen == 20  # names do not matter, contents do
-    assert again.features["colour"] == pytest.approx(again.pictures.mean(axis=(1, 2)))
+    assert again.features["colour"] == pytest.approx(again.pixels.mean(axis=(1, 2)))
 
     other_size = result_of(read_side(read_set(folder, []), 16, "images"))
     result_of(add_features(other_size, network, tmp_path / "cache", "images"))

@@ -148,9 +148,9 @@ def test_real_images_that_say_they_are_synthetic_are_refused(tmp_path: Path) -> 
 
 
 def test_the_real_images_under_another_name_are_refused(tmp_path: Path) -> None:
-    pictures = [lesion(seed) for seed in range(4)]
-    real = read_set(write_set(tmp_path / "r", {"MEL": pictures}), [])
-    generated = read_set(write_set(tmp_path / "s", {"MEL": [*pictures[:2], np.rot90(pictures[3])]}), [])
+    pixels = [lesion(seed) for seed in range(4)]
+    real = read_set(write_set(tmp_path / "r", {"MEL": pixels}), [])
+    generated = read_set(write_set(tmp_path / "s", {"MEL": [*pixels[:2], np.rot90(pixels[3])]}), [])
     with pytest.raises(ArgumentError, match="2 of the 3 images"):
         refuse_same_content(digests_of(generated), digests_of(real))
     refuse_same_content(digests_of(generated[1:]), digests_of(real))  # half: a set with copies

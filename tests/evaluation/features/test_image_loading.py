@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from evaluation.features.image_loading import common_size, load_pictures, resized
-from tests.evaluation.examples import listened
+from evaluation.features.image_loading import common_size, load_images, resized
+from tests.evaluation.examples import run_work
 
 
 def test_resizing_does_not_alias() -> None:
@@ -39,11 +39,11 @@ def test_what_cannot_be_read_is_named_and_grey_is_told(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20), (200, 90, 80)).save(tmp_path / "colour.png")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     paths = [tmp_path / f"{name}.png" for name in ("grey", "broken", "colour", "gone")]
-    (pictures, kept), progress, warnings = listened(load_pictures(paths, 16, "images"))
+    (pixels, kept), progress, warnings = run_work(load_images(paths, 16, "images"))
     assert kept == [0, 2]
-    assert pictures.shape == (2, 16, 16, 3)
-    assert pictures[0].max() == pictures[0].min() == 90
-    assert pictures[1, 0, 0].tolist() == [200, 90, 80]
+    assert pixels.shape == (2, 16, 16, 3)
+    assert pixels[0].max() == pixels[0].min() == 90
+    assert pixels[1, 0, 0].tolist() == [200, 90, 80]
     folder = tmp_path.name
     assert warnings[0] == f"2 of 4 images cannot be read and are left out: {folder}/broken.png, {folder}/gone.png."
     assert warnings[1] == "1 of 2 images are grey; they are measured as they are."

@@ -5,11 +5,11 @@ import pytest
 
 from evaluation.metrics.appearance import MEASURES, appearance, measure
 from evaluation.progress import result_of
-from tests.evaluation.examples import lesion, pictured
+from tests.evaluation.examples import image_set, lesion
 
 
-def measured(picture: np.ndarray) -> dict[str, float]:
-    return dict(zip(MEASURES, measure(picture).tolist(), strict=True))
+def measured(image: np.ndarray) -> dict[str, float]:
+    return dict(zip(MEASURES, measure(image).tolist(), strict=True))
 
 
 def test_a_flat_picture() -> None:
@@ -42,7 +42,7 @@ def test_fine_detail_is_told_from_coarse() -> None:
 def test_a_shift_of_one_colour_is_found_beside_its_floor() -> None:
     reals = [lesion(seed) for seed in range(60)]
     shifted = [np.clip(lesion(seed) + np.array([0, 0, 12]), 0, 255).astype(np.uint8) for seed in range(100, 130)]
-    found = {one.measure: one for one in result_of(appearance(pictured(shifted), pictured(reals), 10, 0))}
+    found = {one.measure: one for one in result_of(appearance(image_set(shifted), image_set(reals), 10, 0))}
     blue = found["blue"]
     assert blue.class_name == "MEL"
     assert blue.value - blue.real == pytest.approx(12, abs=4)
@@ -50,4 +50,4 @@ def test_a_shift_of_one_colour_is_found_beside_its_floor() -> None:
     assert blue.difference > 2 * blue.floor_95
     assert abs(found["red"].difference) < 2 * found["red"].floor_95 + 0.3
     assert (blue.n_set, blue.n_real) == (30, 60)
-    assert result_of(appearance(pictured(shifted[:3]), pictured(reals), 10, 0)) == []
+    assert result_of(appearance(image_set(shifted[:3]), image_set(reals), 10, 0)) == []

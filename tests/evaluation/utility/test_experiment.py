@@ -22,7 +22,7 @@ from evaluation.utility.experiment import (
 )
 from evaluation.utility.finetuning import train_network
 from evaluation.utility.probe import Head
-from tests.evaluation.examples import lesion, listened, side
+from tests.evaluation.examples import lesion, run_work, side
 
 CLASSES = ("MEL", "NV", "BCC")
 CENTRES = np.random.default_rng(9).normal(0, 0.55, (3, 24))
@@ -84,12 +84,12 @@ def test_a_head_gives_the_same_for_the_same_seed_and_learns() -> None:
 
 def test_a_network_learns_from_pictures() -> None:
     names = ("MEL", "VASC")
-    pictures = np.stack([lesion(seed, name) for name in names for seed in range(30)])
+    pixels = np.stack([lesion(seed, name) for name in names for seed in range(30)])
     labels = np.repeat([0, 1], 30)
     test = np.stack([lesion(seed, name) for name in names for seed in range(100, 110)])
-    first, again = (train_network(pictures, labels, 2, 0, test[:4], steps=2, batch_size=4) for _ in range(2))
+    first, again = (train_network(pixels, labels, 2, 0, test[:4], steps=2, batch_size=4) for _ in range(2))
     assert np.array_equal(first, again)
-    found = train_network(pictures, labels, 2, 0, test, steps=30, batch_size=8)
+    found = train_network(pixels, labels, 2, 0, test, steps=30, batch_size=8)
     assert found.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert (found.argmax(axis=1) == np.repeat([0, 1], 10)).mean() >= 0.9
 
@@ -110,7 +110,7 @@ def test_the_experiment_is_made_from_two_sides() -> None:
     assert found.n_synthetic == 90
     assert found.classes == CLASSES
     one_class = side(["MEL"] * 9, imagenet=np.zeros((9, 24), np.float32))
-    nothing, _, warnings = listened(
+    nothing, _, warnings = run_work(
         usefulness(one_class, real, lambda one: one.features["imagenet"], train_head, "a head", 2, 0)
     )
     assert nothing is None
@@ -121,7 +121,7 @@ def test_lesions_that_nobody_knows_are_not_said_to_be_left_out_by_the_trainings(
     """HAM10000 sorted into class folders, without its table."""
     generated, listed = _sides()
     real = replace(listed, images=tuple(replace(image, is_named=False) for image in listed.images))
-    found, _, warnings = listened(agreement(generated, real, 0))
+    found, _, warnings = run_work(agreement(generated, real, 0))
     assert [one.by_rule for one in found] == [False]
     assert "may have been trained on" in warnings[0]
     useful = result_of(usefulness(generated, real, lambda one: one.features["imagenet"], train_head, "a head", 2, 0))
