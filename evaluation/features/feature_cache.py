@@ -24,7 +24,7 @@ class FeatureCache:
         Args:
             folder: where it is.
             network, fingerprint: the name of the network and of its weights.
-            size: of the pictures, in pixels.
+            size: height and width of the images, in pixels.
             width: how many numbers the features of an image are; a file of others counts as empty.
         """
         self._width = width

@@ -1,4 +1,4 @@
-"""One small evaluation that several tests look at from all sides."""
+"""One small evaluation that several tests check."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COPIED = 5
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation that was run, what it event, and where its files are."""
+    """A finished evaluation, its events, and its files."""
 
     evaluation: Evaluation
     files: list[Path]
@@ -32,7 +32,7 @@ class Evaluated:
 
 
 def make_set(folder: Path) -> Path:
-    """Eight images of MEL, the third of them a turned copy, eight of NV, and one that cannot be read."""
+    """Eight images of MEL, of which the third is a rotated copy; eight of NV; and one unreadable file."""
     reals = [lesion(seed) for seed in range(18)]
     for offset, name in enumerate(CLASSES):
         (folder / name).mkdir(parents=True)
@@ -48,7 +48,7 @@ def make_set(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
-    """A generated set, real images in HAM10000's form, and a cache that is filled by the first who needs it."""
+    """A generated set, real images in HAM10000's form, and a cache that the first evaluation fills."""
     folder = tmp_path_factory.mktemp("evaluation")
     real = {name: [lesion(seed + 500 * offset, name) for seed in range(18)] for offset, name in enumerate(CLASSES)}
     return make_set(folder / "my set"), write_real(folder / "clinic", real), folder / "cache"
@@ -56,7 +56,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]
 
 @pytest.fixture(scope="session")
 def evaluated(folders: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
-    """The quick evaluation of ``make_set`` with its files."""
+    """The quick evaluation of ``make_set`` and its files."""
     images, real, cache = folders
     output = tmp_path_factory.mktemp("report") / "out"
     job = EvaluationJob(images, real, output, quick=True, utility="features", features=("imagenet",), cache=cache)

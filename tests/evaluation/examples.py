@@ -1,4 +1,4 @@
-"""Made-up lesions that are quickly drawn, each unlike the other, and folders of them."""
+"""Artificial lesions that are fast to draw and differ from each other, and folders of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def lesion(seed: int, class_name: str = "MEL", size: int = SIZE) -> np.ndarray:
 
 
 def crop(image: np.ndarray, share: float, down: float, right: float) -> np.ndarray:
-    """A part of a image, enlarged to its size."""
+    """A crop of an image, enlarged to the size of the image."""
     size = len(image)
     width = round(size * share)
     top, left = round((size - width) * down), round((size - width) * right)
@@ -42,7 +42,7 @@ def crop(image: np.ndarray, share: float, down: float, right: float) -> np.ndarr
 
 
 def recoloured(image: np.ndarray) -> np.ndarray:
-    """Other hue, saturation and lightness."""
+    """The image with another hue, saturation and lightness."""
     channels = np.array(Image.fromarray(image).convert("HSV")).astype(int)
     channels[..., 0] = (channels[..., 0] + 25) % 256
     channels = np.clip(channels * [1, 0.7, 0.85] + [0, 0, 10], 0, 255).astype(np.uint8)
@@ -50,7 +50,7 @@ def recoloured(image: np.ndarray) -> np.ndarray:
 
 
 def write_set(folder: Path, images: Mapping[str, Iterable[np.ndarray]]) -> Path:
-    """Class folders of PNG files."""
+    """Write class folders of PNG files."""
     for name, pixels in images.items():
         (folder / name).mkdir(parents=True)
         for number, image in enumerate(pixels, 1):
@@ -59,7 +59,7 @@ def write_set(folder: Path, images: Mapping[str, Iterable[np.ndarray]]) -> Path:
 
 
 def write_real(folder: Path, images: Mapping[str, Iterable[np.ndarray]], per_lesion: int = 1) -> Path:
-    """HAM10000's form, so many images a lesion."""
+    """Write real images in HAM10000's form, with ``per_lesion`` images per lesion."""
     (folder / "images").mkdir(parents=True)
     with (folder / "metadata.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
@@ -73,7 +73,7 @@ def write_real(folder: Path, images: Mapping[str, Iterable[np.ndarray]], per_les
 
 
 def side(labels: Iterable[str], lesions: Iterable[str] | None = None, **features: np.ndarray) -> Side:
-    """A side with features, and pixels that are only grey."""
+    """A side with the given features and uniformly grey pixels."""
     names = list(labels)
     owners = list(lesions) if lesions is not None else [f"lesion {number}" for number in range(len(names))]
     images = tuple(
@@ -85,14 +85,14 @@ def side(labels: Iterable[str], lesions: Iterable[str] | None = None, **features
 
 
 def image_set(pixels: Iterable[np.ndarray], **features: np.ndarray) -> Side:
-    """A side of one class, each image a lesion of its own."""
+    """A side of one class in which each image shows a different lesion."""
     found = np.stack(list(pixels))
     images = tuple(FoundImage(Path(f"{number}.png"), "MEL", f"lesion {number}") for number in range(len(found)))
     return Side(images, tuple(f"{number:064x}" for number in range(len(found))), found, features)
 
 
 def run_work(work: Work[Any]) -> tuple[Any, list[Progress], list[str]]:
-    """Result of a piece of work, its progress, and its warnings."""
+    """Run work; return its result, its progress events and its warnings."""
     progress, warnings = list[Progress](), list[str]()
 
     def listen(event: Event) -> None:

@@ -1,4 +1,4 @@
-"""``main.py evaluate`` and ``compare`` as their users meet them: real processes, exit codes, files."""
+"""``main.py evaluate`` and ``compare`` from the user's side: real processes, exit codes, files."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.evaluation.conftest import Evaluated
 @pytest.fixture
 def arguments(folders: tuple[Path, Path, Path], tmp_path: Path) -> list[str]:
     images, real, cache = folders
-    indices = ["--real", str(real), "--output", str(tmp_path / "o"), "--cache", str(cache)]
-    return ["evaluate", str(images), *indices, "--features", "imagenet", "--quick"]
+    folders_and_cache = ["--real", str(real), "--output", str(tmp_path / "o"), "--cache", str(cache)]
+    return ["evaluate", str(images), *folders_and_cache, "--features", "imagenet", "--quick"]
 
 
-def test_copies_fail_where_that_was_asked_for(
+def test_copies_fail_the_job_on_request(
     arguments: list[str],
     evaluated: Evaluated,
     tmp_path: Path,
@@ -47,7 +47,7 @@ def test_copies_fail_where_that_was_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         (["--classes", "SCC"], "'SCC'"),
         (["--features", "clip"], "'clip'"),
@@ -57,23 +57,23 @@ def test_copies_fail_where_that_was_asked_for(
     ],
 )
 def test_wrong_arguments_are_named_before_anything_is_written(
-    arguments: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str], changes: list[str], said: str
+    arguments: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str], changes: list[str], message: str
 ) -> None:
     assert main([*arguments, *changes]) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    assert said in err.splitlines()[-1]
+    assert message in err.splitlines()[-1]
     assert not (tmp_path / "o").exists() or not any((tmp_path / "o").iterdir())
 
 
-def test_compare_wants_two_sets(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_compare_needs_two_sets(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(tmp_path), "--output", str(tmp_path / "o")]) == 2
     assert "at least two sets" in capfd.readouterr().err
     assert main(["compare", str(tmp_path), str(tmp_path / "b"), "--output", str(tmp_path / "o")]) == 2
     assert str(tmp_path / "b") in capfd.readouterr().err
 
 
-def test_the_worker_compares_what_was_evaluated(
+def test_the_worker_compares_finished_evaluations(
     evaluated: Evaluated, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = str(evaluated.files[0].parent)
@@ -114,12 +114,12 @@ def test_a_disk_that_fills_after_the_first_file_is_a_failure_of_the_job(
 
 
 @pytest.mark.parametrize("arguments", [[], ["a.json", "b.json"], ["/nowhere.json"]])
-def test_the_worker_says_what_is_wrong(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_worker_names_the_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert worker(arguments) == 2
     assert json.loads(capsys.readouterr().out)["event"] == "error"
 
 
-def test_the_worker_refuses_a_device_that_is_not_here(
+def test_the_worker_refuses_a_device_that_does_not_exist(
     folders: tuple[Path, Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = EvaluationJob(folders[0], folders[1], tmp_path / "o", device="cuda:99", cache=folders[2])

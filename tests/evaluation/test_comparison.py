@@ -20,7 +20,7 @@ from tests.evaluation.examples import lesion, write_real, write_set
 
 
 class AskedError(Exception):
-    """An evaluation was asked for, which would have taken minutes."""
+    """Raised instead of running an evaluation, which would take minutes."""
 
     def __init__(self, job: EvaluationJob) -> None:
         super().__init__(job)
@@ -29,7 +29,7 @@ class AskedError(Exception):
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is evaluated: what is asked for is raised."""
+    """Raise the requested job instead of evaluating it."""
 
     def evaluate(job: EvaluationJob) -> Work[Evaluation]:
         yield Progress("Evaluating", 0, 1)
@@ -39,7 +39,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def drawn(size: int, *names: str) -> dict[str, list[np.ndarray]]:
-    """Two pixels of each class."""
+    """Two images of each class."""
     return {name: [lesion(seed, name, size) for seed in (1, 2)] for name in names}
 
 
@@ -66,26 +66,26 @@ def test_finished_evaluations_are_tabulated(results: dict[str, Path], tmp_path: 
     assert set(json.loads(data.read_text())) == {"good", "worse"}
     text = table.read_text()
     rows = [line for line in text.splitlines() if line.startswith(("| good", "| worse"))]
-    assert len(rows) == 6  # two feature spaces, and the judgements
+    assert len(rows) == 6  # two feature spaces and the other results, two sets each
     assert "| good | dpmpp | 20 |" in text
     assert "| worse | dpmpp | 10 |" in text
-    assert "the lowest KID is that of good" in html.read_text()
+    assert "good has the lowest KID" in html.read_text()
 
 
-def test_the_best_is_not_said_to_be_it_where_the_deviation_is_larger(results: dict[str, Path], tmp_path: Path) -> None:
+def test_sets_within_one_deviation_of_the_best_are_named(results: dict[str, Path], tmp_path: Path) -> None:
     file = results["worse"] / "evaluation.json"
     file.write_text((results["good"] / "evaluation.json").read_text())
     html = result_of(compare(ComparisonJob(tuple(results.values()), tmp_path / "out", {})))[0].read_text()
-    assert "the lowest KID is that of good, and no more than its deviation lies between it and worse" in html
+    assert "good has the lowest KID; worse within one standard deviation of it" in html
     for folder in results.values():
         content = json.loads((folder / "evaluation.json").read_text())
         content["figures"] = []
         (folder / "evaluation.json").write_text(json.dumps(content))
     html = result_of(compare(ComparisonJob(tuple(results.values()), tmp_path / "out", {})))[0].read_text()
-    assert "of none of them a KID could be measured" in html
+    assert "KID could not be measured for any of them" in html
 
 
-def test_figures_of_other_real_images_or_features_are_not_compared(results: dict[str, Path]) -> None:
+def test_figures_for_other_real_images_or_features_are_not_compared(results: dict[str, Path]) -> None:
     loaded = {name: json.loads((folder / "evaluation.json").read_text()) for name, folder in results.items()}
     check_comparable(loaded)
     for key, value in (("real_sha256", "00"), ("size", 32), ("networks", {"inception": "x"}), ("classes", ["MEL"])):
@@ -105,7 +105,7 @@ def test_a_set_that_is_not_evaluated_needs_real_images(results: dict[str, Path],
 def test_a_new_set_is_evaluated_at_the_size_of_the_finished_one(
     results: dict[str, Path], folders: tuple[Path, ...], tmp_path: Path
 ) -> None:
-    """The finished one has 64 px, the new one 128 px, and both images and real images of 96 px would do."""
+    """The finished evaluation has 64 px, although the new set has 128 px and the real images have 96 px."""
     new = write_set(tmp_path / "new", drawn(128, "MEL", "NV"))
     real = write_real(tmp_path / "large", drawn(96, "MEL", "NV"))
     file = results["good"] / "evaluation.json"
@@ -113,14 +113,14 @@ def test_a_new_set_is_evaluated_at_the_size_of_the_finished_one(
     content["basis"]["real_sha256"] = digest_of([sha256_of(image) for image in (real / "images").iterdir()])
     file.write_text(json.dumps(content))
     for sets in ((results["good"], new), (new, results["good"])):
-        with pytest.raises(AskedError) as event:
+        with pytest.raises(AskedError) as asked:
             result_of(compare(ComparisonJob(sets, tmp_path / "out", {"real": str(real), "quick": True})))
-        assert (event.value.job.images, event.value.job.size) == (new, 64)
+        assert (asked.value.job.images, asked.value.job.size) == (new, 64)
 
 
 @pytest.mark.usefixtures("asked")
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({}, "quick is True and False"),
         ({"quick": True, "seed": 5}, "seed is 0 and 5"),
@@ -128,12 +128,12 @@ def test_a_new_set_is_evaluated_at_the_size_of_the_finished_one(
         ({"quick": True, "classes": ["MEL"]}, r"classes is \['MEL', 'NV'\] and \['MEL'\]"),
     ],
 )
-def test_what_could_not_be_compared_afterwards_is_not_evaluated(
-    results: dict[str, Path], folders: tuple[Path, ...], tmp_path: Path, settings: dict[str, Any], said: str
+def test_a_set_that_would_not_be_comparable_is_not_evaluated(
+    results: dict[str, Path], folders: tuple[Path, ...], tmp_path: Path, settings: dict[str, Any], message: str
 ) -> None:
     new, real = write_set(tmp_path / "new", drawn(64, "MEL", "NV")), str(folders[1])
     job = ComparisonJob((results["good"], new), tmp_path / "out", {"real": real, **settings})
-    with pytest.raises(ArgumentError, match=f"good and new cannot be compared: {said}"):
+    with pytest.raises(ArgumentError, match=f"good and new cannot be compared: {message}"):
         result_of(compare(job))
     assert not job.output.exists()
 
@@ -142,7 +142,7 @@ def test_what_could_not_be_compared_afterwards_is_not_evaluated(
 def test_a_set_is_not_evaluated_against_other_real_images_than_the_finished_one(
     results: dict[str, Path], folders: tuple[Path, ...], tmp_path: Path
 ) -> None:
-    """One that cannot be read is on neither side; one that is another makes all the difference."""
+    """An unreadable image counts on neither side; a different image changes the digest."""
     new, real = write_set(tmp_path / "new", drawn(64, "MEL", "NV")), shutil.copytree(folders[1], tmp_path / "clinic")
     job = ComparisonJob((results["good"], new), tmp_path / "out", {"real": str(real), "quick": True})
     broken = real / "images" / "broken.png"
@@ -157,7 +157,7 @@ def test_a_set_is_not_evaluated_against_other_real_images_than_the_finished_one(
     assert not job.output.exists()
 
 
-def test_finished_ones_that_cannot_be_compared_are_refused_before_anything_is_looked_at(
+def test_finished_evaluations_that_are_not_comparable_are_refused_first(
     results: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def find_images(job: EvaluationJob) -> Work[Any]:
@@ -174,14 +174,14 @@ def test_finished_ones_that_cannot_be_compared_are_refused_before_anything_is_lo
 
 
 @pytest.mark.usefixtures("asked")
-def test_new_sets_are_compared_at_a_size_that_the_real_images_have_too(tmp_path: Path) -> None:
-    """Of the classes that were asked for: the others' images may be smaller."""
+def test_new_sets_are_compared_at_a_size_that_the_real_images_also_have(tmp_path: Path) -> None:
+    """Only the requested classes count; images of other classes may be smaller."""
     first, second = (write_set(tmp_path / name, drawn(128, "MEL", "NV")) for name in ("a", "b"))
     real = write_real(tmp_path / "clinic", {**drawn(64, "MEL"), "VASC": [lesion(1, "VASC", 32)] * 9})
     settings = {"real": str(real), "classes": ["MEL"]}
-    with pytest.raises(AskedError) as event:
+    with pytest.raises(AskedError) as asked:
         result_of(compare(ComparisonJob((first, second), tmp_path / "out", settings)))
-    assert event.value.job.size == 64
+    assert asked.value.job.size == 64
     other = write_set(tmp_path / "c", drawn(48, "VASC"))
     with pytest.raises(ArgumentError, match=r"a and c cannot be compared: classes is \['MEL'\] and \['VASC'\]"):
         result_of(compare(ComparisonJob((first, other), tmp_path / "out", {"real": str(real)})))
@@ -189,11 +189,11 @@ def test_new_sets_are_compared_at_a_size_that_the_real_images_have_too(tmp_path:
 
 def test_a_foreign_json_is_named(results: dict[str, Path]) -> None:
     (results["worse"] / "evaluation.json").write_text('{"format": "other"}')
-    with pytest.raises(ArgumentError, match=r"worse.evaluation.json is no evaluation"):
+    with pytest.raises(ArgumentError, match=r"worse.evaluation.json is not an evaluation"):
         result_of(compare(ComparisonJob(tuple(results.values()), results["good"].parent / "o", {})))
 
 
-def test_markdown_has_a_row_a_set(results: dict[str, Path]) -> None:
+def test_markdown_has_a_row_per_set(results: dict[str, Path]) -> None:
     loaded = {name: json.loads((folder / "evaluation.json").read_text()) for name, folder in results.items()}
     first = tables(loaded)[0]
     lines = markdown(first).splitlines()
@@ -210,7 +210,7 @@ def test_names_from_other_results_are_text_in_markdown(results: dict[str, Path])
     assert lines[3].startswith("| b | 16 |")
 
 
-def test_a_set_is_listed_with_how_it_was_made(results: dict[str, Path]) -> None:
+def test_a_set_is_listed_with_its_generation_settings(results: dict[str, Path]) -> None:
     loaded = {name: json.loads((folder / "evaluation.json").read_text()) for name, folder in results.items()}
     loaded["good"]["provenance"]["values"] = {"sampler": {"ddpm": 3, "ddim": 1}, "steps": {"50": 4}, "reuse": {"2": 4}}
     (made,) = (table for table in tables(loaded) if "Sampler" in table.columns)

@@ -18,7 +18,7 @@ def loaded(tmp_path: Path, values: Any) -> EvaluationJob | ComparisonJob:
     return load_job(file)
 
 
-def test_a_job_survives_its_file(tmp_path: Path) -> None:
+def test_a_job_is_unchanged_after_writing_and_reading(tmp_path: Path) -> None:
     job = EvaluationJob(
         tmp_path / "вид", tmp_path, tmp_path, ("NV", "MEL", "NV"), True, "network", True, ("inception",), 64, seed=7
     )
@@ -27,37 +27,42 @@ def test_a_job_survives_its_file(tmp_path: Path) -> None:
     assert EvaluationJob(Path("a"), Path("b"), Path("c")).to_json()["images"] == str(Path("a").resolve())
 
 
-def test_defaults_fill_what_a_file_leaves_out(tmp_path: Path) -> None:
+def test_missing_fields_get_their_defaults(tmp_path: Path) -> None:
     assert loaded(tmp_path, GOOD) == EvaluationJob(Path("a"), Path("b"), Path("c"))
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
-        ({"format": "isicgui.job/1"}, "no evaluation job"),
+        ({"format": "isicgui.job/1"}, "is not an evaluation job"),
         ({"colour": 1}, "unknown field 'colour'"),
         ({"real": None}, "real None is not a path"),
-        ({"classes": ["SCC"]}, "no class 'SCC'"),
+        ({"classes": ["SCC"]}, "class 'SCC' does not exist"),
         ({"classes": "MEL"}, "'MEL' is not a list"),
-        ({"features": ["clip"]}, "no set of features 'clip'"),
-        ({"utility": "yes"}, "no usefulness test 'yes'"),
-        ({"quick": 1}, "quick 1 is neither true nor false"),
+        ({"features": ["clip"]}, "set of features 'clip' does not exist"),
+        ({"utility": "yes"}, "usefulness test 'yes' does not exist"),
+        ({"quick": 1}, "quick 1 is not true or false"),
         ({"seed": -1}, "seed -1"),
         ({"size": 8}, "size 8"),
         ({"device": 0}, "Device 0"),
     ],
 )
-def test_a_wrong_value_is_named(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ArgumentError, match=said):
+def test_a_wrong_value_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
         loaded(tmp_path, {**GOOD, **changes})
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [("{", "is not JSON"), ("[]", "no evaluation job"), ("[" * 100_000, "is not JSON"), ("null", "no evaluation job")],
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "is not an evaluation job"),
+        ("[" * 100_000, "is not JSON"),
+        ("null", "is not an evaluation job"),
+    ],
 )
-def test_a_file_that_is_no_job_is_named(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(ArgumentError, match=said):
+def test_a_file_that_is_not_a_job_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
         loaded(tmp_path, text)
     with pytest.raises(ArgumentError, match="cannot be read"):
         load_job(tmp_path / "none.json")
@@ -77,8 +82,8 @@ def test_a_comparison_makes_the_jobs_of_its_sets(tmp_path: Path) -> None:
     again = loaded(tmp_path, job.to_json())
     assert isinstance(again, ComparisonJob)
     assert again.settings == job.settings
-    for wrong, said in (({"sets": ["a"]}, "at least two"), ({"images": "a"}, "unknown field 'images'")):
-        with pytest.raises(ArgumentError, match=said):
+    for wrong, message in (({"sets": ["a"]}, "at least two"), ({"images": "a"}, "unknown field 'images'")):
+        with pytest.raises(ArgumentError, match=message):
             loaded(tmp_path, {**values, **wrong})
     with pytest.raises(ArgumentError, match="add --real"):
         ComparisonJob((Path("a"), Path("b")), Path("o"), {}).evaluation_of(Path("a"), Path("o/1"), 0)

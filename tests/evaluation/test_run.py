@@ -31,13 +31,16 @@ def numbers(evaluated: Evaluated) -> dict[str, Any]:
     return found
 
 
-def test_it_finds_the_planted_copy_and_says_so_first(evaluated: Evaluated) -> None:
+def test_the_planted_copy_is_found_and_listed_first(evaluated: Evaluated) -> None:
     copies = numbers(evaluated)["copies"]
     assert copies["copies"] == 1
     assert copies["most_suspicious"][0]["image"] == "MEL/ISIC_0000003.png"
     assert copies["most_suspicious"][0]["real"] == f"mel_{COPIED:04d}.png"
     assert copies["most_suspicious"][0]["correlation"] > 0.99
-    assert any("1 of 16 images are copies" in sentence for sentence in numbers(evaluated)["summary"])
+    assert any(
+        "Copies: 1 of 16 images are closer to a real image than chance explains" in sentence
+        for sentence in numbers(evaluated)["summary"]
+    )
 
 
 def test_every_figure_names_its_features_and_has_its_floor(evaluated: Evaluated) -> None:
@@ -51,17 +54,17 @@ def test_every_figure_names_its_features_and_has_its_floor(evaluated: Evaluated)
         assert figure["floor"] is not None
         assert figure["n_set"] >= 8
         if figure["metric"] == "fid":
-            assert figure["class_name"] == "ALL"  # none of a class with fewer than 500 images
+            assert figure["class_name"] == "ALL"  # not computed for a class with fewer than 500 images
         if figure["metric"] == "kid":
             assert figure["ratio_to_floor_95"] is None or figure["ratio_to_floor_95"] >= 0
-            # The made-up set is drawn like the real one, the copy apart.
+            # The artificial set is drawn like the real images, except for the copy.
             assert abs(figure["value"] - figure["floor"]) < 4 * (figure["sd"] + figure["floor_sd"])
 
 
-def test_the_answers_agree_with_the_numbers(evaluated: Evaluated) -> None:
+def test_the_summary_agrees_with_the_figures(evaluated: Evaluated) -> None:
     found = numbers(evaluated)
     (probe,) = found["agreement"]
-    assert probe["macro"] > 0.8  # two colours are easily event apart
+    assert probe["macro"] > 0.8  # two colours are easy to distinguish
     assert sum(map(sum, probe["confusion"])) == 16
     (useful,) = found["usefulness"]
     assert useful["seeds"] == 3
@@ -77,16 +80,16 @@ def test_the_answers_agree_with_the_numbers(evaluated: Evaluated) -> None:
     assert red["value"] == pytest.approx(red["real"], abs=15)
 
 
-def test_the_warnings_stand_in_the_report(evaluated: Evaluated) -> None:
+def test_the_warnings_are_in_the_report(evaluated: Evaluated) -> None:
     assert any("1 of 17 images of the set cannot be read" in text for text in evaluated.warnings)
-    assert any("FID of ALL rests on 16 images" in text for text in evaluated.warnings)
+    assert any("FID of ALL is based on 16 images" in text for text in evaluated.warnings)
     assert len(set(evaluated.warnings)) == len(evaluated.warnings)
     assert numbers(evaluated)["warnings"] == evaluated.warnings
     html = evaluated.files[0].read_text()
     assert "cannot be read" in html
 
 
-def test_the_report_is_one_file_that_tells_nothing_of_the_machine(evaluated: Evaluated) -> None:
+def test_the_report_is_one_file_without_facts_about_the_machine(evaluated: Evaluated) -> None:
     html = evaluated.files[0].read_text()
     pixels = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
     assert len(pixels) >= 12 + 4 + 3  # pairs, duplicates, plots
@@ -104,8 +107,8 @@ def test_the_card_can_be_published(evaluated: Evaluated) -> None:
     assert card.startswith("---\npretty_name: my set\n")
     assert "| MEL | Melanoma | 8 |" in card
     assert "- sampler: dpmpp" in card
-    assert "not for diagnosis" in card
-    assert "1 of 16 images are copies" in card
+    assert "Not for diagnosis" in card
+    assert "Copies: 1 of 16 images are closer to a real image than chance explains" in card
     assert "evaluate 'my set' --real REAL_IMAGES --output REPORT --quick --utility features" in card
 
 
@@ -129,7 +132,7 @@ def test_a_set_of_any_name_has_a_card_and_a_report_that_show_it_as_text(
     assert head["pretty_name"] == printable(name)
     assert not any(line.startswith("licence") for line in card.splitlines())
     (line,) = [line for line in card.splitlines() if "run_isicgui.sh evaluate" in line]
-    words = subprocess.run(  # the words that bash makes of the line
+    words = subprocess.run(  # the words into which bash splits the line
         ["bash", "-c", line.replace("./run_isicgui.sh", "printf '%s\\0'")], capture_output=True, check=True
     ).stdout.split(b"\0")
     assert words[:3] == [b"evaluate", os.fsencode(f"./{name}" if name.startswith("-") else name), b"--real"]
@@ -146,7 +149,7 @@ def test_progress_goes_from_start_to_end(evaluated: Evaluated) -> None:
     ]
 
 
-def test_the_whole_weighs_its_parts() -> None:
+def test_the_overall_progress_weights_its_parts() -> None:
     def part(total: int) -> Any:
         for done in range(total):
             yield Progress("work", done, total)
@@ -158,7 +161,7 @@ def test_the_whole_weighs_its_parts() -> None:
     assert [event.done for _, progress, _ in results for event in progress] == [0, 0.125, 0.25, 0.4375, 0.625, 0.8125]
 
 
-def test_numbers_that_are_none_become_null() -> None:
+def test_nan_and_infinity_become_null() -> None:
     assert plain({"a": (float("nan"), 1.5, float("inf")), 3: [None, True]}) == {
         "a": [None, 1.5, None],
         "3": [None, True],
@@ -172,7 +175,7 @@ def job(folders: tuple[Path, Path, Path], tmp_path: Path) -> dict[str, Any]:
 
 
 def test_a_real_folder_that_is_the_set_is_refused(job: dict[str, Any]) -> None:
-    with pytest.raises(ArgumentError, match="one folder"):
+    with pytest.raises(ArgumentError, match="are the same folder"):
         result_of(evaluate(EvaluationJob(**{**job, "real": job["images"]})))
     assert not job["output"].exists()
 
@@ -180,48 +183,50 @@ def test_a_real_folder_that_is_the_set_is_refused(job: dict[str, Any]) -> None:
 def test_a_set_that_is_the_real_images_is_refused(job: dict[str, Any], tmp_path: Path) -> None:
     pixels = [lesion(seed) for seed in range(24)]
     job["images"] = write_set(tmp_path / "other name", {"MEL": pixels})
-    with pytest.raises(ArgumentError, match="byte for byte"):
+    with pytest.raises(ArgumentError, match="byte-for-byte copies"):
         result_of(evaluate(EvaluationJob(**job)))
     assert not job["output"].exists()
 
 
-def test_a_control_with_unmarked_copies_is_not_said_to_keep_its_rate(evaluated: Evaluated) -> None:
+def test_a_control_with_unlabelled_duplicates_is_reported(evaluated: Evaluated) -> None:
     found = evaluated.evaluation.copies
-    said = []
+    sentences = []
     for hits in (2, 4):
         few = replace(evaluated.evaluation, copies=replace(found, control=Share(hits, 30)))
-        said += [line for line in summarise(few) if line.startswith("Copies")]
+        sentences += [line for line in summarise(few) if line.startswith("Copies")]
     assert len(found.thresholds) == 3
-    assert found.rate == pytest.approx(3 / 37)  # what 36 real images can vouch for in three spaces
-    assert "other lesions 6.7% (at most 8.1% by construction)" in said[0]
-    assert "other lesions 13.3% (more than 8.1%: " in said[1]
+    assert found.rate == pytest.approx(3 / 37)  # the lowest rate for 36 real images in three spaces
+    assert "other lesion: 6.7% (at most 8.1% by construction)" in sentences[0]
+    assert "other lesion: 13.3% (more than 8.1%: the real data probably contains unlabelled duplicates)" in sentences[1]
 
 
-@pytest.mark.parametrize(("count", "reals", "said"), [(1, 24, "has 1 readable images"), (4, 5, "images of 5 lesions")])
-def test_too_few_images_are_refused(job: dict[str, Any], tmp_path: Path, count: int, reals: int, said: str) -> None:
+@pytest.mark.parametrize(
+    ("count", "reals", "message"), [(1, 24, "has 1 readable images"), (4, 5, "images of 5 lesions")]
+)
+def test_too_few_images_are_refused(job: dict[str, Any], tmp_path: Path, count: int, reals: int, message: str) -> None:
     job["images"] = write_set(tmp_path / "s", {"MEL": [lesion(seed) for seed in range(100, 100 + count)]})
     job["real"] = write_set(tmp_path / "r", {"MEL": [lesion(seed) for seed in range(reals)]})
-    with pytest.raises(ArgumentError, match=said):
+    with pytest.raises(ArgumentError, match=message):
         result_of(evaluate(EvaluationJob(**job)))
 
 
-def test_an_output_that_cannot_be_written_is_found_before_anything_is_computed(job: dict[str, Any]) -> None:
-    job["output"].write_text("a file in the way")
+def test_an_unwritable_output_is_found_before_the_computation(job: dict[str, Any]) -> None:
+    job["output"].write_text("not a folder")
     work = evaluate(EvaluationJob(**job))
     with pytest.raises(OutputFolderError, match="cannot be written"):
         run_work(work)
 
 
 def test_a_class_without_real_images_is_left_out(job: dict[str, Any], tmp_path: Path) -> None:
-    """Small, grey and of another size; one class is missing among the real images, one in the set."""
+    """The set is small, grey and of another size. One class has no real images, another is not in the set."""
     grey = [image.mean(axis=2, keepdims=True).repeat(3, axis=2).astype("uint8") for image in map(lesion, (7, 8))]
     job["images"] = write_set(tmp_path / "s", {"MEL": [*grey, lesion(9, size=40)], "VASC": [lesion(1, "VASC")]})
     job["classes"] = ("MEL", "DF", "VASC")
     found, _, warnings = run_work(evaluate(EvaluationJob(**job, quick=True, seed=3)))
     assert found.generated.counts() == {"MEL": 3}
     assert any(text.startswith("VASC: there is no real image") for text in warnings)
-    assert any(text.startswith("DF: the set has no image") for text in warnings)
+    assert any(text.startswith("DF: the set contains no image") for text in warnings)
     assert any("2 of 3 images of the set are grey" in text for text in warnings)
-    assert any(text.startswith("No distances of MEL") for text in warnings)
+    assert any(text.startswith("MEL: distances were not measured") for text in warnings)
     assert found.figures == []
     assert json.dumps(found.to_json(), allow_nan=False)

@@ -20,7 +20,7 @@ from evaluation.intervals import Share
 from evaluation.progress import result_of
 from tests.evaluation.examples import crop, image_set, lesion, recoloured, run_work
 
-SPACES = {"noise": "features that say nothing"}
+SPACES = {"noise": "features without information"}
 
 
 def noise(count: int, seed: int) -> np.ndarray:
@@ -58,8 +58,8 @@ def test_planted_copies_are_found_and_new_images_are_not_accused(reals: list[np.
 
 
 @pytest.mark.full_data
-def test_copies_of_patients_images_are_found_and_other_patients_images_are_not(tmp_path: Path) -> None:
-    """With the real networks on real images: 24 altered copies among 40 images of other lesions."""
+def test_copies_of_patients_images_are_found_and_images_of_other_patients_are_not(tmp_path: Path) -> None:
+    """Run the real networks on real images: 24 altered copies among 40 images of other lesions."""
     images = read_real(Path(os.environ["ISICGUI_DATA"]) / "ham10000_256", CLASSES).images
     by_lesion = {image.lesion_id: image for image in images}
     chosen = np.random.default_rng(0).permutation(sorted(by_lesion))[:240].tolist()
@@ -93,7 +93,7 @@ def test_a_copy_in_features_alone_is_found(reals: list[np.ndarray]) -> None:
     assert [(suspicion.generated, suspicion.real, suspicion.space) for suspicion in found.copies] == [(0, 7, "noise")]
 
 
-def test_the_search_tells_how_far_it_is(reals: list[np.ndarray]) -> None:
+def test_the_search_reports_its_progress(reals: list[np.ndarray]) -> None:
     """Each of its pieces begins anew; what it tells of the whole must not stand still through all but the first."""
     generated, real = (
         image_set([lesion(seed) for seed in range(20)], noise=noise(20, 2)),
@@ -102,15 +102,15 @@ def test_the_search_tells_how_far_it_is(reals: list[np.ndarray]) -> None:
     _, progress, _ = run_work(find_copies(generated, real, SPACES, 45, 0))
     shares = [event.done / event.total for event in progress]
     assert shares == sorted(shares)
-    by_set, by_control = ("Laying images of the set over real ones", "Laying real images over real ones")
+    by_set, by_control = ("Aligning images of the set with real images", "Aligning real images with real images")
     laid = {name: [event.done for event in progress if event.doing == name] for name in (by_set, by_control)}
     assert len(set(laid[by_set])) == 2  # of 20 images, every tenth
     assert len(set(laid[by_control])) == 5  # of 45
     assert 0.8 < shares[-1] <= 1
 
 
-def test_images_of_one_lesion_are_no_control_for_each_other(reals: list[np.ndarray]) -> None:
-    """Two photographs of each lesion would else set the threshold, and hide every copy."""
+def test_images_of_one_lesion_are_not_a_control_for_each_other(reals: list[np.ndarray]) -> None:
+    """Otherwise two photographs of each lesion would set the threshold and hide every copy."""
     real = image_set(reals[:26], noise=noise(26, 4))
     twice = [reals[index // 2] if index % 2 else np.rot90(reals[index // 2]) for index in range(26)]
     images = tuple(
@@ -124,7 +124,7 @@ def test_images_of_one_lesion_are_no_control_for_each_other(reals: list[np.ndarr
 
 @pytest.mark.parametrize("draw", ["exponential", "normal", "gumbel"])
 def test_the_stated_rates_hold(draw: str) -> None:
-    """Over many controls: the share accused of being suspicious, and the sets with a false copy."""
+    """Over many controls: the share of images flagged as suspicious, and the share of sets with a false copy."""
     rng = np.random.default_rng(0)
     accused, sets_with_copies = [], []
     for _ in range(200):
@@ -138,7 +138,7 @@ def test_the_stated_rates_hold(draw: str) -> None:
 
 
 def found_in(of_set: np.ndarray, of_control: np.ndarray) -> CopyFindings:
-    """What is found of these nearnesses, (spaces, images) each, of which the last are those of pixels."""
+    """Findings for given nearness values, (spaces, images) each; the last space is pixels."""
     names = [*(f"space {number}" for number in range(len(of_set) - 1)), PIXELS]
     sides = [
         {name: Neighbours(np.zeros((len(row), 1), int), row) for name, row in zip(names, side, strict=True)}
@@ -153,7 +153,7 @@ SIZES = (20, 50, 200, 400, 1000)
 @pytest.mark.parametrize("spaces", [3, 4])
 @pytest.mark.parametrize("size", SIZES)
 def test_a_set_like_its_control_is_not_accused_however_small_the_control(size: int, spaces: int) -> None:
-    """Spaces that say different things make the most images suspicious in one of them; ``quick`` has 200 and 4."""
+    """Independent spaces give the highest share of images suspicious in at least one; ``quick`` has 200 and 4."""
     rng = np.random.default_rng(size + spaces)
     runs = [found_in(rng.normal(size=(spaces, 700)), rng.normal(size=(spaces, size))) for _ in range(100)]
     assert np.mean([found.accuses for found in runs]) <= 0.05
@@ -174,8 +174,8 @@ def test_one_exact_copy_is_found_however_small_the_control(size: int, spaces: in
 
 @pytest.mark.parametrize("spaces", [3, 4])
 @pytest.mark.parametrize("size", [200, 400, 1000])
-def test_many_images_a_little_too_near_are_found_together(size: int, spaces: int) -> None:
-    """A tenth of the set, each too little to be called a copy."""
+def test_many_slightly_suspicious_images_are_found_together(size: int, spaces: int) -> None:
+    """A tenth of the set; none of these images is near enough to be a copy."""
     rng = np.random.default_rng([size, spaces])
     for _ in range(20):
         of_set, of_control = rng.normal(size=(spaces, 700)), rng.normal(size=(spaces, size))
@@ -185,8 +185,8 @@ def test_many_images_a_little_too_near_are_found_together(size: int, spaces: int
         assert found.accuses
 
 
-def test_the_chance_of_so_many_suspicious_images_is_that_of_draws() -> None:
-    """Independent spaces reach the law; spaces that say the same stay below it."""
+def test_the_chance_of_a_number_of_suspicious_images_is_that_of_random_draws() -> None:
+    """Independent spaces follow the distribution; identical spaces stay below it."""
     rng = np.random.default_rng(0)
     for copied, within in ((False, 1.0), (True, 0.5)):
         chances = []
@@ -197,20 +197,20 @@ def test_the_chance_of_so_many_suspicious_images_is_that_of_draws() -> None:
             hits = (of_set > of_control.max(axis=1)[:, None]).any(axis=0).sum()
             chances.append(chance_of(Share(int(hits), 60), 40, 3 / 41))
         assert np.mean(np.array(chances) <= 0.1) <= 0.1 * within * 1.2
-    assert chance_of(Share(60, 60), 2, 1.0) == 1  # three images in three spaces cut everything off
+    assert chance_of(Share(60, 60), 2, 1.0) == 1  # three images in three spaces cut off every block
 
 
-def test_unmarked_duplicates_in_the_control_move_no_threshold_far() -> None:
+def test_unlabelled_duplicates_in_the_control_hardly_move_the_thresholds() -> None:
     control = np.random.default_rng(1).exponential(size=1000)
     clean = threshold_of("a", control, 700, 3)
     dirty = threshold_of("a", np.concatenate([control[:-4], [16.0] * 4]), 700, 3)
     assert clean.suspicious < dirty.suspicious <= dirty.copy < clean.copy * 1.25
 
 
-def test_a_small_control_says_that_it_vouches_for_less() -> None:
+def test_a_small_control_has_a_higher_rate() -> None:
     limit = threshold_of("a", np.random.default_rng(0).exponential(size=19), 10, 1)
     assert limit.rate == pytest.approx(1 / 20)
-    assert limit.copy < 16  # never beyond what an exact copy reaches
+    assert limit.copy < 16  # below the nearness of an exact copy
 
 
 def test_shares_have_wilsons_interval() -> None:

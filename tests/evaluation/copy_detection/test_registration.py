@@ -15,7 +15,7 @@ from evaluation.progress import result_of
 from tests.conftest import REAL_IMAGES
 from tests.evaluation.examples import crop, recoloured
 
-FOUND = 0.95  # what copies reach; other lesions stay clearly below
+FOUND = 0.95  # copies reach this correlation; other lesions stay clearly below
 
 
 @pytest.fixture(scope="module")
@@ -38,26 +38,26 @@ COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @pytest.mark.parametrize("kind", COPIES)
-def test_a_copy_lies_over_its_origin(real: np.ndarray, kind: str) -> None:
+def test_a_copy_is_aligned_with_its_origin(real: np.ndarray, kind: str) -> None:
     for index in (0, 7, 12):
         match = best_match(np.ascontiguousarray(COPIES[kind](real[index])), real, coarse_fields(real))
         assert match.index == index
         assert match.correlation > FOUND
 
 
-def test_other_lesions_do_not(real: np.ndarray) -> None:
+def test_other_lesions_do_not_match(real: np.ndarray) -> None:
     for index in range(0, 16, 3):
         others = np.delete(real, index, axis=0)
         assert best_match(real[index], others, coarse_fields(others)).correlation < 0.85
 
 
-def test_flat_pictures_match_nothing() -> None:
+def test_flat_images_match_nothing() -> None:
     flat = np.full((2, 64, 64, 3), 120, np.uint8)
     assert best_match(flat[0], flat, coarse_fields(flat)).correlation == 0
 
 
 @pytest.mark.parametrize("kind", ["exact", "mirrored", "turned", "recoloured", "large part"])
-def test_small_pixels_bring_the_origin_among_the_first(real: np.ndarray, kind: str) -> None:
+def test_small_pixels_rank_the_origin_among_the_first(real: np.ndarray, kind: str) -> None:
     parts = result_of(small_parts(real))
     pixels = [np.ascontiguousarray(COPIES[kind](image)) for image in real]
     found = result_of(nearest_pixels(pixels, parts, None, 5))
@@ -66,7 +66,7 @@ def test_small_pixels_bring_the_origin_among_the_first(real: np.ndarray, kind: s
     assert all(index not in row for index, row in enumerate(result_of(nearest_pixels(pixels, parts, allowed, 15))))
 
 
-def test_all_eight_orientations_are_there_once() -> None:
+def test_each_of_the_eight_orientations_occurs_once() -> None:
     tile = torch.arange(9.0).view(3, 3)
     forms = {tuple(form.flatten().tolist()) for form in orientations(tile)}
     assert len(forms) == 8
@@ -84,7 +84,7 @@ def test_nearness_of_features_is_relative_to_the_neighbourhood() -> None:
     query = np.stack([reference[5] * 3, reference[9] + 0.01, rng.normal(size=8)]).astype(np.float32)
     found = nearest_features(query, reference, None, 2)
     assert found.indices[:2, 0].tolist() == [5, 9]
-    assert found.nearness[0] == np.inf  # the length of a feature vector plays no part
+    assert found.nearness[0] == np.inf  # the length of a feature vector does not matter
     assert found.nearness[1] > 2 > found.nearness[2]
     rows = reference / np.linalg.norm(reference, axis=1, keepdims=True)
     distances = np.sort(np.linalg.norm(rows - query[2] / np.linalg.norm(query[2]), axis=1))

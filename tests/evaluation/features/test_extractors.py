@@ -70,7 +70,7 @@ def test_features_of_the_classifier_lead_to_its_probabilities(checkpoints: Path,
     assert probabilities.sum(axis=1) == pytest.approx(1)
 
 
-def test_what_cannot_be_had_is_told_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_network_is_reported_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extractors, "DEMO_SET", tmp_path)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
@@ -78,19 +78,19 @@ def test_what_cannot_be_had_is_told_and_the_rest_goes_on(tmp_path: Path, monkeyp
     monkeypatch.setattr(published, "INCEPTION", PublishedWeights("http://127.0.0.1:9/w.pth", "0" * 64))
     found, missing = open_networks(["imagenet", "classifier", "inception"], tmp_path, CPU)
     assert [network.name for network in found] == ["imagenet"]
-    left_out = "The features 'classifier' cannot be had and are left out: "
+    left_out = "The features 'classifier' are not available and are left out: "
     assert missing[0] == f"{left_out}there is no classifier.pth in the checkpoints folder."
-    assert missing[1].startswith("The features 'inception' cannot be had and are left out: <urlopen error")
-    with pytest.raises(JobFailedError, match=r"None of .* \('classifier': there is no classifier.pth.*name others"):
+    assert missing[1].startswith("The features 'inception' are not available and are left out: <urlopen error")
+    with pytest.raises(JobFailedError, match=r"None of .* \('classifier': there is no classifier.pth.*choose others"):
         open_networks(["classifier"], tmp_path, CPU)
 
 
-def test_that_the_bundled_classifier_judges_is_told(tmp_path: Path) -> None:
+def test_the_use_of_the_bundled_classifier_is_reported(tmp_path: Path) -> None:
     _, notices = open_networks(["classifier"], tmp_path, CPU)
     assert notices == [DEMONSTRATION]
 
 
-def test_inception_is_not_downloaded_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inception_is_downloaded_only_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extractors, "DEMO_SET", tmp_path)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)

@@ -14,7 +14,7 @@ from tests.evaluation.examples import lesion, write_set
 
 
 class Counting:
-    """A network that notes what it was asked for: the mean colour of each image."""
+    """A network that counts the images it receives; its features are the mean colour."""
 
     name = "counting"
     fingerprint = "1"
@@ -41,12 +41,12 @@ def test_features_are_computed_once_for_each_content(tmp_path: Path) -> None:
     (folder / "MEL" / "ISIC_0000004.png").write_bytes((folder / "MEL" / "ISIC_0000005.png").read_bytes())
     again = result_of(read_side(read_set(folder, []), 32, "images"))
     result_of(add_features(again, network, tmp_path / "cache", "images"))
-    assert network.seen == 20  # names do not matter, contents do
+    assert network.seen == 20  # the key is the content, not the name
     assert again.features["colour"] == pytest.approx(again.pixels.mean(axis=(1, 2)))
 
     other_size = result_of(read_side(read_set(folder, []), 16, "images"))
     result_of(add_features(other_size, network, tmp_path / "cache", "images"))
-    assert network.seen == 39  # one content is there twice
+    assert network.seen == 39  # two images have the same content
 
 
 @pytest.mark.parametrize("damage", [b"", b"nonsense", b"PK\x03\x04 no zip"])
@@ -83,10 +83,10 @@ def test_an_evaluation_survives_a_cache_of_features_of_another_width(tmp_path: P
     cache = FeatureCache(tmp_path, "counting", "1", 32)
     cache.add({side.digests[0]: np.zeros(7, np.float32)})
     result_of(add_features(side, Counting(), tmp_path, "images"))
-    assert side.features["colour"] == pytest.approx(side.pictures.mean(axis=(1, 2)))
+    assert side.features["colour"] == pytest.approx(side.pixels.mean(axis=(1, 2)))
 
 
-def test_two_processes_do_not_lose_what_the_other_found(tmp_path: Path) -> None:
+def test_two_processes_keep_the_features_of_each_other(tmp_path: Path) -> None:
     first, second = (FeatureCache(tmp_path, "net", "print", 64) for _ in range(2))
     first.add({"a": np.ones(3, np.float32)})
     second.add({"b": np.zeros(3, np.float32)})

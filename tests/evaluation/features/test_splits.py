@@ -20,7 +20,7 @@ def test_halves_share_no_lesion_and_lose_no_image(images: list[tuple[str, int]],
         assert abs(counts[0] - counts[1]) <= 1
 
 
-def test_a_draw_has_the_mix_that_was_asked_for() -> None:
+def test_a_draw_has_the_requested_mix() -> None:
     labels = np.array(["MEL"] * 100 + ["DF"] * 10)
     drawn = mixed_as(np.arange(110), labels, {"MEL": 30, "DF": 30}, np.random.default_rng(0), 1000)
     assert sorted(labels[drawn]) == ["DF"] * 10 + ["MEL"] * 10
@@ -29,7 +29,7 @@ def test_a_draw_has_the_mix_that_was_asked_for() -> None:
 
 
 @pytest.mark.parametrize(("count", "by_rule"), [(400, True), (12, False)])
-def test_a_class_without_held_out_lesions_gets_drawn_ones(count: int, by_rule: bool) -> None:
+def test_for_a_class_without_held_out_lesions_lesions_are_drawn(count: int, by_rule: bool) -> None:
     lesions = np.array([f"HAM_{number // 2:07d}" for number in range(count)])
     labels = np.array(["MEL", "MEL", "NV", "NV"] * (count // 4))
     tested, rest, decided = held_out_and_rest(labels, lesions, np.ones(count, bool), np.random.default_rng(0))
@@ -39,8 +39,8 @@ def test_a_class_without_held_out_lesions_gets_drawn_ones(count: int, by_rule: b
     assert len(tested) + len(rest) == count
 
 
-def test_lesions_that_no_table_names_are_never_held_out_by_rule() -> None:
-    """The trainings hashed another name, so what this one's hash says is no knowledge."""
+def test_only_lesions_named_by_a_table_are_held_out_by_rule() -> None:
+    """The trainings hashed another name of the lesion, so the hash of this name is meaningless."""
     lesions = np.array([f"MEL/ISIC_{number:07d}" for number in range(400)])
     labels = np.array(["MEL"] * 400)
     tested, rest, by_rule = held_out_and_rest(labels, lesions, np.zeros(400, bool), np.random.default_rng(0))
@@ -54,9 +54,9 @@ def test_lesions_that_no_table_names_are_never_held_out_by_rule() -> None:
     assert len(tested) + len(rest) == 400
 
 
-def test_a_class_that_the_rule_holds_out_whole_is_drawn_from_instead() -> None:
+def test_lesions_are_drawn_if_the_rule_holds_out_a_whole_class() -> None:
     lesions = np.array(["HAM_4", "HAM_11", "HAM_18", "HAM_38", *(f"HAM_{100 + number}" for number in range(60))])
-    labels = np.array(["DF"] * 4 + ["NV"] * 60)  # the hash holds out all four of DF
+    labels = np.array(["DF"] * 4 + ["NV"] * 60)  # the rule holds out all four lesions of DF
     _, rest, by_rule = held_out_and_rest(labels, lesions, np.ones(64, bool), np.random.default_rng(0))
     assert not by_rule
     assert set(labels[rest]) == {"DF", "NV"}

@@ -12,7 +12,7 @@ def measured(image: np.ndarray) -> dict[str, float]:
     return dict(zip(MEASURES, measure(image).tolist(), strict=True))
 
 
-def test_a_flat_picture() -> None:
+def test_a_flat_image() -> None:
     found = measured(np.full((32, 32, 3), (200, 100, 50), np.uint8))
     assert (found["red"], found["green"], found["blue"]) == (200, 100, 50)
     assert [found[name] for name in ("contrast", "edges", "sharpness", "fine detail", "entropy")] == [0] * 5
@@ -25,13 +25,13 @@ def test_a_step_and_a_ramp() -> None:
     found = measured(step)
     assert found["contrast"] == pytest.approx(100)
     assert found["entropy"] == pytest.approx(1)
-    assert found["edges"] == pytest.approx(200 / 32)  # half the step on either side of it
+    assert found["edges"] == pytest.approx(200 / 32)  # half of the step on each side of the edge
     ramp = np.repeat(np.arange(32, dtype=np.uint8)[None, :, None], 3, axis=2).repeat(32, axis=0)
     assert measured(ramp)["edges"] == pytest.approx(1)
     assert measured(ramp)["sharpness"] == 0
 
 
-def test_fine_detail_is_told_from_coarse() -> None:
+def test_fine_detail_is_distinguished_from_coarse() -> None:
     columns = np.arange(64)
     waves = [np.rint(127 + 100 * np.sin(2 * np.pi * cycles * columns / 64)) for cycles in (4, 24)]
     coarse, fine = (measured(np.repeat(np.tile(w, (64, 1))[..., None], 3, 2).astype(np.uint8)) for w in waves)
@@ -39,7 +39,7 @@ def test_fine_detail_is_told_from_coarse() -> None:
     assert fine["fine detail"] > 0.99
 
 
-def test_a_shift_of_one_colour_is_found_beside_its_floor() -> None:
+def test_a_shift_of_one_colour_exceeds_the_floor() -> None:
     reals = [lesion(seed) for seed in range(60)]
     shifted = [np.clip(lesion(seed) + np.array([0, 0, 12]), 0, 255).astype(np.uint8) for seed in range(100, 130)]
     found = {one.measure: one for one in result_of(appearance(image_set(shifted), image_set(reals), 10, 0))}

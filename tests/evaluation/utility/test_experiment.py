@@ -1,4 +1,4 @@
-"""Toys where the answer is known: synthetic data that must help, that must hurt, and that says nothing."""
+"""Toy data with a known answer: synthetic data that helps, that hurts, and that adds no information."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CENTRES = np.random.default_rng(9).normal(0, 0.55, (3, 24))
 
 
 def drawn(count: int, seed: int, centres: np.ndarray = CENTRES) -> Examples:
-    """So many of each class."""
+    """``count`` examples of each class."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(3), count)
     return Examples((centres[labels] + rng.normal(size=(3 * count, 24))).astype(np.float32), labels)
@@ -64,7 +64,7 @@ def test_images_of_the_wrong_class_hurt() -> None:
     assert all(mean.value < 0 for mean in found.gain_of_class.values())
 
 
-def test_more_of_the_same_makes_no_difference_and_says_so() -> None:
+def test_more_of_the_same_makes_no_difference() -> None:
     real = drawn(200, 2)
     found = tried(real, real)
     assert found.verdict == "makes no difference that this test can show"
@@ -72,7 +72,7 @@ def test_more_of_the_same_makes_no_difference_and_says_so() -> None:
     assert found.to_json()["n_test_lesions"] == 150
 
 
-def test_a_head_gives_the_same_for_the_same_seed_and_learns() -> None:
+def test_a_head_is_reproducible_and_learns() -> None:
     examples, test = drawn(60, 5), drawn(60, 6)
     heads = [Head(examples.inputs, examples.labels, 3, seed) for seed in (0, 0, 1)]
     first, again, other = (head.probabilities(test.inputs) for head in heads)
@@ -82,7 +82,7 @@ def test_a_head_gives_the_same_for_the_same_seed_and_learns() -> None:
     assert (first.argmax(axis=1) == test.labels).mean() > 0.75
 
 
-def test_a_network_learns_from_pictures() -> None:
+def test_a_network_learns_from_images() -> None:
     names = ("MEL", "VASC")
     pixels = np.stack([lesion(seed, name) for name in names for seed in range(30)])
     labels = np.repeat([0, 1], 30)
@@ -102,7 +102,7 @@ def _sides(**changes: int) -> tuple[Side, Side]:
     return side(ours, imagenet=generated.inputs), side(names[real.labels], lesions, imagenet=real.inputs)
 
 
-def test_the_experiment_is_made_from_two_sides() -> None:
+def test_the_experiment_uses_both_sides() -> None:
     generated, real = _sides()
     found = result_of(usefulness(generated, real, lambda one: one.features["imagenet"], train_head, "a head", 2, 0))
     assert found.by_rule
@@ -117,8 +117,8 @@ def test_the_experiment_is_made_from_two_sides() -> None:
     assert "at least two classes" in warnings[0]
 
 
-def test_lesions_that_nobody_knows_are_not_said_to_be_left_out_by_the_trainings() -> None:
-    """HAM10000 sorted into class folders, without its table."""
+def test_lesions_without_a_name_do_not_count_as_left_out_of_the_trainings() -> None:
+    """The images of HAM10000 in class folders, without its table."""
     generated, listed = _sides()
     real = replace(listed, images=tuple(replace(image, is_named=False) for image in listed.images))
     found, _, warnings = run_work(agreement(generated, real, 0))
@@ -130,7 +130,7 @@ def test_lesions_that_nobody_knows_are_not_said_to_be_left_out_by_the_trainings(
 
 
 @pytest.mark.parametrize(("shift", "low", "high"), [(0, 0.6, 1.0), (1, 0.0, 0.25)])
-def test_the_probe_sees_the_class_that_is_there(shift: int, low: float, high: float) -> None:
+def test_the_probe_recognises_the_class(shift: int, low: float, high: float) -> None:
     generated, real = _sides(shift=shift)
     (found,) = result_of(agreement(generated, real, 0))
     assert found.judge == "probe"
@@ -141,7 +141,7 @@ def test_the_probe_sees_the_class_that_is_there(shift: int, low: float, high: fl
     assert found.of_set["MEL"].hits == found.confusion[0, 0]
 
 
-def test_the_classifiers_probabilities_are_taken_as_they_are() -> None:
+def test_the_probabilities_of_the_classifier_are_used_unchanged() -> None:
     generated, real = _sides()
     for one in (generated, real):
         one.features["probabilities"] = np.eye(7, dtype=np.float32)[[("MEL", "NV", "BCC").index(n) for n in one.labels]]
