@@ -1,1 +1,1 @@
-"""Classifiers of skin lesions: trained, evaluated, explained and audited for fairness. Needs requirements-train.txt."""
+"""Train, evaluate and explain classifiers of skin lesions, and audit their fairness. Needs requirements-train.txt."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from classification.arguments import build_parser
+from classification.arguments import DOCUMENT, build_parser
 from core.errors import ArgumentError
 from core.io.plain_text import printable
 from core.process.exit_codes import DONE, FAILED, report, run_command
@@ -23,8 +23,8 @@ _TRAINING_PACKAGES: Final = {"lightning", "torchmetrics", "sklearn", "albumentat
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
-    kept = "interrupted; what was saved is kept, and --resume goes on with it"
+    """Run one command; return the exit code."""
+    kept = "Interrupted; the saved state is kept. Add --resume to continue"
     with lasting_streams():
         options = build_parser().parse_args(arguments)
         return run_command(lambda: _run(options), as_json=options.json, when_interrupted=kept, result_is_output=False)
@@ -42,18 +42,18 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _given(options: argparse.Namespace, kind: type, **values: Any) -> dict[str, Any]:
-    """Those options that are fields of a job, over what the command itself decides."""
+    """Values of a job: ``values`` from the command itself, replaced by options that are fields of the job."""
     known = kind.__dataclass_fields__  # type: ignore[attr-defined]
     return {**values, **{name: value for name, value in vars(options).items() if name in known}}
 
 
-def _teller(options: argparse.Namespace) -> Any:
+def _emitter(options: argparse.Namespace) -> Any:
     from classification.events import as_text
 
-    def tell(event: Event) -> None:
+    def emit(event: Event) -> None:
         print(json.dumps(event.to_json()) if options.json else printable(as_text(event)), flush=True)
 
-    return tell
+    return emit
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -63,7 +63,7 @@ def _train(options: argparse.Namespace) -> None:
     values = _given(options, TrainingJob)
     if "output" not in values:
         values["output"] = RUNS / run_name(values)
-    train(TrainingJob(**values), resume=options.resume, tell=_teller(options))
+    train(TrainingJob(**values), resume=options.resume, emit=_emitter(options))
 
 
 def _finetune(options: argparse.Namespace) -> None:
@@ -74,29 +74,29 @@ def _finetune(options: argparse.Namespace) -> None:
     values = _given(options, TrainingJob, output=RUNS / "finetuned")
     if "sizes" not in values:
         values["sizes"] = (load_classifier(options.start).image_size,)
-    train(TrainingJob(**values), resume=options.resume, tell=_teller(options))
+    train(TrainingJob(**values), resume=options.resume, emit=_emitter(options))
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     from classification.evaluation.runner import EvaluationJob, evaluate
 
-    beside = options.checkpoint.parent / "evaluation"
-    evaluate(EvaluationJob(**_given(options, EvaluationJob, output=beside)), _teller(options))
+    default = options.checkpoint.parent / "evaluation"
+    evaluate(EvaluationJob(**_given(options, EvaluationJob, output=default)), _emitter(options))
 
 
 def _fidelity(options: argparse.Namespace) -> None:
     from classification.evaluation.runner import EvaluationJob
     from classification.faithfulness.measurement import FidelityJob, measure_fidelity
 
-    beside = options.checkpoint.parent / "fidelity"
-    evaluation = EvaluationJob(**_given(options, EvaluationJob, output=beside))
-    measure_fidelity(FidelityJob(**_given(options, FidelityJob, evaluation=evaluation)), _teller(options))
+    default = options.checkpoint.parent / "fidelity"
+    evaluation = EvaluationJob(**_given(options, EvaluationJob, output=default))
+    measure_fidelity(FidelityJob(**_given(options, FidelityJob, evaluation=evaluation)), _emitter(options))
 
 
 def _prepare(options: argparse.Namespace) -> None:
     from classification.data.fitzpatrick import PrepareJob, prepare
 
-    prepare(PrepareJob(**_given(options, PrepareJob, output=Path("runs/fitzpatrick17k"))), _teller(options))
+    prepare(PrepareJob(**_given(options, PrepareJob, output=Path("runs/fitzpatrick17k"))), _emitter(options))
 
 
 def _fairness(options: argparse.Namespace) -> None:
@@ -105,9 +105,9 @@ def _fairness(options: argparse.Namespace) -> None:
     names = [name for name, _ in options.classifiers]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise ArgumentError(f"Two classifiers are named {twice!r}; give each --model a name of its own.")
+        raise ArgumentError(f"Two classifiers are named {twice!r}; give each --model a different name.")
     values = _given(options, AuditJob, output=RUNS / "fairness")
-    audit(AuditJob(**{**values, "classifiers": dict(options.classifiers)}), _teller(options))
+    audit(AuditJob(**{**values, "classifiers": dict(options.classifiers)}), _emitter(options))
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -115,7 +115,7 @@ def _export(options: argparse.Namespace) -> None:
     from classification.model_file import export_classifier, load_classifier
 
     export_classifier(load_classifier(options.checkpoint), options.output, demonstration=options.demonstration)
-    _teller(options)(Written(options.output))
+    _emitter(options)(Written(options.output))
 
 
 def _study(options: argparse.Namespace) -> None:
@@ -123,14 +123,14 @@ def _study(options: argparse.Namespace) -> None:
 
     job = StudyJob(**_given(options, StudyJob, runs=RUNS))
     run = study_ham10000 if options.what == "ham10000" else study_fairness
-    run(job, _teller(options))
+    run(job, _emitter(options))
 
 
 def _document(options: argparse.Namespace) -> None:
     from classification.document import fill_document
 
-    file = getattr(options, "file", Path("docs/classification.md"))
-    fill_document(file, getattr(options, "runs", RUNS), _teller(options))
+    file = Path(getattr(options, "file", DOCUMENT))
+    fill_document(file, getattr(options, "runs", RUNS), _emitter(options))
 
 
 _COMMANDS: Final = {

@@ -1,4 +1,4 @@
-"""The tables of ``docs/classification.md``, filled from the results: no figure in it is typed by hand."""
+"""Fill the tables of ``docs/measurements/classification.md`` from the results, so that no figure is typed by hand."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from classification.evaluation.result_files import METRICS
 from classification.evaluation.tables import cell, interval_of
-from classification.events import Note, Tell, Written, nobody
+from classification.events import Emit, Note, Written, discard
 from classification.fairness.audit import FAIRNESS
+from classification.field_names import current_names
 from classification.file_output import plain_failures
 from classification.model_file import teacher_of
 from classification.tasks import BACKBONES
@@ -22,12 +23,12 @@ from core.report.escaping import markdown_text
 _SCORES: Final = ("auc", "sensitivity", "specificity", "balanced_accuracy")
 
 
-def fill_document(file: Path, runs: Path, tell: Tell = nobody) -> None:
-    """Put the tables that results are there for between their markers; the others stay as they are.
+def fill_document(file: Path, runs: Path, emit: Emit = discard) -> None:
+    """Replace the tables between the markers for which there are results; other tables are unchanged.
 
     Raises:
-        ArgumentError: the document is not there, or has no marker.
-        JobFailedError: it cannot be written.
+        ArgumentError: the document does not exist, or has no marker.
+        JobFailedError: the document cannot be written.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -35,15 +36,15 @@ def fill_document(file: Path, runs: Path, tell: Tell = nobody) -> None:
         raise ArgumentError(f"The document {file} cannot be read: {error.strerror}.") from error
     names = marked_names(text)
     if not names:
-        raise ArgumentError(f"{file} has no marker such as <!-- begin ham10000 -->.")
+        raise ArgumentError(f"{file} has no marker such as <!-- begin ham10000 -->; add one where the table belongs.")
     for name in names:
         table = _TABLES[name](runs)
-        tell(Note(f"{name}: {'filled' if table else 'no results'}"))
+        emit(Note(f"{name}: {'filled' if table else 'no results'}"))
         if table:
             text = filled(text, name, table)
     with plain_failures(file.parent):
         write_whole(file, text.encode())
-    tell(Written(file))
+    emit(Written(file))
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -58,17 +59,21 @@ def _results(runs: Path, pattern: str) -> list[Mapping[str, Any]]:
 
 
 def _ham10000(runs: Path) -> str:
-    """One row a run, those of folders within included: seven classes, and the yes-or-no question."""
+    """One row per run, including runs in folders inside: seven classes and the yes-or-no question."""
     rows = []
-    for result in sorted(_results(runs, f"**/*_seed*/evaluation/{METRICS}"), key=_place):
+    results = [
+        {**result, "classifier": current_names(result["classifier"])}
+        for result in _results(runs, f"**/*_seed*/evaluation/{METRICS}")
+    ]
+    for result in sorted(results, key=_order):
         facts, data, seven = result["classifier"], result["data"], result.get("multiclass")
         rows.append(
             [
                 facts["backbone"],
                 facts["task"],
                 facts["training"]["seed"],
-                _beginning(facts),
-                _passes(facts["training"]),
+                _initial_weights(facts),
+                _epochs(facts["training"]),
                 f"{data['images']:,} / {data['lesions']:,}",
                 _text(seven["balanced_accuracy"]) if seven else "",
                 _text(seven["macro_auc"]) if seven else "",
@@ -76,31 +81,31 @@ def _ham10000(runs: Path) -> str:
                 *(_text(result["binary"][score]) for score in _SCORES),
             ]
         )
-    columns = ("Backbone", "Task", "Seed", "Begun", "Passes", "Test images / lesions")
+    columns = ("Backbone", "Task", "Seed", "Initial weights", "Epochs", "Test images / lesions")
     scores = ("Balanced accuracy (7)", "Macro AUC (7)", "Question", "AUC", "Sensitivity", "Specificity")
     return _markdown((*columns, *scores, "Balanced accuracy"), rows)
 
 
-def _place(result: Mapping[str, Any]) -> tuple[bool, int, int, int]:
+def _order(result: Mapping[str, Any]) -> tuple[bool, int, int, int]:
     """Seven classes first; then small networks before large ones, and long runs before short ones."""
     facts, training = result["classifier"], result["classifier"]["training"]
     return (
         "multiclass" not in result,
         BACKBONES.index(facts["backbone"]),
-        -sum(n * size**2 for n, size in zip(training["passes"], training["sizes"], strict=True)),
+        -sum(n * size**2 for n, size in zip(training["epochs"], training["sizes"], strict=True)),
         training["seed"],
     )
 
 
-def _beginning(facts: Mapping[str, Any]) -> str:
-    """With which weights a run began, and whether it learnt the answers of a teacher as well."""
-    begun = "scratch" if facts["beginning"].startswith("Training from scratch") else "ImageNet"
-    return begun if teacher_of(facts) is None else f"{begun}, taught"
+def _initial_weights(facts: Mapping[str, Any]) -> str:
+    """The weights that a run started from, and whether it learnt from a teacher."""
+    start = "random" if facts["initial_weights"].startswith("Training from scratch") else "ImageNet"
+    return start if teacher_of(facts) is None else f"{start}, with teacher"
 
 
-def _passes(training: Mapping[str, Any]) -> str:
-    """How often a run was to see every image, and at which sizes."""
-    return ", ".join(f"{n} at {size} px" for n, size in zip(training["passes"], training["sizes"], strict=True))
+def _epochs(training: Mapping[str, Any]) -> str:
+    """The planned epochs at each image size."""
+    return ", ".join(f"{n} at {size} px" for n, size in zip(training["epochs"], training["sizes"], strict=True))
 
 
 def _skin_type(runs: Path) -> str:
@@ -112,7 +117,7 @@ def _ham10000_groups(runs: Path) -> str:
 
 
 def _groups(runs: Path, pattern: str) -> str:
-    """One row a group and classifier."""
+    """One row per group and classifier."""
     rows = [
         [
             grouping.replace("_", " "),
@@ -123,16 +128,16 @@ def _groups(runs: Path, pattern: str) -> str:
         ]
         for result in _results(runs, f"{pattern}/{FAIRNESS}")
         for grouping, found in result["groupings"].items()
-        for place in range(len(next(iter(found["series"].values()))["cells"]))
+        for index in range(len(next(iter(found["series"].values()))["cells"]))
         for name, series in found["series"].items()
-        for cell in [series["cells"][place]]
+        for cell in [series["cells"][index]]
     ]
     columns = ("Grouping", "Group", "Classifier", "Images", "Lesions", "Positive", "Negative")
     return _markdown((*columns, "AUC", "Sensitivity", "Specificity", "Balanced accuracy"), rows)
 
 
 def _gaps(runs: Path) -> str:
-    """One row a criterion and classifier."""
+    """One row per criterion and classifier."""
     rows = [
         [
             grouping.replace("_", " "),
@@ -154,7 +159,7 @@ def _gaps(runs: Path) -> str:
 
 
 def _fidelity(runs: Path) -> str:
-    """One row a method and removal."""
+    """One row per method and removal."""
     rows = [
         [
             result["classifier"]["backbone"],
@@ -168,7 +173,7 @@ def _fidelity(runs: Path) -> str:
         for result in _results(runs, "*/fidelity/fidelity.json")
         for row in result["rows"]
     ]
-    columns = ("Backbone", "Task", "Images", "Method", "Removal", "Mean fall", "Above the control")
+    columns = ("Backbone", "Task", "Images", "Method", "Removal", "Mean drop", "Above the control")
     return _markdown(columns, rows)
 
 

@@ -1,4 +1,4 @@
-"""What training, evaluation and downloads tell while they run; the command line prints it as text or JSON lines."""
+"""Events of trainings, evaluations and downloads; the command line prints them as text or JSON lines."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import TypeAlias
 
 from core.generation.events import Event
 
-Tell: TypeAlias = Callable[[Event], None]
-"""Whoever wants to know; called in the thread that does the work."""
+Emit: TypeAlias = Callable[[Event], None]
+"""Receives events; called in the thread that does the work."""
 
 
-def nobody(_: Event) -> None:
-    """Nobody listens."""
+def discard(_: Event) -> None:
+    """Ignore an event."""
 
 
 @dataclass(frozen=True)
 class Note(Event):
-    """One sentence that a user must see."""
+    """A sentence that the user must see."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Counted(Event):
-    """So many of so many are done."""
+    """``done`` of ``total`` items are finished."""
 
     what: str
     done: int
@@ -35,7 +35,7 @@ class Counted(Event):
 
 @dataclass(frozen=True)
 class Trained(Event):
-    """The loss since the last such event, and how fast it goes."""
+    """The mean loss since the last such event, and the speed."""
 
     step: int
     steps: int
@@ -47,7 +47,7 @@ class Trained(Event):
 
 @dataclass(frozen=True)
 class Validated(Event):
-    """The averaged weights on the validation part."""
+    """Scores of the averaged weights on the validation part."""
 
     step: int
     size: int
@@ -58,13 +58,13 @@ class Validated(Event):
 
 @dataclass(frozen=True)
 class Written(Event):
-    """A result is in its place."""
+    """A result file is complete."""
 
     path: Path
 
 
 def as_text(event: Event) -> str:
-    """An event as one line for people."""
+    """An event as one line of text."""
     match event:
         case Note(text):
             return text
@@ -73,7 +73,7 @@ def as_text(event: Event) -> str:
         case Trained(step, steps, size, loss, rate, left):
             return f"step {step:,} of {steps:,} at {size} px: loss {loss:.4f}, {rate:.1f} images/s, {_span(left)} left"
         case Validated(step, _, auroc, balanced, best):
-            mark = ", the best so far" if best else ""
+            mark = ", best so far" if best else ""
             return f"step {step:,}: validation AUROC {auroc:.4f}, balanced accuracy {balanced:.4f}{mark}"
         case Written(path):
             return f"written: {path}"

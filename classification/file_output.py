@@ -1,4 +1,4 @@
-"""Output files: JSON that every program reads, and a clear error when a file cannot be written."""
+"""Write output files: JSON without NaN, and a clear error if a file cannot be written."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from core.io.json_text import encode_json
 
 
 @contextlib.contextmanager
-def plain_failures(place: Path) -> Iterator[None]:
-    """Say in a sentence which file could not be written: a full disk, or one that another program holds open.
+def plain_failures(target: Path) -> Iterator[None]:
+    """Turn an error of writing (a full disk, or a file that another program has open) into one sentence.
 
     Args:
-        place: what is being written, where the error names no file.
+        target: file or folder to name if the error does not name one.
 
     Raises:
         JobFailedError: a file could not be written.
@@ -25,15 +25,15 @@ def plain_failures(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        file = error.filename2 or error.filename or place  # of a rename, the second is the name that was meant
+        file = error.filename2 or error.filename or target  # the second name of a rename is the wanted file
         raise JobFailedError(
-            f"{file} cannot be written ({error.strerror or error}); close it where it is open, make room or name "
-            "another place, and run the same command again."
+            f"{file} cannot be written ({error.strerror or error}); close the file in other programs, make room or "
+            "name another folder, and run the same command again."
         ) from error
 
 
 def write_json(file: Path, values: Mapping[str, Any]) -> Path:
-    """Write JSON that every program reads: no NaN in it.
+    """Write JSON without NaN, which every program can read.
 
     Raises:
         ValueError: a number is not finite.

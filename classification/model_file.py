@@ -1,4 +1,4 @@
-"""Trained classifiers as files: our own form, which says what its outputs mean, and the bare weights for the window."""
+"""Files of trained classifiers: our own form with a description of the outputs, and bare weights for the window."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
+from classification.field_names import current_names
 from classification.file_output import plain_failures
 from classification.networks import build_network
 from classification.tasks import BACKBONES, Task
@@ -37,23 +38,23 @@ _MELANOMA_FAIR_XAI: Final = "base_model."
 """The prefix of that program's classifiers; their single output answers melanoma (1) or nevus (0)."""
 _LARGEST: Final = 4096
 _RECIPE: Final = (
-    *("sizes", "passes", "batch_size", "learning_rate", "weight_decay", "dropout"),
+    *("sizes", "epochs", "batch_size", "learning_rate", "weight_decay", "dropout"),
     *("label_smoothing", "mixup", "average", "sampling", "augmentation", "seed"),
 )
 
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """A classifier as a file holds it.
+    """A classifier from a file.
 
     Attributes:
         backbone: one of ``BACKBONES``.
-        task: what its outputs mean.
-        image_size: height and width of the images that it was made for, in pixels.
+        task: meaning of the outputs.
+        image_size: height and width in pixels of the images that it was trained for.
         state_dict: weights, on the CPU.
-        provenance: what it was trained on, how, and what came out.
+        provenance: training data, settings and results.
         source: the file, or empty.
-        sha256: of the file, or empty.
+        sha256: SHA-256 of the file, or empty.
     """
 
     backbone: str
@@ -72,13 +73,13 @@ class TrainedClassifier:
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def describe(self) -> dict[str, Any]:
-        """What a result says of the classifier that it was made with."""
+        """Facts about the classifier for a result."""
         facts = {"backbone": self.backbone, "task": str(self.task), "image_size": self.image_size}
         return {**facts, "checkpoint": self.source, "sha256": self.sha256, **self.provenance}
 
 
 def save_classifier(classifier: TrainedClassifier, file: Path) -> None:
-    """Write our own form; the file is whole or not there.
+    """Write a classifier in our own form, atomically.
 
     Raises:
         OSError: the folder cannot be written.
@@ -95,13 +96,13 @@ def save_classifier(classifier: TrainedClassifier, file: Path) -> None:
 
 
 def load_classifier(file: Path) -> TrainedClassifier:
-    """Read a classifier of our own form or of another program (``core.models.resnet_weights``). Nothing is executed.
+    """Read a classifier in our form or of another program (``core.models.resnet_weights``). No code is executed.
 
-    Of other programs' ResNets, the seven outputs are known, and the single output of melanoma-fair-xai.
+    ResNets of other programs need seven outputs, or the single output of melanoma-fair-xai.
 
     Raises:
-        CheckpointError: missing, damaged, foreign, or its weights do not fit what it says of itself.
-        JobFailedError: memory does not suffice.
+        CheckpointError: the file is missing, damaged or foreign, or its weights do not fit its description.
+        JobFailedError: there is not enough memory.
     """
     content = _load(file)
     sha256 = sha256_of(file)
@@ -114,7 +115,7 @@ def load_classifier(file: Path) -> TrainedClassifier:
 def _load(file: Path) -> Mapping[str, Any]:
     content = load_file_safely(file)
     if not isinstance(content, Mapping):
-        raise CheckpointError(f"{file} holds a {type(content).__name__}, not a classifier.")
+        raise CheckpointError(f"{file} contains a {type(content).__name__}, not a classifier; name another file.")
     return content
 
 
@@ -124,14 +125,15 @@ def _described(file: Path, content: Mapping[str, Any], sha256: str) -> TrainedCl
         backbone, size, weights = content["backbone"], int(content["image_size"]), content["state_dict"]
     except (KeyError, TypeError, ValueError, OverflowError, ArgumentError) as error:
         raise CheckpointError(
-            f"{file} has the form {CLASSIFIER_FORMAT} but does not say what it is ({error})."
+            f"{file} has the form {CLASSIFIER_FORMAT} but an incomplete description ({error}); train or copy it again."
         ) from error
     if not isinstance(backbone, str) or backbone not in BACKBONES:
-        raise CheckpointError(f"{file} names the unknown backbone {backbone!r}; known are {', '.join(BACKBONES)}.")
+        raise CheckpointError(f"{file} has the unknown backbone {backbone!r}; known are {', '.join(BACKBONES)}.")
     provenance = content.get("provenance", {})
     if not isinstance(weights, Mapping) or not isinstance(provenance, Mapping) or not 1 <= size <= _LARGEST:
         raise CheckpointError(f"{file} has no weights, no provenance or no image size from 1 to {_LARGEST}.")
     _check_weights(file, backbone, task, weights)
+    provenance = current_names(provenance)
     return TrainedClassifier(backbone, task, size, weights, provenance, str(file), sha256)
 
 
@@ -141,10 +143,10 @@ def _check_weights(file: Path, backbone: str, task: Task, weights: Mapping[str, 
     found = {name: tensor.shape for name, tensor in weights.items()}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
-        raise CheckpointError(f"{file} is not a {backbone} of {len(task.classes)} outputs: {wrong[0]} does not fit.")
+        raise CheckpointError(f"{file} is not a {backbone} with {len(task.classes)} outputs: {wrong[0]} does not fit.")
     for name, tensor in weights.items():
         if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{file} holds values that are not numbers in {name}; train it again.")
+            raise CheckpointError(f"{file} contains values in {name} that are not numbers; train it again.")
 
 
 def _shapes(backbone: str, classes: int) -> dict[str, torch.Size]:
@@ -178,7 +180,7 @@ def _with_counters(found: ResNetWeights) -> dict[str, torch.Tensor]:
 
 
 def _head(found: ResNetWeights, names: Sequence[str] | None) -> tuple[Task, dict[str, torch.Tensor]]:
-    """What the outputs mean, and the head for them.
+    """The task of the outputs, and the head for them.
 
     One output with a sigmoid, z, is two outputs with a softmax, 0 and z.
     """
@@ -188,8 +190,8 @@ def _head(found: ResNetWeights, names: Sequence[str] | None) -> tuple[Task, dict
     if names is None and found.outputs != len(CLASSES):
         under = f" under the prefix {found.prefix!r}" if found.prefix else ""
         raise ForeignWeightsError(
-            f"it is a {RESNETS[found.backbone]} of {found.outputs} outputs{under}, and nothing in it says what they "
-            f"mean; {len(CLASSES)} outputs are known, or a list of names under the key classes"
+            f"it is a {RESNETS[found.backbone]} of {found.outputs} outputs{under}, and it does not name their "
+            f"classes; {len(CLASSES)} outputs are known, or a list of names under the key classes"
         )
     rows, _ = rows_of_classes(names or CLASSES, found.outputs)
     return Task("isic7"), {f"fc.{name}": tensor[rows] for name, tensor in found.head.items()}
@@ -199,13 +201,13 @@ def export_classifier(classifier: TrainedClassifier, file: Path, *, demonstratio
     """Write ``classifier.pth`` for the explanations: the weights of a ResNet-18 with seven outputs, in fp16.
 
     Args:
-        classifier: what is exported.
-        file: where to.
-        demonstration: mark the weights as the bundled ones, so that every result says so, and say beside them how they
-            were made; otherwise the file holds the bare weights.
+        classifier: the classifier to export.
+        file: file to write.
+        demonstration: mark the weights as the bundled demonstration, so that every result is labelled accordingly, and
+            add their provenance; otherwise the file contains only the weights.
 
     Raises:
-        ArgumentError: another backbone or task, or another image size than the explanations use.
+        ArgumentError: backbone, task or image size are not those that the explanations use.
         JobFailedError: the file cannot be written.
     """
     check_exportable(classifier.backbone, classifier.task, classifier.image_size)
@@ -219,35 +221,35 @@ def export_classifier(classifier: TrainedClassifier, file: Path, *, demonstratio
 
 
 def check_exportable(backbone: str, task: Task, image_size: int) -> None:
-    """Refuse what the explanations cannot use; asked before a training, so that hours do not end in a refusal.
+    """Refuse a classifier that the explanations cannot use. Call it before a training, which takes hours.
 
     Raises:
-        ArgumentError: another backbone or task, or another image size than the explanations use.
+        ArgumentError: backbone, task or image size are not those that the explanations use.
     """
     if (backbone, task.name, image_size) != (EXPORTED_BACKBONE, "isic7", EXPORTED_SIZE):
         raise ArgumentError(
             f"Only a {EXPORTED_BACKBONE} of the task isic7 at {EXPORTED_SIZE} px can be exported for the explanations; "
-            f"this is a {backbone} of the task {task} at {image_size} px. Leave --export out, or train such a one."
+            f"this is a {backbone} of the task {task} at {image_size} px. Omit --export, or change the settings."
         )
 
 
 def require_writable_file(file: Path) -> None:
-    """Find out that a file cannot be written; asked before a training, so that hours do not end in it.
+    """Check that a file can be written. Call it before a training, which takes hours.
 
     Raises:
-        OutputFolderError: it is a folder, or its own folder cannot be made or written.
+        OutputFolderError: the file is a folder, or its folder cannot be created or written.
     """
     if file.is_dir():
-        raise OutputFolderError(f"{file} is a folder; name a file, as in {file / 'classifier.pth'}.")
+        raise OutputFolderError(f"{file} is a folder; name a file, for example {file / 'classifier.pth'}.")
     require_writable(file.parent, "name a file in another folder")
 
 
 def teacher_of(facts: Mapping[str, Any]) -> str | None:
-    """Whose answers a classifier learnt as well, from what ``TrainedClassifier.describe`` says of it.
+    """The teacher that a classifier learnt from, according to ``TrainedClassifier.describe``.
 
     Returns:
-        The teacher's file, of an absolute path the last folder and the name, because reports are published; empty where
-        there was one that is not named, as in a published file; None where there was none.
+        The teacher's file; of an absolute path only the last folder and the name, because reports are published. Empty
+        if the teacher is not named, as in a published file. None if there was no teacher.
     """
     training = facts.get("training", {})
     if training.get("teacher"):
@@ -257,14 +259,14 @@ def teacher_of(facts: Mapping[str, Any]) -> str | None:
 
 
 def _publishable(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Without paths: a published file must not tell how its maker's disk is laid out."""
+    """Provenance without paths, because a published file must not reveal the folders of this machine."""
     job = provenance.get("training", {})
     training = {name: job[name] for name in _RECIPE if name in job}
     return {**provenance, "training": {**training, "learns_from_a_teacher": bool(job.get("teacher"))}}
 
 
 def _half(tensor: torch.Tensor) -> torch.Tensor:
-    """In fp16 where that can hold it: half the bytes, and no probability changes in its second digit."""
+    """The tensor in fp16, if it can represent the values: half the size, and probabilities change by less than 0.01."""
     half = tensor.half() if tensor.is_floating_point() else tensor
     return half if torch.isfinite(half).all() else tensor
 

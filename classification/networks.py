@@ -1,4 +1,4 @@
-"""The networks: torchvision's ResNets and EfficientNet-Lite0, with their own head, and ImageNet weights to begin."""
+"""Networks: torchvision's ResNets and EfficientNet-Lite0 with our own head, and their ImageNet weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEAN: Final = (0.485, 0.456, 0.406)
 STD: Final = (0.229, 0.224, 0.225)
 LITE: Final = "efficientnet_lite0"
 _BATCH_NORM_MOMENTUM: Final = 0.1
-"""As in ResNet. EfficientNet's own 0.01 remembers hundreds of steps: in short runs its statistics lag behind."""
+"""As in ResNet. With EfficientNet's own 0.01, the statistics lag behind by hundreds of steps."""
 _RESNETS: Final[dict[str, tuple[Callable[..., nn.Module], Any]]] = {
     "resnet18": (models.resnet18, models.ResNet18_Weights.IMAGENET1K_V1),
     "resnet34": (models.resnet34, models.ResNet34_Weights.IMAGENET1K_V1),
@@ -31,7 +31,7 @@ _RESNETS: Final[dict[str, tuple[Callable[..., nn.Module], Any]]] = {
 
 
 class DropoutLinear(nn.Linear):
-    """A linear head behind dropout, under the names that a plain one has, so that the weights fit either."""
+    """A linear head after dropout. Parameter names are those of a plain linear layer, so both can load the weights."""
 
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__(inputs, outputs)
@@ -43,13 +43,13 @@ class DropoutLinear(nn.Linear):
 
 
 def build_network(backbone: str, classes: int, dropout: float = 0.0) -> nn.Module:
-    """A network with random weights: (B, 3, S, S) normalised by ImageNet's mean and deviation to logits (B, classes).
+    """A network with random weights, from images (B, 3, S, S) normalised as for ImageNet to logits (B, classes).
 
-    ResNet: K. He et al., arXiv 1512.03385, each residual branch beginning as nothing (P. Goyal et al., arXiv
+    ResNet: K. He et al., arXiv 1512.03385, with zero-initialised residual branches (P. Goyal et al., arXiv
     1706.02677). EfficientNet-Lite0: M. Tan, Q. V. Le, arXiv 1905.11946, without squeeze and excitation.
     """
     if backbone == LITE:
-        from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415 - a training requirement alone
+        from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415 - needed for training only
 
         network: nn.Module = EfficientNet.from_name("efficientnet-lite0", num_classes=classes)
         network._fc = DropoutLinear(network._fc.in_features, classes, dropout)  # type: ignore[union-attr, arg-type]
@@ -64,18 +64,18 @@ def build_network(backbone: str, classes: int, dropout: float = 0.0) -> nn.Modul
 
 
 def load_imagenet(network: nn.Module, backbone: str) -> tuple[bool, str]:
-    """Begin with ImageNet weights where they can be had; the head stays as it is.
+    """Load ImageNet weights, if they are available; the head is unchanged.
 
     Returns:
-        Whether they were loaded, and what to tell the user and to write into the checkpoint.
+        Whether they were loaded, and a sentence for the user and for the checkpoint.
     """
     try:
         weights, source = _lite_weights() if backbone == LITE else _resnet_weights(backbone)
     except DownloadError as error:
-        return False, f"Training from scratch: the ImageNet weights of {backbone} could not be had ({error})."
+        return False, f"Training from scratch: the ImageNet weights of {backbone} are not available ({error})."
     body = {name: tensor for name, tensor in weights.items() if not name.startswith(("fc.", "_fc."))}
     network.load_state_dict({**network.state_dict(), **body})
-    return True, f"Training begins with ImageNet weights ({source})."
+    return True, f"Training starts from ImageNet weights ({source})."
 
 
 def _resnet_weights(backbone: str) -> tuple[dict[str, torch.Tensor], str]:
@@ -92,21 +92,21 @@ def _lite_weights() -> tuple[dict[str, torch.Tensor], str]:
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
-    """From uint8 (B, S, S, 3) to float32 (B, 3, S, S), ImageNet's mean and deviation, channels-last in memory."""
+    """Images uint8 (B, S, S, 3) as float32 (B, 3, S, S), normalised as for ImageNet, channels-last in memory."""
     mean = torch.tensor(MEAN, device=images.device)
     std = torch.tensor(STD, device=images.device)
     return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
 def resized(images: torch.Tensor, size: int) -> torch.Tensor:
-    """Images (B, C, S, S) as (B, C, size, size), antialiased; the very same tensor where they have that size."""
+    """Images (B, C, S, S) as (B, C, size, size), antialiased; the same tensor if the size is the same."""
     if images.shape[-1] == size:
         return images
     return nn.functional.interpolate(images, size, mode="bilinear", antialias=True)
 
 
 class AtSize(nn.Module):
-    """A network that is shown every image at the size that it was made for; at others its answers are poor.
+    """A network that resizes every image to the size that it was trained for.
 
     Args:
         network: takes (B, 3, size, size).
@@ -119,6 +119,6 @@ class AtSize(nn.Module):
         self.size = size
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """What the network says of images (B, 3, S, S) of any size."""
+        """Logits for images (B, 3, S, S) of any size."""
         found: torch.Tensor = self.network(resized(images, self.size))
         return found

@@ -1,4 +1,4 @@
-"""Every run behind a table of ``docs/classification.md``, by one command: what is finished stays, the rest goes on."""
+"""Run all trainings and evaluations of a table in ``docs/measurements/classification.md``; skip finished ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from classification.data.fitzpatrick import PrepareJob, prepare
 from classification.evaluation.bootstrap import RESAMPLES
 from classification.evaluation.result_files import METRICS
 from classification.evaluation.runner import EvaluationJob, evaluate
-from classification.events import Note, Tell, nobody
+from classification.events import Emit, Note, discard
 from classification.fairness.audit import AuditJob, audit
 from classification.model_file import load_classifier
 from classification.ranges import RESAMPLES_RANGE, check_ranges
@@ -27,20 +27,20 @@ HAM_GROUPINGS: Final = ("skin_tone", "sex", "age")
 
 @dataclass(frozen=True)
 class StudyJob:
-    """Which runs, on what, into where.
+    """Settings of a study.
 
     Attributes:
         data: a HAM10000 folder.
-        runs: receives one folder a run, and the split that they share.
-        table, images: Fitzpatrick17k's, for the fairness study.
-        before: a classifier that is fine-tuned and audited, where none is to be trained on HAM10000 for the question.
-        backbones, tasks, seeds: every combination is one run.
-        sizes, passes, batch_size, learning_rate, patience, teacher, imagenet: of the training.
-        finetune_passes: of the fine-tuning.
-        augmented, resamples: of the evaluation.
+        runs: folder that receives one folder per run, and their common split.
+        table, images: table and images of Fitzpatrick17k, for the fairness study.
+        before: classifier to fine-tune and audit; None to train one on HAM10000.
+        backbones, tasks, seeds: one run for each combination.
+        sizes, epochs, batch_size, learning_rate, patience, teacher, imagenet: settings of the training.
+        finetune_epochs: epochs of the fine-tuning.
+        augmented, resamples: settings of the evaluation.
 
     Raises:
-        ArgumentError: no resamples.
+        ArgumentError: the number of resamples is out of its range.
     """
 
     data: Path
@@ -53,8 +53,8 @@ class StudyJob:
     seeds: tuple[int, ...] = (0,)
     contrast: str | None = None
     sizes: tuple[int, ...] = (112, 160, 224)
-    passes: tuple[int, ...] = (40, 20, 30)
-    finetune_passes: int = 15
+    epochs: tuple[int, ...] = (40, 20, 30)
+    finetune_epochs: int = 15
     batch_size: int = 64
     learning_rate: float = 1e-3
     patience: int = 10
@@ -67,7 +67,7 @@ class StudyJob:
     cache: Path = Path("runs/cache")
 
     def __post_init__(self) -> None:
-        check_ranges(self, (RESAMPLES_RANGE,))  # else it would be found out after the first training
+        check_ranges(self, (RESAMPLES_RANGE,))  # otherwise the error would appear only after the first training
 
     def training(self, backbone: str, task: str, contrast: str, seed: int) -> TrainingJob:
         """The job of one run."""
@@ -78,7 +78,7 @@ class StudyJob:
             task=task,
             contrast=contrast,
             sizes=self.sizes,
-            passes=self.passes,
+            epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             patience=self.patience,
@@ -112,45 +112,45 @@ def _classes(task: str, contrast: str) -> tuple[str, ...]:
     return Task(task, contrast).classes
 
 
-def study_ham10000(job: StudyJob, tell: Tell = nobody) -> None:
+def study_ham10000(job: StudyJob, emit: Emit = discard) -> None:
     """Train and evaluate every backbone on every task with every seed.
 
     Raises:
-        ArgumentError: the job does not fit the data, or a run in the folder was begun with other settings.
-        JobFailedError: a run broke off; the same command goes on with it.
+        ArgumentError: the job does not fit the data, or a run in the folder was started with other settings.
+        JobFailedError: a run failed; the same command continues it.
     """
     for task in job.tasks:
         for backbone in job.backbones or BACKBONES[:4]:
             for seed in job.seeds:
-                best = _trained(job.training(backbone, task, job.contrast or "melanoma", seed), tell)
+                best = _trained(job.training(backbone, task, job.contrast or "melanoma", seed), emit)
                 if not (best.parent / EVALUATION / METRICS).exists():
-                    evaluate(job.evaluation(best), tell)
+                    evaluate(job.evaluation(best), emit)
 
 
-def study_fairness(job: StudyJob, tell: Tell = nobody) -> None:
+def study_fairness(job: StudyJob, emit: Emit = discard) -> None:
     """Train on HAM10000 unless a classifier is named, fine-tune on Fitzpatrick17k with and without reweighting, and
-    audit both sets.
+    audit on both sets.
 
     Raises:
         ArgumentError: no table or images are named, or they do not fit.
-        JobFailedError: a run broke off; the same command goes on with it.
+        JobFailedError: a run failed; the same command continues it.
     """
     if job.table is None or job.images is None:
         raise ArgumentError("The fairness study needs Fitzpatrick17k: name it with --csv and --images.")
     contrast, backbone = job.contrast or "malignant", (job.backbones or BACKBONES)[0]
     prepared = job.runs / f"fitzpatrick17k_{contrast}"
     if not (prepared / PREPARED_FILE).exists():
-        prepare(PrepareJob(job.table, job.images, prepared, contrast), tell)
+        prepare(PrepareJob(job.table, job.images, prepared, contrast), emit)
     asked = [] if job.before else [job.training(backbone, "binary", contrast, seed) for seed in job.seeds]
-    for before in chain([job.before] if job.before else [], (_trained(training, tell) for training in asked)):
-        after = _trained(_tuned(job, before, prepared, None), tell)
-        reweighted = _trained(_tuned(job, before, prepared, "skin_type"), tell)
+    for before in chain([job.before] if job.before else [], (_trained(training, emit) for training in asked)):
+        after = _trained(_tuned(job, before, prepared, None), emit)
+        reweighted = _trained(_tuned(job, before, prepared, "skin_type"), emit)
         classifiers = {"before": before, "after": after, "reweighted": reweighted}
         output = job.runs / f"fairness_{contrast}_{before.parent.name}"
         settings: dict[str, Any] = {"resamples": job.resamples, "device": job.device, "cache": job.cache}
         settings |= {"contrast": contrast, "augmented": job.augmented}
-        audit(AuditJob(classifiers, prepared, output / "fitzpatrick17k", **settings), tell)
-        audit(AuditJob({"HAM10000": before}, job.data, output / "ham10000", HAM_GROUPINGS, **settings), tell)
+        audit(AuditJob(classifiers, prepared, output / "fitzpatrick17k", **settings), emit)
+        audit(AuditJob({"HAM10000": before}, job.data, output / "ham10000", HAM_GROUPINGS, **settings), emit)
 
 
 def _tuned(job: StudyJob, before: Path, prepared: Path, reweigh: str | None) -> TrainingJob:
@@ -159,7 +159,7 @@ def _tuned(job: StudyJob, before: Path, prepared: Path, reweigh: str | None) -> 
         data=prepared,
         output=job.runs / name,
         sizes=(job.sizes[-1],),
-        passes=(job.finetune_passes,),
+        epochs=(job.finetune_epochs,),
         batch_size=job.batch_size,
         learning_rate=3e-4,
         mixup=0.0,
@@ -172,10 +172,10 @@ def _tuned(job: StudyJob, before: Path, prepared: Path, reweigh: str | None) -> 
     )
 
 
-def _trained(job: TrainingJob, tell: Tell) -> Path:
-    """The best weights of a run: it is finished, goes on, or begins."""
+def _trained(job: TrainingJob, emit: Emit) -> Path:
+    """Start or continue a run unless it is finished; return the file of its best weights."""
     if (job.output / RESULT).exists():
-        tell(Note(f"{job.output} is finished."))
+        emit(Note(f"{job.output} is finished."))
         return job.output / BEST
-    tell(Note(f"{job.output} goes on." if (job.output / STATE).exists() else f"{job.output} begins."))
-    return train(job, resume=(job.output / STATE).exists(), tell=tell)
+    emit(Note(f"{job.output} continues." if (job.output / STATE).exists() else f"{job.output} starts."))
+    return train(job, resume=(job.output / STATE).exists(), emit=emit)

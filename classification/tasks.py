@@ -1,4 +1,4 @@
-"""What a classifier tells apart: the seven diagnoses, or one group of them against the rest."""
+"""Tasks of a classifier: the seven diagnoses, or one group of them against the rest."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ BENIGN: Final = "BENIGN"
 
 @dataclass(frozen=True)
 class Contrast:
-    """A question with two answers. Class names in neither set do not belong to it."""
+    """A yes-or-no question. It does not apply to class names that are in neither set."""
 
     positive: frozenset[str]
     negative: frozenset[str]
 
     @property
     def known(self) -> frozenset[str]:
-        """Every class name that the question is asked of."""
+        """All class names to which the question applies."""
         return self.positive | self.negative
 
 
@@ -40,22 +40,22 @@ CONTRASTS: Final[Mapping[str, Contrast]] = {
 }
 """Melanoma against every other class; malignant (with actinic keratosis and Bowen's disease) against benign.
 
-Prepared data of the contrast melanoma hold melanoma and nevus alone.
+Prepared data of the contrast melanoma contain only melanoma and nevus.
 
-MALIGNANT and BENIGN are the labels of data that know no more than that.
+MALIGNANT and BENIGN are the labels of data without a finer diagnosis.
 """
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a network's outputs mean.
+    """The meaning of a network's outputs.
 
     Attributes:
-        name: ``isic7``, one output a class of HAM10000, or ``binary``, two outputs: no and yes.
-        contrast: the yes-or-no question: what ``binary`` is trained on, and what both are measured by.
+        name: ``isic7``, one output per class of HAM10000, or ``binary``, two outputs: no and yes.
+        contrast: the yes-or-no question. ``binary`` is trained on it; it is measured for both tasks.
 
     Raises:
-        ArgumentError: an unknown task or contrast.
+        ArgumentError: the task or the contrast does not exist.
     """
 
     name: str
@@ -63,17 +63,17 @@ class Task:
 
     def __post_init__(self) -> None:
         if self.name not in TASKS:
-            raise ArgumentError(f"There is no task {self.name!r}; choose from {', '.join(TASKS)}.")
+            raise ArgumentError(f"The task {self.name!r} does not exist; choose from {', '.join(TASKS)}.")
         if self.contrast not in CONTRASTS:
-            raise ArgumentError(f"There is no contrast {self.contrast!r}; choose from {', '.join(CONTRASTS)}.")
+            raise ArgumentError(f"The contrast {self.contrast!r} does not exist; choose from {', '.join(CONTRASTS)}.")
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the outputs, in their order."""
+        """Names of the outputs, in order."""
         return CLASSES if self.name == "isic7" else (f"not {self.contrast}", self.contrast)
 
     def index(self, class_name: str) -> int:
-        """The output that stands for a class of the data.
+        """The output index of a class of the data.
 
         Raises:
             ArgumentError: the class does not belong to the task.
@@ -84,10 +84,10 @@ class Task:
         elif class_name in CONTRASTS[self.contrast].known:
             return int(self.is_positive(class_name))
         cure = "--task binary --contrast malignant" if class_name in (MALIGNANT, BENIGN) else "another --contrast"
-        raise ArgumentError(f"The task {self} does not know the label {class_name!r}; train with {cure}.")
+        raise ArgumentError(f"The task {self} has no output for the label {class_name!r}; train with {cure}.")
 
     def is_positive(self, class_name: str) -> bool:
-        """Whether the contrast's answer is yes."""
+        """Whether the answer to the contrast is yes."""
         return class_name in CONTRASTS[self.contrast].positive
 
     def positive_probability(self, probabilities: np.ndarray) -> np.ndarray:
@@ -97,15 +97,16 @@ class Task:
         return probabilities[:, [name in CONTRASTS[self.contrast].positive for name in CLASSES]].sum(axis=1)
 
     def asking(self, contrast: str) -> Task:
-        """The same outputs, measured by this contrast.
+        """The same outputs with another contrast.
 
         Raises:
-            ArgumentError: a binary classifier that was trained on another question.
+            ArgumentError: the task is binary with another contrast.
         """
         if self.name == "binary" and contrast != self.contrast:
             raise ArgumentError(
-                f"The checkpoint answers {self.contrast!r} and the data ask {contrast!r}; run prepare with --contrast "
-                f"{self.contrast}, or use a checkpoint of the task isic7 or one trained with --contrast {contrast}."
+                f"The checkpoint answers {self.contrast!r}, but the question is {contrast!r}; run prepare with "
+                f"--contrast {self.contrast}, or use a checkpoint of the task isic7 or one trained with --contrast "
+                f"{contrast}."
             )
         return Task(self.name, contrast)
 

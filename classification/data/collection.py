@@ -1,4 +1,4 @@
-"""Labelled images in the forms that they come in: tables with images, a prepared collection, a generated set."""
+"""Read labelled images: from tables and images, from a prepared collection, or from a generated set."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ _LARGEST_FACTS: Final = 1 << 16
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """One image: its file, its label and the lesion that it shows.
+    """One image with its label and lesion.
 
     Attributes:
         path: the file.
-        image_id: its name in tables, unique within a collection.
-        lesion_id: images of one lesion share it; they never go into different parts.
+        image_id: name in tables, unique within a collection.
+        lesion_id: shared by all images of a lesion, which always belong to the same part.
         class_name: a class code of HAM10000, or MALIGNANT or BENIGN.
-        facts: what else the table says: age, sex, localization, skin_type.
-        masks: the folder of the lesion masks, each named by its image_id; None where there is none.
+        facts: other values of the table: age, sex, localization, skin_type.
+        masks: folder of the lesion masks, which are named after the image_id; None if there is none.
     """
 
     path: Path
@@ -62,17 +62,17 @@ class Collection:
     """The images of one folder.
 
     Attributes:
-        folder: where they were found.
-        images: those whose file is there, in the order of the table.
-        missing: names of images that the table lists and the folder does not hold.
-        twice: the name of every row beyond the first for an image; it was passed over.
-        foreign: diagnosis that is none of the seven to the number of its images, which were left out.
+        folder: the folder.
+        images: the images whose file exists, in the order of the table.
+        missing: names of listed images whose file does not exist.
+        twice: names of images that are listed again; only the first row counts.
+        foreign: number of images of each diagnosis outside the seven classes; these images are left out.
         parts: image_id to part, if the folder defines the split: prepared, or with a split column. Otherwise empty, and
             ``splits`` draws one.
         left_out: number of images that a split column puts into no part.
         named_lesions: whether a table names lesions; otherwise each image counts as a lesion.
-        contrast: the question that the labels answer, where they answer one only.
-        tables: those that list the images; empty for a prepared folder.
+        contrast: the question that the labels answer, if they answer only one.
+        tables: the tables that list the images; empty for a prepared folder.
         form: name of the tables' form (``core.real_data.table_forms``); empty for a prepared folder.
     """
 
@@ -89,15 +89,15 @@ class Collection:
     form: str = ""
 
     def describe(self) -> str:
-        """How many images of what, and what was left out, in one sentence."""
+        """Numbers of images, lesions and classes, and the images that were left out, in one sentence."""
         counts = Counter(image.class_name for image in self.images)
         lesions = len({image.lesion_id for image in self.images})
         tables = " and ".join(table.relative_to(self.folder).as_posix() for table in self.tables)
         joined = f"; the tables {tables} are read as one list" if len(self.tables) > 1 else ""
-        missing = f"; {len(self.missing):,} more are listed and not there" if self.missing else ""
-        twice = f"; {len(self.twice):,} rows list an image again and are passed over" if self.twice else ""
+        missing = f"; {len(self.missing):,} more are listed but missing" if self.missing else ""
+        twice = f"; {len(self.twice):,} rows list an image again and are ignored" if self.twice else ""
         named = ", ".join(f"{diagnosis!r} {count:,}" for diagnosis, count in self.foreign.items())
-        foreign = f"; left out are diagnoses that are none of the seven ({named})" if named else ""
+        foreign = f"; diagnoses outside the seven classes are left out ({named})" if named else ""
         classes = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
         lesions_named = "" if self.named_lesions else "; no table names lesions, so each image counts as one"
         return (
@@ -115,10 +115,10 @@ class Collection:
 
 
 def open_collection(folder: Path) -> Collection:
-    """Read a folder that ``prepare`` wrote, or one with tables of a form that ``core.real_data.table_forms`` knows.
+    """Read an output of ``prepare``, or a folder with tables of a form of ``core.real_data.table_forms``.
 
     Raises:
-        ArgumentError: it is neither, or its content contradicts itself.
+        ArgumentError: the folder has neither form, or its content is inconsistent.
     """
     return read_prepared(folder) if (folder / PREPARED_FILE).is_file() else read_listed(folder)
 
@@ -130,8 +130,8 @@ def read_listed(folder: Path) -> Collection:
     "malignant", these two are the labels.
 
     Raises:
-        ArgumentError: no such table or one that cannot be read, none of its images there, no known label, or a split
-            column that puts one lesion into two parts.
+        ArgumentError: there is no readable table, none of its images exist, no label is known, or a split column has a
+            lesion in two parts.
     """
     tables = find_tables(folder)
     chosen = form_of(tables)
@@ -151,7 +151,7 @@ def read_listed(folder: Path) -> Collection:
     if not known:
         first = listing.images[0]
         raise ArgumentError(
-            f"{files[0]} gives {first.name} the label {words[0]!r}, and no image a known one; known are "
+            f"{files[0]} gives {first.name} the label {words[0]!r}, and no image has a known label; use "
             f"{', '.join(CLASSES).lower()}."
         )
     images = [_labelled(folder, form, found, label) for found, label in known]
@@ -200,24 +200,24 @@ def _parts(source: str, images: Sequence[LabelledImage], words: Sequence[str]) -
 
 
 def read_prepared(folder: Path) -> Collection:
-    """Read what ``prepare`` wrote.
+    """Read the output of ``prepare``.
 
     Raises:
-        ArgumentError: it is not of the known form, or an image has gone since.
+        ArgumentError: the form is unknown, or an image no longer exists.
     """
     facts = _prepared_facts(folder / PREPARED_FILE)
-    place, images, parts = Path(facts["images"]), [], {}
+    source, images, parts = Path(facts["images"]), [], {}
     table = folder / PREPARED_TABLE
     for row in read_rows(table):
         if not set(_PREPARED_COLUMNS) <= set(row) or not is_plain_name(row["file"]):
             raise ArgumentError(
                 f"{table} has a row without {', '.join(_PREPARED_COLUMNS)}, or whose file {shortened(row.get('file'))} "
-                "is no plain file name; run prepare again."
+                "is not a plain file name; run prepare again."
             )
         extra = {"skin_type": row["skin_type"], "label": row["label"]}
-        image = LabelledImage(place / row["file"], row["image_id"], row["lesion_id"], row["class"], extra)
+        image = LabelledImage(source / row["file"], row["image_id"], row["lesion_id"], row["class"], extra)
         if not image.path.is_file():
-            raise ArgumentError(f"{image.path} has gone since {folder} was prepared; run prepare again.")
+            raise ArgumentError(f"{image.path} no longer exists, but {folder} lists it; run prepare again.")
         images.append(image)
         parts[image.image_id] = row["part"]
     _check_unique(table, images)
@@ -240,7 +240,7 @@ def read_synthetic(folder: Path) -> tuple[LabelledImage, ...]:
     """Read generated images: ``<CLASS>/*.png``, as ``main.py generate`` writes them.
 
     Raises:
-        ArgumentError: no class folder with an image in it.
+        ArgumentError: there is no class folder with an image.
     """
     found = tuple(
         LabelledImage(path, f"synthetic-{name}-{path.stem}", f"synthetic-{name}-{path.stem}", name)
@@ -249,31 +249,33 @@ def read_synthetic(folder: Path) -> tuple[LabelledImage, ...]:
         if is_photograph(path.name) and path.is_file()
     )
     if not found:
-        raise ArgumentError(f"{folder} holds no generated images: no <CLASS>/*.png for any of {', '.join(CLASSES)}.")
+        raise ArgumentError(
+            f"{folder} contains no generated images: there is no <CLASS>/*.png for any of {', '.join(CLASSES)}."
+        )
     return found
 
 
 def labels_of(images: Sequence[LabelledImage], task: Task) -> list[int]:
-    """The task's output of each image.
+    """Output index of each image's label.
 
     Raises:
-        ArgumentError: a label that does not belong to the task.
+        ArgumentError: a label does not belong to the task.
     """
     return [task.index(image.class_name) for image in images]
 
 
 def check_every_class(images: Sequence[LabelledImage], task: Task, part: str) -> None:
-    """Refuse a part in which a class of the task does not occur.
+    """Refuse a part without images of a class of the task.
 
     Raises:
-        ArgumentError: names the class and the part.
+        ArgumentError: the message names the class and the part.
     """
     there = set(labels_of(images, task))
     for index, name in enumerate(task.classes):
         if index not in there:
             raise ArgumentError(
-                f"The {part} part has {len(images)} images and none of the class {name!r}, so nothing can be said "
-                f"about it; give more images, or another split."
+                f"The {part} part has {len(images)} images but none of the class {name!r}, so this class cannot be "
+                "measured; add images or use another split."
             )
 
 

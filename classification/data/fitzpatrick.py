@@ -1,8 +1,8 @@
-"""Fitzpatrick17k made ready: filtered to a question, split by picture, a test part for each skin type.
+"""Prepare Fitzpatrick17k: filter it to one question, split it by photograph, and form a test part per skin type.
 
 M. Groh et al., Evaluating deep neural networks trained on clinical images in dermatology with the Fitzpatrick 17k
-dataset, arXiv 2104.09957. It does not say which images show the same patient; images of the same picture, of which
-there are many (K. Abhishek et al., arXiv 2401.14497), are kept together.
+dataset, arXiv 2104.09957. The table does not name patients. Many images are copies of the same photograph (K. Abhishek
+et al., arXiv 2401.14497); they are always in the same part.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 from classification.data.collection import PREPARED_FILE, PREPARED_FORMAT, PREPARED_TABLE
 from classification.data.fitzpatrick_table import TYPES, UNKNOWN_TYPE, Seen, class_of, file_of, look_at, read_table
 from classification.data.image_download import download_images
-from classification.data.perceptual_duplicates import same_pictures
+from classification.data.perceptual_duplicates import same_photographs
 from classification.data.split_column import TEST, TRAINING, VALIDATION
-from classification.events import Note, Tell, Written, nobody
+from classification.events import Emit, Note, Written, discard
 from classification.file_output import plain_failures, write_json
 from classification.ranges import SPLIT_RANGES, check_ranges
 from classification.tasks import CONTRASTS
@@ -35,20 +35,19 @@ _COLUMNS: Final = ("image_id", "lesion_id", "class", "part", "skin_type", "label
 
 @dataclass(frozen=True)
 class PrepareJob:
-    """What to prepare, from what, into where.
+    """Settings of the preparation.
 
     Attributes:
         table: ``fitzpatrick17k.csv``.
-        images: the folder of ``<md5hash>.jpg``.
-        output: receives the table of images with their parts, and the report.
-        contrast: ``melanoma`` (against nevus), as ``train --task binary`` asks by default, or ``malignant`` (against
-            benign).
-        seed: of the split.
-        validation, test: shares of each skin type's positives and negatives.
-        download: fetch missing images from the table's addresses.
+        images: folder with ``<md5hash>.jpg``.
+        output: folder for the table of images with their parts, and for the report.
+        contrast: ``melanoma`` (against nevus; default of ``train --task binary``) or ``malignant`` (against benign).
+        seed: seed of the split.
+        validation, test: shares of the positives and negatives of each skin type.
+        download: download missing images from the table's addresses.
 
     Raises:
-        ArgumentError: a value out of its range, or shares that leave nothing for training.
+        ArgumentError: a value is out of its range, or the shares leave nothing for training.
     """
 
     table: Path
@@ -63,31 +62,36 @@ class PrepareJob:
     def __post_init__(self) -> None:
         check_ranges(self, SPLIT_RANGES)
         if self.validation + self.test >= 1:
-            raise ArgumentError(f"The shares {self.validation} and {self.test} leave nothing for training.")
+            raise ArgumentError(
+                f"The shares {self.validation} and {self.test} leave nothing for training; their sum must be below 1."
+            )
 
 
-def prepare(job: PrepareJob, tell: Tell = nobody) -> dict[str, Any]:
-    """Filter, look at and split the images; writes ``images.csv``, one list a part, and a report of what was left out.
+def prepare(job: PrepareJob, emit: Emit = discard) -> dict[str, Any]:
+    """Filter, check and split the images; write ``images.csv``, one list per part, and a report.
+
+    Returns:
+        The report, which names the images that were left out.
 
     Raises:
-        ArgumentError: the table is not Fitzpatrick17k's, a value in it is unknown, too little is left, or the output
-            cannot be written.
+        ArgumentError: the table is not that of Fitzpatrick17k, a value in it is unknown, too few images remain, or the
+            output cannot be written.
         JobFailedError: a result cannot be written.
     """
     if job.contrast not in CONTRASTS:
-        raise ArgumentError(f"There is no contrast {job.contrast!r}; choose from {', '.join(CONTRASTS)}.")
+        raise ArgumentError(f"The contrast {job.contrast!r} does not exist; choose from {', '.join(CONTRASTS)}.")
     rows = read_table(job.table)
     wanted = {row["md5hash"]: class_of(row, job.contrast) for row in rows}
     asked = [row for row in rows if wanted[row["md5hash"]]]
     _require_output(job.output)
-    not_downloaded = _download(job, asked, tell) if job.download else {}
-    seen = look_at(job.images, asked, tell)
-    pictures = _pictures(seen)
-    there = [row for row in asked if row["md5hash"] in pictures]
-    contradicted = _contradicted(there, pictures, wanted)
+    not_downloaded = _download(job, asked, emit) if job.download else {}
+    seen = look_at(job.images, asked, emit)
+    photographs = _photographs(seen)
+    there = [row for row in asked if row["md5hash"] in photographs]
+    contradicted = _contradicted(there, photographs, wanted)
     kept = [row for row in there if row["md5hash"] not in contradicted]
-    parts = _split(kept, pictures, wanted, job)
-    table = [_entry(row, pictures, wanted, parts, seen) for row in kept]
+    parts = _split(kept, photographs, wanted, job)
+    table = [_entry(row, photographs, wanted, parts, seen) for row in kept]
     _check(table, job)
     report = {
         "format": "isicgui.prepare_report/1",
@@ -99,90 +103,91 @@ def prepare(job: PrepareJob, tell: Tell = nobody) -> dict[str, Any]:
         "broken": seen.broken,
         "not_downloaded": not_downloaded,
         "contradictory_copies": sorted(contradicted),
-        "pictures_shown_more_than_once": sum(times > 1 for times in Counter(pictures.values()).values()),
+        "photographs_shown_more_than_once": sum(times > 1 for times in Counter(photographs.values()).values()),
         "labels": {name: dict(counts) for name, counts in _labels(table).items()},
         "parts": {part: dict(counts) for part, counts in sorted(_cells(table).items())},
     }
     with plain_failures(job.output):
         _write(job, table, report)
-    tell(Note(_summary(report)))
-    tell(Written(job.output / REPORT))
+    emit(Note(_summary(report)))
+    emit(Written(job.output / REPORT))
     return report
 
 
 def _require_output(folder: Path) -> None:
-    """Find out early that a folder cannot be written, and leave none behind: too little may be left to fill it."""
+    """Check early that a folder can be written. A new one is removed, because too few images may remain to fill it."""
     there = folder.exists()
     require_writable(folder)
     if not there:
         folder.rmdir()
 
 
-def _download(job: PrepareJob, rows: Sequence[Mapping[str, str]], tell: Tell) -> dict[str, str]:
+def _download(job: PrepareJob, rows: Sequence[Mapping[str, str]], emit: Emit) -> dict[str, str]:
     if not rows:
         raise ArgumentError(f"{job.table} lists no image that answers {job.contrast!r}; name another --contrast.")
     if "url" not in rows[0]:
-        raise ArgumentError(f"{job.table} has no column url to download from; leave --download out.")
+        raise ArgumentError(f"{job.table} has no column url to download from; omit --download.")
     missing = [row for row in rows if file_of(job.images, row["md5hash"]) is None]
-    return download_images({f"{row['md5hash']}.jpg": row["url"] for row in missing}, job.images, tell)
+    return download_images({f"{row['md5hash']}.jpg": row["url"] for row in missing}, job.images, emit)
 
 
-def _pictures(seen: Seen) -> dict[str, str]:
-    """The picture that each image shows, named after the first of its copies: the same in every preparation."""
+def _photographs(seen: Seen) -> dict[str, str]:
+    """The photograph that each image shows, named after the first of its copies, so that the name is reproducible."""
     if not seen.hashes:
         return {}
-    numbers = dict(zip(seen.hashes, same_pictures(list(seen.hashes.values())), strict=True))
+    numbers = dict(zip(seen.hashes, same_photographs(list(seen.hashes.values())), strict=True))
     first: dict[int, str] = {}
     for name in sorted(numbers):
         first.setdefault(numbers[name], name)
+    # Splits of earlier runs contain this prefix, and ``refuse_leak`` compares the names.
     return {name: f"picture-{first[number]}" for name, number in numbers.items()}
 
 
 def _contradicted(
-    rows: Sequence[Mapping[str, str]], pictures: Mapping[str, str], wanted: Mapping[str, str]
+    rows: Sequence[Mapping[str, str]], photographs: Mapping[str, str], wanted: Mapping[str, str]
 ) -> set[str]:
-    """Images of one picture that are called positive here and negative there."""
+    """Copies of one photograph with contradictory labels."""
     classes: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        classes[pictures[row["md5hash"]]].add(wanted[row["md5hash"]])
-    return {row["md5hash"] for row in rows if len(classes[pictures[row["md5hash"]]]) > 1}
+        classes[photographs[row["md5hash"]]].add(wanted[row["md5hash"]])
+    return {row["md5hash"] for row in rows if len(classes[photographs[row["md5hash"]]]) > 1}
 
 
 def _split(
-    rows: Sequence[Mapping[str, str]], pictures: Mapping[str, str], wanted: Mapping[str, str], job: PrepareJob
+    rows: Sequence[Mapping[str, str]], photographs: Mapping[str, str], wanted: Mapping[str, str], job: PrepareJob
 ) -> dict[str, str]:
-    """The part of each picture: drawn within skin type and class; without a skin type only training is left."""
+    """The part of each photograph, drawn within skin type and class; without a skin type it is for training only."""
     strata: dict[tuple[str, str], list[str]] = defaultdict(list)
     types: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        types[pictures[row["md5hash"]]].add(row["fitzpatrick_scale"])
+        types[photographs[row["md5hash"]]].add(row["fitzpatrick_scale"])
     for row in rows:
-        picture = pictures[row["md5hash"]]
-        skin_type = min(types[picture])  # of copies with several types; "-1" comes first
-        if picture not in strata[skin_type, wanted[row["md5hash"]]]:
-            strata[skin_type, wanted[row["md5hash"]]].append(picture)
+        photograph = photographs[row["md5hash"]]
+        skin_type = min(types[photograph])  # if copies have several types; "-1" comes first
+        if photograph not in strata[skin_type, wanted[row["md5hash"]]]:
+            strata[skin_type, wanted[row["md5hash"]]].append(photograph)
     rng, parts = np.random.default_rng(job.seed), {}
     for (skin_type, _), members in sorted(strata.items()):
         order = rng.permutation(members).tolist()
         test, validation = round(job.test * len(order)), round(job.validation * len(order))
-        for place, picture in enumerate(order):
-            part = TEST if place < test else VALIDATION if place < test + validation else TRAINING
-            parts[picture] = TRAINING if skin_type == UNKNOWN_TYPE else part
+        for index, photograph in enumerate(order):
+            part = TEST if index < test else VALIDATION if index < test + validation else TRAINING
+            parts[photograph] = TRAINING if skin_type == UNKNOWN_TYPE else part
     return parts
 
 
 def _entry(
     row: Mapping[str, str],
-    pictures: Mapping[str, str],
+    photographs: Mapping[str, str],
     wanted: Mapping[str, str],
     parts: Mapping[str, str],
     seen: Seen,
 ) -> dict[str, str]:
     name, skin_type = row["md5hash"], row["fitzpatrick_scale"]
-    part = parts[pictures[name]]
+    part = parts[photographs[name]]
     return {
         "image_id": name,
-        "lesion_id": pictures[name],
+        "lesion_id": photographs[name],
         "class": wanted[name],
         "part": f"{TEST}{skin_type}" if part == TEST else part,
         "skin_type": skin_type,
@@ -195,10 +200,10 @@ def _check(table: Sequence[Mapping[str, str]], job: PrepareJob) -> None:
     for part in (TRAINING, VALIDATION):
         classes = {entry["class"] for entry in table if entry["part"] == part}
         if len(classes) < 2:
-            there = f"nothing but {', '.join(classes)}" if classes else "no image"
+            there = f"only {', '.join(classes)}" if classes else "no image"
             raise ArgumentError(
-                f"The {part} part would have {there}: of {job.table} only {len(table):,} images of the contrast "
-                f"{job.contrast!r} are in {job.images}; give more, or --download."
+                f"The {part} part would have {there}: only {len(table):,} images of {job.table} for the contrast "
+                f"{job.contrast!r} are in {job.images}; add images or use --download."
             )
 
 
@@ -232,7 +237,7 @@ def _write(job: PrepareJob, table: Sequence[Mapping[str, str]], report: Mapping[
         "seed": job.seed,
         "shares": {VALIDATION: job.validation, TEST: job.test},
     }
-    write_whole(job.output / PREPARED_FILE, json.dumps(facts, indent=2).encode())  # last: only whole folders have it
+    write_whole(job.output / PREPARED_FILE, json.dumps(facts, indent=2).encode())  # last: it marks a complete folder
 
 
 def _write_table(file: Path, table: Sequence[Mapping[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""Fitzpatrick17k's table and images as they are: read, checked, and each image looked at once."""
+"""Read and check the table of Fitzpatrick17k, and open every image once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from classification.data.perceptual_duplicates import perceptual_hash
-from classification.events import Counted, Tell
+from classification.events import Counted, Emit
 from classification.tasks import BENIGN, MALIGNANT
 from core.errors import ArgumentError
 from core.io.file_names import is_plain_name
@@ -30,7 +30,7 @@ _SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 
 
 def class_of(row: Mapping[str, str], contrast: str) -> str:
-    """The class of a row of the table; empty where the question is not about it."""
+    """The class of a row; empty if the question does not apply to it."""
     if contrast == "malignant":
         return {"malignant": MALIGNANT, "benign": BENIGN}.get(row["three_partition_label"], "")
     label = row["label"].lower()
@@ -43,7 +43,7 @@ def read_table(table: Path) -> list[dict[str, str]]:
     """Read and check the table.
 
     Raises:
-        ArgumentError: it is not Fitzpatrick17k's, or has a value that is unknown.
+        ArgumentError: the table is not that of Fitzpatrick17k, or has an unknown value.
     """
     try:
         with table.open(newline="", encoding="utf-8-sig") as stream:
@@ -52,14 +52,16 @@ def read_table(table: Path) -> list[dict[str, str]]:
         reason = getattr(error, "strerror", None) or error
         raise ArgumentError(f"The table {table} cannot be read: {reason}.") from error
     if not rows or not set(_NEEDED) <= set(rows[0]):
-        raise ArgumentError(f"{table} is not Fitzpatrick17k's table: its columns are not {', '.join(_NEEDED)}, ….")
+        raise ArgumentError(
+            f"{table} is not the table of Fitzpatrick17k: it lacks some of the columns {', '.join(_NEEDED)}."
+        )
     for number, row in enumerate(rows, 2):
         if any(row[name] is None for name in _NEEDED):
-            raise ArgumentError(f"Line {number} of {table} is too short; restore it.")
+            raise ArgumentError(f"Line {number} of {table} has too few values; restore it.")
         if not is_plain_name(row["md5hash"]):
             raise ArgumentError(
-                f"Line {number} of {table} names the image {shortened(row['md5hash'])}, which is no plain file name; "
-                "restore the line."
+                f"Line {number} of {table} names the image {shortened(row['md5hash'])}, which is not a plain file "
+                "name; restore the line."
             )
         row["fitzpatrick_scale"] = row["fitzpatrick_scale"].removesuffix(".0")
         if row["fitzpatrick_scale"] not in (*TYPES, UNKNOWN_TYPE):
@@ -68,7 +70,9 @@ def read_table(table: Path) -> list[dict[str, str]]:
             )
         if row["three_partition_label"] not in _PARTITIONS:
             label = row["three_partition_label"]
-            raise ArgumentError(f"{table} calls {row['md5hash']} {label!r}, which is none of {', '.join(_PARTITIONS)}.")
+            raise ArgumentError(
+                f"{table} gives {row['md5hash']} the partition {label!r}, which is not one of {', '.join(_PARTITIONS)}."
+            )
     name, times = Counter(row["md5hash"] for row in rows).most_common(1)[0]
     if times > 1:
         raise ArgumentError(f"{table} lists {name} {times} times; list it once.")
@@ -77,7 +81,7 @@ def read_table(table: Path) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class Seen:
-    """What looking at the files gave, by md5hash."""
+    """Results of opening the files, by md5hash."""
 
     hashes: dict[str, np.ndarray]
     files: dict[str, str]
@@ -85,8 +89,8 @@ class Seen:
     broken: dict[str, str]
 
 
-def look_at(folder: Path, rows: Sequence[Mapping[str, str]], tell: Tell) -> Seen:
-    """Open every image of the rows."""
+def look_at(folder: Path, rows: Sequence[Mapping[str, str]], emit: Emit) -> Seen:
+    """Open every image of the rows and compute its hash."""
     seen = Seen({}, {}, [], {})
     for number, row in enumerate(rows, 1):
         name = row["md5hash"]
@@ -95,16 +99,16 @@ def look_at(folder: Path, rows: Sequence[Mapping[str, str]], tell: Tell) -> Seen
             seen.missing.append(name)
             continue
         try:
-            with Image.open(file) as picture:
-                seen.hashes[name] = perceptual_hash(picture)
+            with Image.open(file) as image:
+                seen.hashes[name] = perceptual_hash(image)
             seen.files[name] = file.name
         except UNREADABLE as error:
             seen.broken[name] = str(error)
         if number % 500 == 0 or number == len(rows):
-            tell(Counted("images looked at", number, len(rows)))
+            emit(Counted("images checked", number, len(rows)))
     return seen
 
 
 def file_of(folder: Path, name: str) -> Path | None:
-    """The image of this name; None where there is none."""
+    """The image file of this name; None if it does not exist."""
     return next((folder / f"{name}{suffix}" for suffix in _SUFFIXES if (folder / f"{name}{suffix}").is_file()), None)

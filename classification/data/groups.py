@@ -1,4 +1,4 @@
-"""Which group an image belongs to: skin type, skin tone measured on the image, sex, age."""
+"""Groups of images: skin type, skin tone measured on the image, sex, age."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "sex": ("female", "male"),
     "age": AGES,
 }
-"""Name of a grouping to its groups in their order. All of them are reported, also those without an image."""
+"""The groups of each grouping, in order. All of them are reported, even without an image."""
 
 
 def check_grouping(name: str) -> None:
-    """Refuse a grouping that there is not.
+    """Refuse an unknown grouping.
 
     Raises:
-        ArgumentError: it is not one of ``GROUPS``.
+        ArgumentError: the name is not one of ``GROUPS``.
     """
     if name not in GROUPS:
-        raise ArgumentError(f"There is no grouping {name!r}; choose from {', '.join(GROUPS)}.")
+        raise ArgumentError(f"The grouping {name!r} does not exist; choose from {', '.join(GROUPS)}.")
 
 
 def groups_of(images: Sequence[LabelledImage], grouping: str) -> list[str]:
-    """The group of each image; ``unknown`` where nothing is known of it.
+    """The group of each image; ``unknown`` if the data do not contain it.
 
     Raises:
-        ArgumentError: an unknown grouping, or one that nothing is known of for any of the images.
+        ArgumentError: the grouping is unknown, or the group of every image is unknown.
     """
     check_grouping(grouping)
     found = [_FINDERS[grouping](image) for image in images]
     if set(found) <= {UNKNOWN}:
         raise ArgumentError(
-            f"Nothing is known of the {grouping.replace('_', ' ')} of any of the {len(images)} images; "
+            f"The {grouping.replace('_', ' ')} of all {len(images)} images is unknown; "
             f"choose another grouping from {', '.join(name for name in GROUPS if name != grouping)}."
         )
     return found
 
 
 def _skin_type(image: LabelledImage) -> str:
-    """Fitzpatrick's type as the table gives it, 1 to 6; -1 and anything else is unknown."""
+    """Fitzpatrick type from the table, 1 to 6; -1 and any other value is unknown."""
     number = number_of(image.facts.get("skin_type", ""))
     return SKIN_TYPES[int(number) - 1] if number in {1, 2, 3, 4, 5, 6} else UNKNOWN
 

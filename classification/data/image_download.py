@@ -1,4 +1,4 @@
-"""Many small images from many servers: resumed, checked, and every one that could not be had named with its reason."""
+"""Download many small images from many servers; downloads resume, are checked, and failures are listed with reasons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import requests
 from PIL import Image
 
-from classification.events import Counted, Tell, nobody
+from classification.events import Counted, Emit, discard
 from core.download.fetch import Network, Wanted, fetch
 from core.download.http import FinalAnswerError, SpoiledError, host_of, is_safe, open_session
 from core.download.retry import Patience
@@ -25,34 +25,34 @@ from core.io.plain_text import shortened
 
 _AT_ONCE: Final = 4
 _PATIENCE: Final = Patience(attempts=3, unreachable=2, base_s=0.5, cap_s=10.0)
-_DEAD_AFTER: Final = 5  # times in a row that one server does not answer
-_TELL_EVERY: Final = 50
+_DEAD_AFTER: Final = 5  # consecutive failures of one server
+_REPORT_EVERY: Final = 50
 _LARGEST_IMAGE: Final = 64 << 20
 
 
 def download_images(
-    addresses: Mapping[str, str], folder: Path, tell: Tell = nobody, patience: Patience = _PATIENCE
+    addresses: Mapping[str, str], folder: Path, emit: Emit = discard, patience: Patience = _PATIENCE
 ) -> dict[str, str]:
-    """Fetch images that are not there yet; an interrupted one goes on where it broke off.
+    """Download missing images; an interrupted download is resumed.
 
     Args:
         addresses: file name to address.
-        folder: receives the files.
-        tell: hears how far it is.
-        patience: how often each is tried.
+        folder: folder for the files.
+        emit: receives progress events.
+        patience: number of attempts and waiting times.
 
     Returns:
-        File name to the reason, of those that could not be had.
+        File name to reason, for the images that could not be downloaded.
 
     Raises:
-        ArgumentError: the folder cannot be made.
+        ArgumentError: the folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror or error
-        raise ArgumentError(f"The folder {folder} cannot be made ({reason}); name another with --images.") from error
-    reasons = {name: "its name is no plain file name" for name in addresses if not is_plain_name(name)}
+        raise ArgumentError(f"The folder {folder} cannot be created ({reason}); name another with --images.") from error
+    reasons = {name: "its name is not a plain file name" for name in addresses if not is_plain_name(name)}
     missing = {name: url for name, url in addresses.items() if name not in reasons and not (folder / name).is_file()}
     run = _Run(folder, patience)
     not_plain = len(reasons)
@@ -62,8 +62,8 @@ def download_images(
             for done, future in enumerate(as_completed(futures), 1):
                 if reason := future.result():
                     reasons[futures[future]] = reason
-                if done % _TELL_EVERY == 0 or done == len(futures):
-                    tell(Counted("images downloaded", done + not_plain - len(reasons), len(futures)))
+                if done % _REPORT_EVERY == 0 or done == len(futures):
+                    emit(Counted("images downloaded", done + not_plain - len(reasons), len(futures)))
         except KeyboardInterrupt:
             run.stop.set()
             raise
@@ -73,7 +73,7 @@ def download_images(
 
 
 class _Run:
-    """What the workers share: a session each, and which servers do not answer."""
+    """State shared by the workers: one session per worker, and the failures of each server."""
 
     def __init__(self, folder: Path, patience: Patience) -> None:
         self.folder, self.patience, self.stop = folder, patience, Switch()
@@ -82,22 +82,22 @@ class _Run:
         self._failures: Counter[str] = Counter()
 
     def fetch(self, name: str, url: str) -> str:
-        """Fetch one image; returns why not, or nothing."""
+        """Download one image; return the reason of a failure, or an empty string."""
         address = _encrypted(url)
         if not address:
             return f"{shortened(url)} is not a web address"
         host = host_of(address)
         if self.stop.is_set() or self._failures[host] >= _DEAD_AFTER:
-            return f"left out after {_DEAD_AFTER} failures of {host} in a row"
+            return f"skipped after {_DEAD_AFTER} consecutive failures of {host}"
         try:
             wanted = Wanted(name, address, lambda _: address, check=_check_image, largest=_LARGEST_IMAGE)
             for _ in fetch(wanted, self.folder / name, Network(self._session(), self.patience)):
                 if self.stop.is_set():
                     return "interrupted"
         except DownloadError as error:
-            # Dead links are what is left for a second run to begin with; a server that says so is alive.
+            # A second run consists mostly of dead links. A server that reports one is alive.
             self._count(host, failed=not isinstance(error, FinalAnswerError))
-            return str(error).partition(";")[0]  # what follows is advice about model downloads
+            return str(error).partition(";")[0]  # the rest is advice about model downloads
         except OSError as error:
             return f"it could not be written ({error.strerror})"
         self._count(host, failed=False)
@@ -122,10 +122,10 @@ class _Run:
 
 
 def _encrypted(url: str) -> str:
-    """The address by https: some of the tables' addresses are older than their servers' certificates."""
+    """The address with https: some addresses in the table are older than the certificates of their servers."""
     try:
         parts = urlsplit(url.strip())
-    except ValueError:  # of brackets that are no IPv6 address
+    except ValueError:  # brackets without an IPv6 address
         return ""
     if not parts.hostname or parts.scheme not in {"http", "https"}:
         return ""
@@ -134,7 +134,7 @@ def _encrypted(url: str) -> str:
 
 def _check_image(path: Path) -> None:
     try:
-        with Image.open(path) as picture:
-            picture.load()
+        with Image.open(path) as image:
+            image.load()
     except UNREADABLE as error:
-        raise SpoiledError("what came is not a whole image") from error
+        raise SpoiledError("the download is not a complete image") from error

@@ -1,4 +1,4 @@
-"""Images decoded once: a memory-mapped array of pixels, so that training waits for arithmetic and for nothing else."""
+"""A memory-mapped array of decoded images, so that training does not wait for decoding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from classification.data.collection import LabelledImage
-from classification.events import Counted, Tell, nobody
+from classification.events import Counted, Emit, discard
 from core.errors import ArgumentError, JobFailedError
 from core.io.image_errors import UNREADABLE
 from core.real_data.pixel_file import PixelFile, find_pixels, map_pixels, write_pixels
@@ -26,14 +26,16 @@ _NAMED: Final = 20
 
 
 def read_image(path: Path, size: int) -> np.ndarray:
-    """An image as uint8 (size, size, 3), RGB, the aspect given up, antialiased: as ``xai.classifier`` prepares it.
+    """Read an image as uint8 (size, size, 3), RGB, antialiased, without keeping the aspect ratio.
+
+    ``xai.classifier`` prepares images in the same way.
 
     Raises:
-        ArgumentError: the file is not there or not a whole image.
+        ArgumentError: the file does not exist or is not a complete image.
     """
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
@@ -42,22 +44,22 @@ def size_of(path: Path) -> tuple[int, int]:
     """Width and height of an image, without decoding it.
 
     Raises:
-        ArgumentError: the file is not there or not an image.
+        ArgumentError: the file does not exist or is not an image.
     """
     try:
-        with Image.open(path) as picture:
-            return picture.size
+        with Image.open(path) as image:
+            return image.size
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: Exception) -> ArgumentError:
-    return ArgumentError(f"{path} is not a readable image ({error}); restore it, or take it out of the table.")
+    return ArgumentError(f"{path} is not a readable image ({error}); restore it, or remove it from the table.")
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """Images of one size from several files, indexed as one. Opened where it is used: a worker gets the names alone.
+    """Images of one size in several files, indexed as one. Files are opened on use, so workers receive only names.
 
     Attributes:
         files: arrays uint8 (N, size, size, 3), RGB, as ``decode`` writes them.
@@ -85,10 +87,10 @@ class Pixels:
         return {"files": self.files}
 
 
-def decode(images: Sequence[LabelledImage], size: int, cache: Path, tell: Tell = nobody) -> PixelFile:
-    """All images at one size as a file in ``cache``, made on first use and again when an image has changed.
+def decode(images: Sequence[LabelledImage], size: int, cache: Path, emit: Emit = discard) -> PixelFile:
+    """Write all images at one size into a file in ``cache``, unless it exists and no image has changed.
 
-    A file that is damaged is made again. An image that cannot be read is black in it, and named by the result.
+    A damaged file is replaced. Unreadable images are black in the file, and the result lists them.
 
     Raises:
         JobFailedError: the cache cannot be written, for instance because the disk is full.
@@ -99,17 +101,17 @@ def decode(images: Sequence[LabelledImage], size: int, cache: Path, tell: Tell =
         found = find_pixels(file, shape)
         if found is None:
             cache.mkdir(parents=True, exist_ok=True)
-            found = write_pixels(file, shape, _decoded(images, size, tell), gaps=True)
+            found = write_pixels(file, shape, _decoded(images, size, emit), gaps=True)
     except OSError as error:
         raise JobFailedError(
-            f"The decoded images cannot be kept in {cache} ({error.strerror or error}); "
+            f"The decoded images cannot be written to {cache} ({error.strerror or error}); "
             "make room there, or name another folder with --cache."
         ) from error
     return found
 
 
 def left_out(images: Sequence[LabelledImage], what: str) -> str:
-    """The sentence on images that cannot be read; it names the first of them."""
+    """The sentence about unreadable images; it names the first of them."""
     named = ", ".join(image.path.name for image in images[:_NAMED]) + (", …" if len(images) > _NAMED else "")
     return f"{len(images)} {what} cannot be read and are left out: {named}."
 
@@ -126,11 +128,11 @@ def _state_of(path: Path) -> tuple[int, int]:
         return 0, 0
 
 
-def _decoded(images: Sequence[LabelledImage], size: int, tell: Tell) -> Iterator[np.ndarray | None]:
+def _decoded(images: Sequence[LabelledImage], size: int, emit: Emit) -> Iterator[np.ndarray | None]:
     for number, image in enumerate(images, 1):
         try:
             yield read_image(image.path, size)
         except ArgumentError:
             yield None
         if number % _EVERY == 0 or number == len(images):
-            tell(Counted("images decoded", number, len(images)))
+            emit(Counted("images decoded", number, len(images)))

@@ -49,7 +49,7 @@ def check_lesions(source: str, lesions: Sequence[str], parts: Sequence[str]) -> 
         if seen.setdefault(lesion, kind) != kind:
             raise ArgumentError(
                 f"The split column of {source} puts the lesion {lesion} into {seen[lesion]} and {kind}, so the test "
-                "would see what was trained on; correct the column, or remove it to have a split drawn."
+                "would see training images; correct the column, or remove it to have a split drawn."
             )
 
 

@@ -1,7 +1,7 @@
-"""Which image is trained on, which chooses, which judges: decided once per lesion, written down, and reused.
+"""Divide lesions into training, validation and test parts once, write the split to a file, and reuse it.
 
-Images of one lesion look alike, so a split by image tests on what was trained on: of a random fifth of HAM10000's
-images, 38% show lesions that the rest shows too.
+Images of one lesion look alike, so a split by image would test on training data: in a random fifth of the images of
+HAM10000, 38% show lesions that the other images show too.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ def split_by_lesion(
     test: float = TEST_SHARE,
     test_unseen_by_generator: bool = False,
 ) -> dict[str, str]:
-    """Assign every image to a part: lesions are drawn within each class, so every part has the classes' shares.
+    """Assign every image to a part. Lesions are drawn within each class, so that all parts have the same class shares.
 
-    The tenth that the generator never saw (``core.real_data.held_out``) is in the test part in any case, as far as a
-    class has lesions enough: the evaluation of generated images asks classifiers about it.
+    The tenth that the generator never saw (``core.real_data.held_out``) is always in the test part, if a class has
+    enough lesions, because the evaluation of generated images uses classifiers on it.
 
     Args:
-        images: what is to be split.
-        seed: of the draw.
-        validation, test: shares of each class's lesions; at least one lesion of each class goes into either part.
-        test_unseen_by_generator: test on that tenth alone, so that a generated copy of a training image cannot help
-            in the test.
+        images: images to split.
+        seed: seed of the draw.
+        validation, test: shares of each class's lesions; each part gets at least one lesion of each class.
+        test_unseen_by_generator: test only on that tenth, so that a generated copy of a training image cannot improve
+            the test result.
 
     Returns:
-        image_id to ``training``, ``validation`` or ``test``.
+        ``training``, ``validation`` or ``test`` for each image_id.
 
     Raises:
         ArgumentError: a class has too few lesions for three parts, or a lesion has two classes.
@@ -65,10 +65,10 @@ def split_by_lesion(
         if for_test < 1 or for_test + for_validation >= len(names):
             raise ArgumentError(
                 f"The class {class_name} has {len(names)} lesions, too few for training, validation and test; "
-                "give more images of it."
+                "add images of it."
             )
-        for place, name in enumerate(names):
-            part_of[name] = TEST if place < for_test else VALIDATION if place < for_test + for_validation else TRAINING
+        for index, name in enumerate(names):
+            part_of[name] = TEST if index < for_test else VALIDATION if index < for_test + for_validation else TRAINING
     return {image.image_id: part_of[image.lesion_id] for image in images}
 
 
@@ -77,24 +77,24 @@ def _class_of_lesions(images: Sequence[LabelledImage]) -> dict[str, str]:
     for image in images:
         if found.setdefault(image.lesion_id, image.class_name) != image.class_name:
             raise ArgumentError(
-                f"The lesion {image.lesion_id} is called {found[image.lesion_id]} and {image.class_name}; correct the "
-                "table: a lesion has one diagnosis."
+                f"The lesion {image.lesion_id} has the labels {found[image.lesion_id]} and {image.class_name}; correct "
+                "the table: a lesion has one diagnosis."
             )
     return found
 
 
 def write_split(file: Path, images: Sequence[LabelledImage], parts: Mapping[str, str]) -> None:
-    """Write a split as a CSV that people can read and ``read_split`` accepts."""
+    """Write a split as a readable CSV that ``read_split`` accepts."""
     rows = [(image.image_id, image.lesion_id, image.class_name, parts[image.image_id]) for image in images]
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, encode_csv([_COLUMNS, *rows]))
 
 
 def read_split(file: Path, images: Sequence[LabelledImage]) -> dict[str, str]:
-    """Read a split and hold it against the images.
+    """Read a split and check that it fits the images.
 
     Raises:
-        ArgumentError: no such file or form, it does not cover the images, or it has a lesion in two parts.
+        ArgumentError: the file is not a split, does not cover the images, or has a lesion in two parts.
     """
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
@@ -106,12 +106,12 @@ def read_split(file: Path, images: Sequence[LabelledImage]) -> dict[str, str]:
     parts = {row["image_id"]: row["part"] for row in rows}
     _check_lesions(file, ((row["lesion_id"], row["part"]) for row in rows))
     names = {csv_cell(image.image_id): image.image_id for image in images}
-    for what, others in (
+    for problem, others in (
         ("does not cover", set(names) - set(parts)),
         ("is of other data: it lists", set(parts) - set(names)),
     ):
         if others:
-            raise ArgumentError(f"{file} {what} {min(others)} and {len(others) - 1} others; name another --split.")
+            raise ArgumentError(f"{file} {problem} {min(others)} and {len(others) - 1} others; name another --split.")
     return {name: parts[cell] for cell, name in names.items()}
 
 
@@ -121,23 +121,24 @@ def _check_lesions(file: Path, pairs: Iterable[tuple[str, str]]) -> None:
         parts[lesion].add(part)
     twice = next((lesion for lesion, found in parts.items() if len(found) > 1), None)
     if twice:
-        raise ArgumentError(f"{file} has the lesion {twice} in two parts, which leaks; remove the file to split anew.")
+        raise ArgumentError(
+            f"{file} has the lesion {twice} in two parts, so the test would be biased; remove the file to split again."
+        )
 
 
 def parts_of(
     collection: Collection, file: Path, seed: int, *, test_unseen_by_generator: bool = False
 ) -> Mapping[str, str]:
-    """The split of a collection: its own, the one in ``file``, or a new one that is written there.
+    """The split of a collection: its own one, the one in ``file``, or a new one, which is written to ``file``.
 
     Raises:
-        ArgumentError: the collection cannot be split, or the file is not a split of it, or not one of those that were
-            asked for.
+        ArgumentError: the collection cannot be split, or the file is not a split of it or not of the requested kind.
     """
     if collection.parts:
         if test_unseen_by_generator:
             raise ArgumentError(
-                f"{collection.folder} says itself which images test, so --test-unseen-by-generator cannot choose them; "
-                "leave it out, or remove the split column from the table."
+                f"{collection.folder} defines its test images, so --test-unseen-by-generator cannot choose them; "
+                "omit it, or remove the split column from the table."
             )
         return collection.parts
     if not file.exists():
@@ -149,22 +150,22 @@ def parts_of(
         seen = sorted(lesion for lesion in judging if not is_held_out(lesion))
         if seen:
             raise ArgumentError(
-                f"The split {file} is there already and tests on {len(seen)} lesions that the generator may have seen, "
-                f"{seen[0]} for one; name another --split to make one that does not."
+                f"The split {file} exists and tests on {len(seen)} lesions that the generator may have seen, for "
+                f"example {seen[0]}; name another --split to create one without them."
             )
     return parts
 
 
 def images_of(collection: Collection, parts: Mapping[str, str], part: str) -> list[LabelledImage]:
-    """The images of one part, in the collection's order; ``test`` means ``test1`` to ``test6`` as well.
+    """The images of one part, in the collection's order; ``test`` includes ``test1`` to ``test6``.
 
     Raises:
-        ArgumentError: there is no such part.
+        ArgumentError: the part has no images.
     """
     found = [image for image in collection.images if _is_in(parts[image.image_id], part)]
     if not found:
         there = ", ".join(sorted(set(parts.values())))
-        raise ArgumentError(f"{collection.folder} has no images in the part {part!r}; there are {there}.")
+        raise ArgumentError(f"{collection.folder} has no images in the part {part!r}; choose from {there}.")
     return found
 
 
@@ -173,15 +174,15 @@ def _is_in(part: str, wanted: str) -> bool:
 
 
 def refuse_leak(split: Path, judged: Sequence[LabelledImage], who: str) -> None:
-    """Refuse to judge a classifier, or to learn from one, on lesions that it was trained on.
+    """Refuse to evaluate a classifier, or to learn from one, on lesions that it was trained on.
 
     Args:
-        split: the split of the classifier's own run; nothing is known where it is not there.
-        judged: the images that are to judge.
-        who: the classifier, for the message.
+        split: the split of the classifier's own run; without this file, nothing is checked.
+        judged: images of the evaluation.
+        who: name of the classifier in the message.
 
     Raises:
-        ArgumentError: names a lesion.
+        ArgumentError: a lesion is in both; the message names it.
     """
     if not split.is_file():
         return
@@ -190,6 +191,6 @@ def refuse_leak(split: Path, judged: Sequence[LabelledImage], who: str) -> None:
     known = {csv_cell(image.lesion_id) for image in judged} & trained
     if known:
         raise ArgumentError(
-            f"{who} was trained on {len(known)} of the lesions that are to judge, {min(known)} for one; "
+            f"{who} was trained on {len(known)} of the lesions of this evaluation, for example {min(known)}; "
             "use the same --split for both."
         )

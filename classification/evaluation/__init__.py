@@ -1,1 +1,1 @@
-"""Evaluation of a classifier: predictions, metrics with intervals, the report."""
+"""Evaluation of a classifier: predictions, metrics with intervals, and the report."""

@@ -1,4 +1,4 @@
-"""Intervals by resampling lesions: images of one lesion are not independent, so they stay together."""
+"""Confidence intervals by resampling lesions: images of one lesion are not independent, so they stay together."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from classification.evaluation.metrics import Statistic, plain
 RESAMPLES: Final = 2000
 _CHUNK: Final = 250
 _LEVEL: Final = 0.95
-_LEAST_VALID: Final = 0.95  # of the resamples must have a value
+_LEAST_VALID: Final = 0.95  # share of the resamples that must have a value
 _QUANTILE: Final = 1.959964  # of the normal distribution, for 95%
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A score with its 95% interval.
+    """A score and its 95% interval.
 
     Attributes:
-        value: the score; None where it is not defined.
-        low, high: the interval; None where it cannot be told.
-        method: ``bootstrap``; ``wilson`` where resampling cannot vary; ``square-and-add`` for what is made of two.
+        value: the score; None if it is not defined.
+        low, high: the interval; None if it cannot be determined.
+        method: ``bootstrap``; ``wilson`` if all resamples are equal; ``square-and-add`` for a score computed from two.
     """
 
     value: float | None
@@ -39,7 +39,7 @@ class Interval:
 
 
 def resampled(lesions: Sequence[str], resamples: int, seed: int | Sequence[int]) -> Iterator[np.ndarray]:
-    """Weights of the images, (R, N) in chunks: as many lesions as there are, drawn with replacement."""
+    """Weights of the images, (R, N) in chunks; lesions are drawn with replacement, as many as there are."""
     names, which = np.unique(np.asarray(lesions), return_inverse=True)
     rng, even = np.random.default_rng(seed), np.full(len(names), 1 / len(names))
     for start in range(0, resamples, _CHUNK):
@@ -50,7 +50,7 @@ def resampled(lesions: Sequence[str], resamples: int, seed: int | Sequence[int])
 def distribution(
     statistic: Statistic, lesions: Sequence[str], resamples: int = RESAMPLES, seed: int | Sequence[int] = 0
 ) -> dict[str, np.ndarray]:
-    """Every score in every resample, (R,) each. The same lesions and seed give the same resamples."""
+    """All scores in all resamples, (R,) each. The same lesions and seed give the same resamples."""
     chunks = [statistic(weights) for weights in resampled(lesions, resamples, seed)]
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
@@ -65,7 +65,7 @@ def intervals(
 
 
 def percentile(value: float, resamples: np.ndarray) -> Interval:
-    """The interval of one score; without ends where too many resamples have no value, or all have the same."""
+    """The interval of one score; without bounds if too many resamples have no value, or all have the same one."""
     if not math.isfinite(value):
         return Interval(None)
     valid = resamples[np.isfinite(resamples)]
@@ -77,7 +77,7 @@ def percentile(value: float, resamples: np.ndarray) -> Interval:
 
 
 def wilson(share: float, cases: int) -> Interval:
-    """Interval of a share that holds when all or none of the cases have it (E. B. Wilson, J. ASA 22, 1927)."""
+    """Interval of a share that is valid even for 0% and 100% (E. B. Wilson, J. ASA 22, 1927)."""
     centre = share + _QUANTILE**2 / (2 * cases)
     spread = _QUANTILE * math.sqrt(share * (1 - share) / cases + _QUANTILE**2 / (4 * cases**2))
     whole = 1 + _QUANTILE**2 / cases
@@ -86,7 +86,7 @@ def wilson(share: float, cases: int) -> Interval:
 
 
 def difference(one: Interval, other: Interval) -> Interval:
-    """One score less another of independent cases, from their intervals (G. Y. Zou, A. Donner, Stat. Med. 27, 2008)."""
+    """Difference of two independent scores, from their intervals (G. Y. Zou, A. Donner, Stat. Med. 27, 2008)."""
     if one.value is None or other.value is None:
         return Interval(None)
     value = one.value - other.value
@@ -98,14 +98,14 @@ def difference(one: Interval, other: Interval) -> Interval:
 
 
 def mend_shares(found: Mapping[str, Interval], positives: int, negatives: int) -> dict[str, Interval]:
-    """Replace intervals of no width: ten of ten right do not make a sensitivity of 1.000 [1.000, 1.000].
+    """Replace intervals of zero width: 10 of 10 correct does not make a sensitivity of 1.000 [1.000, 1.000].
 
-    Shares get Wilson's interval, and balanced accuracy the square-and-add one of sensitivity and specificity
+    Shares get Wilson's interval, and balanced accuracy the square-and-add interval of sensitivity and specificity
     (R. G. Newcombe, Stat. Med. 17, 1998).
 
     Args:
-        found: ``sensitivity``, ``specificity``, ``positive_rate`` and ``balanced_accuracy`` among others.
-        positives, negatives: independent cases, lesions, of either kind.
+        found: ``sensitivity``, ``specificity``, ``positive_rate`` and ``balanced_accuracy``, and possibly others.
+        positives, negatives: independent cases (lesions) of each outcome.
     """
     mended = dict(found)
     counts = {"sensitivity": positives, "specificity": negatives, "positive_rate": positives + negatives}

@@ -1,7 +1,7 @@
-"""Scores of a classifier, each for many weightings of the images at once: that is all a bootstrap needs.
+"""Scores of a classifier, computed for many weightings of the images at once, as a bootstrap needs them.
 
-``weights`` is (R, N): how often each of N images counts, in each of R resamples; one row of ones gives the plain
-score. Every function returns (R,), NaN where a resample lacks what the score needs.
+``weights`` is (R, N): how often each of N images counts in each of R resamples; one row of ones gives the plain score.
+Every function returns (R,), NaN for a resample without the outcomes that the score needs.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import numpy as np
 
 Scores: TypeAlias = dict[str, np.ndarray]
 Statistic: TypeAlias = Callable[[np.ndarray], Scores]
-"""From weights (R, N) to named scores (R,) each."""
+"""Function from weights (R, N) to named scores, (R,) each."""
 
 BINS: Final = 15
-"""Of the calibration error, as in C. Guo et al., On calibration of modern neural networks, arXiv 1706.04599."""
+"""Bins of the calibration error, as in C. Guo et al., On calibration of modern neural networks, arXiv 1706.04599."""
 
 
 def once(images: int) -> np.ndarray:
-    """The weights that count every image once, (1, N)."""
+    """Weights that count every image once, (1, N)."""
     return np.ones((1, images))
 
 
 def roc_auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Probability that a positive scores higher than a negative, ties counting half.
+    """Probability that a positive has a higher score than a negative; ties count half.
 
     Args:
         positive: bool (N,).
-        scores: (N,), higher speaks for positive.
+        scores: (N,), a higher value means positive.
         weights: (R, N).
     """
     order = np.argsort(scores, kind="stable")
@@ -44,10 +44,10 @@ def roc_auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np
 
 
 def decisions(positive: np.ndarray, decided: np.ndarray, weights: np.ndarray) -> Scores:
-    """Sensitivity, specificity, their mean, and the share that is called positive.
+    """Sensitivity, specificity, their mean, and the share classified as positive.
 
     Args:
-        positive, decided: bool (N,), what is and what the classifier says.
+        positive, decided: bool (N,), the truth and the decision of the classifier.
         weights: (R, N).
     """
     right = weights @ (positive & decided), weights @ (~positive & ~decided)
@@ -71,7 +71,7 @@ def binary_statistic(positive: np.ndarray, scores: np.ndarray, decided: np.ndarr
 
 
 def recalls(truth: np.ndarray, predicted: np.ndarray, classes: int, weights: np.ndarray) -> np.ndarray:
-    """Share of each class's images that are called so, (R, classes)."""
+    """Share of each class's images that are classified correctly, (R, classes)."""
     right = truth == predicted
     return np.stack([_ratio(weights @ (right & (truth == k)), weights @ (truth == k)) for k in range(classes)], axis=1)
 
@@ -99,11 +99,11 @@ def multiclass_statistic(truth: np.ndarray, probabilities: np.ndarray) -> Statis
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Expected calibration error: mean distance of confidence and accuracy over equal bins, by their weight.
+    """Expected calibration error: mean distance of confidence and accuracy over equal bins, weighted by their size.
 
     Args:
         confidence: probabilities in [0, 1], (N,).
-        right: bool (N,), what the probability was of.
+        right: bool (N,), whether the predicted event occurred.
         weights: (R, N).
     """
     which = np.minimum((confidence * BINS).astype(int), BINS - 1)
@@ -113,7 +113,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, weights: np.nda
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray) -> list[tuple[float, float, int]]:
-    """Mean confidence, share that was right and number of images, of each bin that has images."""
+    """Mean confidence, accuracy and number of images of each bin that has images."""
     which = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [
         (float(confidence[which == k].mean()), float(right[which == k].mean()), int((which == k).sum()))
@@ -123,14 +123,14 @@ def reliability(confidence: np.ndarray, right: np.ndarray) -> list[tuple[float, 
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Counts, int (classes, classes): rows are what is, columns what the classifier says."""
+    """Counts, int (classes, classes): rows are the true class, columns the predicted class."""
     table = np.zeros((classes, classes), int)
     np.add.at(table, (truth, predicted), 1)
     return table
 
 
 def plain(statistic: Statistic, images: int) -> Mapping[str, float]:
-    """The scores with every image counted once."""
+    """The scores with each image counted once."""
     return {name: float(values[0]) for name, values in statistic(once(images)).items()}
 
 

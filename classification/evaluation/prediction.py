@@ -1,4 +1,4 @@
-"""What a classifier says of images, and the table that holds it."""
+"""Predictions of a classifier and the table for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from classification.data.collection import Collection, LabelledImage
 from classification.data.pixel_cache import Pixels, decode, left_out
-from classification.events import Counted, Note, Tell, nobody
+from classification.events import Counted, Emit, Note, discard
 from classification.model_file import TrainedClassifier
 from classification.networks import normalise
 from classification.tasks import Task
@@ -27,12 +27,12 @@ _BATCH: Final = 64
 
 @dataclass(frozen=True)
 class Predictions:
-    """Images of one part with what a classifier says of them.
+    """Images of one part and the predictions of a classifier.
 
     Attributes:
-        task: what the outputs mean.
-        images: in order.
-        probabilities: float64 (N, C), rows add up to one.
+        task: meaning of the outputs.
+        images: the images.
+        probabilities: float64 (N, C); rows sum to 1.
     """
 
     task: Task
@@ -46,7 +46,7 @@ class Predictions:
 
     @property
     def positive(self) -> np.ndarray:
-        """Whether the contrast's answer is yes, bool (N,)."""
+        """Whether the answer to the contrast is yes, bool (N,)."""
         return np.array([self.task.is_positive(image.class_name) for image in self.images])
 
     @property
@@ -60,12 +60,12 @@ class Predictions:
         return np.array([self.task.index(image.class_name) for image in self.images])
 
     def chosen(self, mask: np.ndarray) -> Predictions:
-        """Those images for which ``mask``, bool (N,), is true."""
+        """The images for which ``mask``, bool (N,), is true."""
         images = tuple(image for image, there in zip(self.images, mask, strict=True) if there)
         return Predictions(self.task, images, self.probabilities[mask])
 
     def write(self, file: Path, threshold: float) -> None:
-        """Write a CSV, one row an image."""
+        """Write a CSV with one row per image."""
         outputs = [f"p({name})" for name in self.task.classes]
         rows = [["image_id", "lesion_id", "class", *outputs, f"p({self.task.contrast})", "called_positive"]]
         for image, row, score in zip(self.images, self.probabilities, self.scores, strict=True):
@@ -84,31 +84,31 @@ def predict(
     augmented: bool = False,
     device: str = "auto",
     cache: Path,
-    tell: Tell = nobody,
+    emit: Emit = discard,
 ) -> Predictions:
-    """Ask a classifier about images of a collection, in fp32.
+    """Classify images of a collection, in fp32.
 
     Args:
-        classifier: is asked at its own image size.
-        collection: the images' own; it is decoded as a whole, once.
-        images: which of them.
-        task: the classifier's outputs, measured by another contrast.
+        classifier: the classifier; it receives images at its own size.
+        collection: the collection of the images; all of it is decoded once.
+        images: the images to classify.
+        task: the meaning of the outputs, to measure them by another contrast.
         augmented: average the probabilities over the eight symmetries of the square.
         device: auto, cpu or cuda:N.
-        cache: where decoded images are kept.
-        tell: hears how far it is, and which images cannot be read.
+        cache: folder for decoded images.
+        emit: receives progress events, and the names of unreadable images.
 
     Returns:
-        The answers for the images that can be read, in their order.
+        The predictions for the readable images, in their order.
 
     Raises:
         JobFailedError: a probability is not a number, or none of the images can be read.
-        DeviceError: there is no such device.
+        DeviceError: the device does not exist.
     """
-    place = resolve_device(device)
-    network: Any = classifier.build().to(place)
+    resolved = resolve_device(device)
+    network: Any = classifier.build().to(resolved)
     row_of = {image.image_id: row for row, image in enumerate(collection.images)}
-    decoded = decode(collection.images, classifier.image_size, cache, tell)
+    decoded = decode(collection.images, classifier.image_size, cache, emit)
     damaged = list(dict.fromkeys(image for image in images if row_of[image.image_id] in decoded.damaged))
     images = [image for image in images if row_of[image.image_id] not in decoded.damaged]
     if not images:
@@ -117,14 +117,14 @@ def predict(
     batches = EvaluationBatches(Pixels((decoded.path,)), rows, (), _BATCH)
     found = []
     for number, (batch, _) in enumerate(batches):
-        found.append(_probabilities(network, batch.to(place), augmented=augmented))
-        tell(Counted("images classified", min(len(images), (number + 1) * _BATCH), len(images)))
+        found.append(_probabilities(network, batch.to(resolved), augmented=augmented))
+        emit(Counted("images classified", min(len(images), (number + 1) * _BATCH), len(images)))
     probabilities = np.concatenate(found)
     if not np.isfinite(probabilities).all():
         name = images[int(np.flatnonzero(~np.isfinite(probabilities).all(axis=1))[0])].image_id
         raise JobFailedError(f"{classifier.source} gives {name} a probability that is not a number; train it again.")
     if damaged:
-        tell(Note(left_out(damaged, "images")))
+        emit(Note(left_out(damaged, "images")))
     return Predictions(task or classifier.task, tuple(images), probabilities)
 
 
@@ -136,6 +136,6 @@ def _probabilities(network: Any, images: torch.Tensor, *, augmented: bool) -> np
 
 
 def symmetries(images: torch.Tensor) -> list[torch.Tensor]:
-    """The eight ways to turn and mirror images (B, S, S, 3)."""
+    """The eight rotations and reflections of images (B, S, S, 3)."""
     turned = [images.rot90(turns, (1, 2)) for turns in range(4)]
     return [*turned, *(view.flip(2) for view in turned)]

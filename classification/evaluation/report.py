@@ -1,4 +1,4 @@
-"""The report of an evaluation: what the numbers are, what they are of, and what they leave open."""
+"""The report of an evaluation: scores, curves, and facts about the data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from classification.evaluation.bootstrap import Interval
 from classification.evaluation.tables import cell, interval_of, named
-from classification.evaluation.thresholds import in_words
+from classification.evaluation.thresholds import description_of
 from classification.model_file import teacher_of
 from core.classes import CLASSES
 from core.report import Cell, Estimate, Gallery, Picture, Section, Table, write_report
@@ -17,23 +17,23 @@ _BINARY: Final = ("auc", "sensitivity", "specificity", "balanced_accuracy")
 _MULTICLASS: Final = ("balanced_accuracy", "macro_auc", "accuracy", "calibration_error")
 _CAPTIONS: Final = {
     "roc": "Receiver operating characteristic, and the area under it (AUC).",
-    "precision_recall": "Precision and recall, with the average precision (AP) and how common a positive is.",
-    "reliability": "How often a probability came true; the small numbers are those of images.",
-    "confusion": "What the images are (rows) and what they are called (columns), shaded by the share of the row.",
+    "precision_recall": "Precision and recall, with the average precision (AP) and the share of positives.",
+    "reliability": "Observed frequency against predicted probability; the small numbers are numbers of images.",
+    "confusion": "True class (rows) and predicted class (columns), shaded by the share of the row.",
 }
 
 
 def write_evaluation_report(path: Path, result: Mapping[str, Any], plots: Mapping[str, Path]) -> None:
     """Write ``report.html`` from the content of ``metrics.json`` and its plots."""
     facts, data = result["classifier"], result["data"]
-    pictures = [Picture(file, _CAPTIONS[name], width=420) for name, file in plots.items()]
+    curves = [Picture(file, _CAPTIONS[name], width=420) for name, file in plots.items()]
     sections = [
         Section(f"The question: {result['question']}, yes or no", [_threshold_text(result), _binary_table(result)])
     ]
     if "multiclass" in result:
         sections.append(Section("Seven classes", [_overall_table(result), _class_table(result)]))
     sections += [
-        Section("Curves", [Gallery(pictures, f"All {data['images']:,} images of the {data['part']} part.")]),
+        Section("Curves", [Gallery(curves, f"All {data['images']:,} images of the {data['part']} part.")]),
         Section("By diagnosis", [_diagnosis_table(result)]),
     ]
     title = f"{facts['backbone']}, {facts['task']}: evaluation on {data['images']:,} images"
@@ -42,11 +42,11 @@ def write_evaluation_report(path: Path, result: Mapping[str, Any], plots: Mappin
 
 def _summary(result: Mapping[str, Any]) -> list[str]:
     data, binary = result["data"], result["binary"]
-    lines = [f"Judged on the {data['part']} part: {data['images']:,} images of {data['lesions']:,} lesions."]
+    lines = [f"Evaluated on the {data['part']} part: {data['images']:,} images of {data['lesions']:,} lesions."]
     teacher = teacher_of(result["classifier"])
     if teacher is not None:
-        who = f": {teacher}" if teacher else ", which its file does not name"
-        lines.append(f"Besides the labels of its training images, the classifier learnt the answers of a teacher{who}.")
+        who = f" {teacher}" if teacher else ", which its file does not name"
+        lines.append(f"The classifier learnt from the labels and from the predictions of a teacher{who}.")
     named = [f"{_in_text(name)} {_text(binary[name])}" for name in _BINARY]
     lines.append(f"{result['question'].capitalize()}: {'; '.join(named)}.")
     if "multiclass" in result:
@@ -67,17 +67,17 @@ def _text(values: Mapping[str, Any]) -> str:
 
 
 def _warnings(result: Mapping[str, Any]) -> list[str]:
-    beginning = str(result["classifier"].get("beginning", ""))
-    return [beginning] if beginning.startswith("Training from scratch") else []
+    start = str(result["classifier"].get("initial_weights", ""))
+    return [start] if start.startswith("Training from scratch") else []
 
 
 def _threshold_text(result: Mapping[str, Any]) -> str:
     threshold = result["threshold"]
     return (
-        f"An image is called positive from a probability of {Estimate(threshold['value'])} on, chosen on the "
-        f"{threshold['images']:,} images of the {threshold['chosen_on']} part {in_words(threshold['rule'])}. "
-        f"Intervals hold 95% of {result['settings']['resamples']:,} resamples of lesions; where every case is right "
-        "or wrong, so that resampling cannot vary, Wilson's interval stands."
+        f"An image is classified as positive if its probability is at least {Estimate(threshold['value'])}. The "
+        f"threshold was chosen on the {threshold['images']:,} images of the {threshold['chosen_on']} part "
+        f"{description_of(threshold['rule'])}. Intervals contain 95% of {result['settings']['resamples']:,} resamples "
+        "of lesions. If all cases are right or all are wrong, resampling cannot vary, and Wilson's interval is used."
     )
 
 
@@ -91,8 +91,8 @@ def _overall_table(result: Mapping[str, Any]) -> Table:
     return Table(
         ("Score", "Value and 95% interval"),
         rows,
-        "The class of the highest probability is the answer. A score stands without "
-        "an interval where more than one resample in twenty lacks a class.",
+        "The predicted class is the one with the highest probability. A score has no interval if a class is missing "
+        "from more than one resample in twenty.",
     )
 
 
@@ -111,15 +111,17 @@ def _class_table(result: Mapping[str, Any]) -> Table:
     return Table(
         columns,
         rows,
-        "Recall by the highest probability; the rest each class against all others, at a threshold of its own.",
+        "Recall uses the highest probability. The other scores compare each class with all others, at a separate "
+        "threshold for each class.",
     )
 
 
 def _diagnosis_table(result: Mapping[str, Any]) -> Table:
-    order = {name: place for place, name in enumerate(CLASSES)}
+    order = {name: index for index, name in enumerate(CLASSES)}
     found = sorted(result["diagnoses"], key=lambda row: order.get(row["class"], len(order)))
     rows: list[list[Cell]] = [[row["class"], row["images"], row["called_positive"]] for row in found]
-    return Table(("Diagnosis", "Images", "Share called positive"), rows, f"Called {result['question']}, by diagnosis.")
+    caption = f"Share classified as {result['question']}, by diagnosis."
+    return Table(("Diagnosis", "Images", "Share classified as positive"), rows, caption)
 
 
 def _cell(values: Mapping[str, Any]) -> Cell:

@@ -1,4 +1,4 @@
-"""The files of an evaluation: JSON, CSV tables, plots, and the report made of them."""
+"""Write the files of an evaluation: JSON, CSV tables, plots and the report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ METRICS: Final = "metrics.json"
 
 
 def write_results(output: Path, test: Predictions, result: Mapping[str, Any]) -> None:
-    """Write everything that is made from one result: CSV, PNG, HTML, and JSON last, which says that all is there.
+    """Write CSV tables, plots, the report, and last the JSON file, which marks a complete result.
 
     Raises:
         JobFailedError: a file cannot be written.
@@ -64,15 +64,15 @@ def _plots(output: Path, test: Predictions, result: Mapping[str, Any]) -> dict[s
         questions = [(name, test.truth == k, test.probabilities[:, k]) for k, name in enumerate(test.task.classes)]
         predicted, outputs = test.probabilities.argmax(axis=1), list(test.task.classes)
         truth, confidence = test.truth, test.probabilities.max(axis=1)
-        right, said = truth == predicted, "highest probability"
+        right, meaning = truth == predicted, "highest probability"
     else:
         questions = [(test.task.contrast, test.positive, test.scores)]
         truth, predicted = test.positive.astype(int), (test.scores >= result["threshold"]["value"]).astype(int)
         outputs = [f"not {test.task.contrast}", test.task.contrast]
-        confidence, right, said = test.scores, test.positive, f"probability of {test.task.contrast}"
+        confidence, right, meaning = test.scores, test.positive, f"probability of {test.task.contrast}"
     return {
         "roc": save(roc_figure(questions), output / "roc.png"),
         "precision_recall": save(precision_recall_figure(questions), output / "precision_recall.png"),
-        "reliability": save(reliability_figure(confidence, right, said), output / "reliability.png"),
+        "reliability": save(reliability_figure(confidence, right, meaning), output / "reliability.png"),
         "confusion": save(confusion_figure(truth, predicted, outputs), output / "confusion.png"),
     }

@@ -1,4 +1,4 @@
-"""How good a classifier is on images that neither trained nor chose it: scores with intervals, curves, one report."""
+"""Evaluate a classifier on images that were used neither for training nor for selection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from classification.evaluation.metrics import binary_statistic, confusion, multi
 from classification.evaluation.prediction import Predictions, predict
 from classification.evaluation.result_files import write_results
 from classification.evaluation.thresholds import check_rule, choose_threshold
-from classification.events import Note, Tell, Written, nobody
+from classification.events import Emit, Note, Written, discard
 from classification.model_file import TrainedClassifier, load_classifier
 from classification.ranges import BOOTSTRAP_RANGES, check_ranges
 from classification.tasks import Task
@@ -31,22 +31,22 @@ EVALUATION_FORMAT: Final = "isicgui.evaluation/1"
 
 @dataclass(frozen=True)
 class EvaluationJob:
-    """What to evaluate, on what, into where.
+    """Settings of an evaluation.
 
     Attributes:
         checkpoint: the classifier.
-        data: a HAM10000 folder, or what ``prepare`` wrote.
-        output: receives tables, plots and the report.
-        split: of HAM10000; that of the classifier's own run where None.
-        part: which part judges.
-        contrast: the yes-or-no question; the data's or the classifier's own where None.
-        threshold: the rule by which its threshold is chosen on the validation part (``thresholds``).
+        data: a HAM10000 folder, or the output of ``prepare``.
+        output: folder for tables, plots and the report.
+        split: split of HAM10000; None for that of the classifier's own run.
+        part: part to evaluate on.
+        contrast: the yes-or-no question; None for that of the data or of the classifier.
+        threshold: rule for choosing the threshold on the validation part (``thresholds``).
         augmented: average over the eight symmetries of each image.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        resamples: resamples of the bootstrap.
+        seed: seed of the bootstrap.
 
     Raises:
-        ArgumentError: a value out of its range.
+        ArgumentError: a value is out of its range.
     """
 
     checkpoint: Path
@@ -66,7 +66,7 @@ class EvaluationJob:
         check_ranges(self, BOOTSTRAP_RANGES)
 
 
-def evaluate(job: EvaluationJob, tell: Tell = nobody) -> dict[str, Any]:
+def evaluate(job: EvaluationJob, emit: Emit = discard) -> dict[str, Any]:
     """Evaluate a classifier and write ``metrics.json``, CSV tables, plots and ``report.html``.
 
     Raises:
@@ -77,8 +77,8 @@ def evaluate(job: EvaluationJob, tell: Tell = nobody) -> dict[str, Any]:
     check_rule(job.threshold)
     classifier = load_classifier(job.checkpoint)
     collection = open_collection(job.data)
-    tell(Note(collection.describe()))
-    validation, test = answers(job, classifier, collection, tell)
+    emit(Note(collection.describe()))
+    validation, test = answers(job, classifier, collection, emit)
     result = {
         "format": EVALUATION_FORMAT,
         "classifier": classifier.describe(),
@@ -87,26 +87,26 @@ def evaluate(job: EvaluationJob, tell: Tell = nobody) -> dict[str, Any]:
         **measure(validation, test, job.threshold, job.resamples, job.seed),
     }
     write_results(job.output, test, result)
-    tell(Written(job.output / "report.html"))
+    emit(Written(job.output / "report.html"))
     return result
 
 
 def task_asked(job: EvaluationJob, classifier: TrainedClassifier, collection: Collection) -> Task:
-    """The classifier's outputs, measured by the question of the job, the data or, where neither asks one, its own.
+    """The task of the classifier with the question of the job, of the data, or, if neither has one, of the classifier.
 
     Raises:
-        ArgumentError: it cannot answer that question.
+        ArgumentError: the classifier cannot answer that question.
     """
     return classifier.task.asking(job.contrast or collection.contrast or classifier.task.contrast)
 
 
 def answers(
-    job: EvaluationJob, classifier: TrainedClassifier, collection: Collection, tell: Tell
+    job: EvaluationJob, classifier: TrainedClassifier, collection: Collection, emit: Emit
 ) -> tuple[Predictions, Predictions]:
-    """What the classifier says of the validation and the judging part, asked once the output is known to take it.
+    """Predictions for the validation part and the evaluated part, after checking that the output can be written.
 
     Raises:
-        ArgumentError: they do not fit each other, there is no such device, or the output cannot be written.
+        ArgumentError: job, data and classifier do not fit, the device does not exist, or the output cannot be written.
         JobFailedError: a probability is not a number, or no image of a part can be read.
     """
     task = task_asked(job, classifier, collection)
@@ -114,7 +114,7 @@ def answers(
     if task.name == "isic7" and not collection.contrast:
         check_every_class(judged, task, job.part)
         check_every_class(chosen_on, task, VALIDATION)
-    resolve_device(job.device)  # before the folder is made: nothing is written where an argument is wrong
+    resolve_device(job.device)  # before the folder is created: nothing is written if an argument is wrong
     require_writable(job.output)
     found = predict(
         classifier,
@@ -124,7 +124,7 @@ def answers(
         augmented=job.augmented,
         device=job.device,
         cache=job.cache,
-        tell=tell,
+        emit=emit,
     )
     readable = {image.image_id for image in found.images}
     count = sum(image.image_id in readable for image in chosen_on)
@@ -135,10 +135,10 @@ def answers(
 
 
 def images_asked(job: EvaluationJob, collection: Collection) -> tuple[list[LabelledImage], list[LabelledImage]]:
-    """The images of the validation and of the judging part.
+    """The images of the validation part and of the evaluated part.
 
     Raises:
-        ArgumentError: there is no such part, or no split that the classifier was not trained on.
+        ArgumentError: the part does not exist, or there is no split that excludes the classifier's training images.
     """
     parts = _parts(job, collection)
     return images_of(collection, parts, VALIDATION), images_of(collection, parts, job.part)
@@ -149,8 +149,8 @@ def _parts(job: EvaluationJob, collection: Collection) -> Mapping[str, str]:
     file = job.split or own
     if not collection.parts and not file.exists():
         raise ArgumentError(
-            f"The split that {job.checkpoint} was trained with is not beside it ({own}); name it with --split, "
-            "or the test would be on training images."
+            f"The split that {job.checkpoint} was trained with does not exist ({own}); name it with --split, because "
+            "another split would test on training images."
         )
     parts = parts_of(collection, file, job.seed)
     refuse_leak(own, images_of(collection, parts, job.part), str(job.checkpoint))
@@ -158,7 +158,7 @@ def _parts(job: EvaluationJob, collection: Collection) -> Mapping[str, str]:
 
 
 def measure(validation: Predictions, test: Predictions, rule: str, resamples: int, seed: int) -> dict[str, Any]:
-    """Every score of the judged part, with the threshold chosen on the other one, as JSON values."""
+    """All scores of the test part as JSON values, with the threshold chosen on the validation part."""
     threshold = choose_threshold(rule, validation.positive, validation.scores)
     decided = test.scores >= threshold
     found: dict[str, Any] = {
@@ -175,7 +175,7 @@ def measure(validation: Predictions, test: Predictions, rule: str, resamples: in
 def question_intervals(
     part: Predictions, positive: np.ndarray, scores: np.ndarray, decided: np.ndarray, resamples: int, seed: int
 ) -> dict[str, Interval]:
-    """The scores of one yes-or-no question, intervals over lesions."""
+    """The scores of one yes-or-no question, with intervals over lesions."""
     found = intervals(binary_statistic(positive, scores, decided), part.lesions, resamples, seed)
     lesions = np.array(part.lesions)
     return mend_shares(found, len(set(lesions[positive])), len(set(lesions[~positive])))

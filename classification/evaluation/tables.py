@@ -1,4 +1,4 @@
-"""Results as tables: CSV for spreadsheets, cells for the report."""
+"""Results as tables: CSV for spreadsheets, cells for reports."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from core.io.atomic_files import write_whole
 from core.io.plain_text import encode_csv
 from core.report import Cell, Estimate
 
-_NAMES: Final = {"auc": "AUC", "macro_auc": "Macro AUC", "positive_rate": "Share called positive"}
+_NAMES: Final = {"auc": "AUC", "macro_auc": "Macro AUC", "positive_rate": "Share classified as positive"}
 
 
 def write_csv(file: Path, rows: Sequence[Mapping[str, object]]) -> Path:
-    """Write rows as a CSV; the first row names the columns, and intervals become three of them."""
+    """Write rows as a CSV; the first row defines the columns, and an interval takes three columns."""
     flat = [_flat(row) for row in rows]
     columns = list(flat[0])
     write_whole(file, encode_csv([columns, *([row[column] for column in columns] for row in flat)]))
@@ -48,10 +48,10 @@ def cell(interval: Interval | None, missing: str = "not defined") -> Cell:
 
 
 def named(score: str) -> str:
-    """The name of a score as reports print it."""
+    """The name of a score in reports."""
     return _NAMES.get(score, score.replace("_", " ").capitalize())
 
 
 def interval_of(values: Mapping[str, Any]) -> Interval:
-    """Back from JSON."""
+    """An interval from its JSON form."""
     return Interval(values["value"], values["low"], values["high"], values["method"])

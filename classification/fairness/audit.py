@@ -1,4 +1,4 @@
-"""The fairness audit: classifiers side by side, a group at a time, with mitigations and what they cost."""
+"""The fairness audit: compare classifiers and mitigations group by group."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from classification.evaluation.prediction import Predictions
 from classification.evaluation.runner import EvaluationJob, answers, images_asked, task_asked
 from classification.evaluation.tables import write_csv
 from classification.evaluation.thresholds import check_rule, choose_threshold
-from classification.events import Note, Tell, Written, nobody
+from classification.events import Emit, Note, Written, discard
 from classification.fairness.gaps import gaps
 from classification.fairness.group_scores import MINIMUM, Audited, changes, differences, group_cells
 from classification.fairness.mitigation import thresholds_by_group
@@ -31,18 +31,18 @@ FAIRNESS: Final = "fairness.json"
 
 @dataclass(frozen=True)
 class AuditJob:
-    """What to audit, by which groups, into where.
+    """Settings of an audit.
 
     Attributes:
-        classifiers: name to checkpoint, in the order of the tables; the first is what the others are compared with.
-        data: a HAM10000 folder, or what ``prepare`` wrote.
-        output: receives tables, plots and the report.
+        classifiers: name to checkpoint, in the order of the tables; the others are compared with the first one.
+        data: a HAM10000 folder, or the output of ``prepare``.
+        output: folder for tables, plots and the report.
         groupings: names of ``classification.data.groups.GROUPS``.
-        minimum: lesions of an outcome below which a group is "too few".
+        minimum: groups with fewer lesions of an outcome are reported as "too few".
         split, part, contrast, threshold, augmented, resamples, seed, device, cache: as for an evaluation.
 
     Raises:
-        ArgumentError: a value out of its range, or there is no such grouping.
+        ArgumentError: a value is out of its range, or a grouping does not exist.
     """
 
     classifiers: Mapping[str, Path]
@@ -62,13 +62,13 @@ class AuditJob:
 
     def __post_init__(self) -> None:
         if self.minimum < 1:
-            raise ArgumentError(f"The minimum {self.minimum} is not 1 or more lesions.")
+            raise ArgumentError(f"The minimum {self.minimum} is too low; it must be 1 lesion or more.")
         check_ranges(self, BOOTSTRAP_RANGES)
         for grouping in self.groupings:
             check_grouping(grouping)
 
     def evaluation(self, checkpoint: Path) -> EvaluationJob:
-        """How one of the classifiers is asked."""
+        """The evaluation job of one of the classifiers."""
         return EvaluationJob(
             checkpoint,
             self.data,
@@ -87,7 +87,7 @@ class AuditJob:
 
 @dataclass(frozen=True)
 class _Answered:
-    """What one classifier says of both parts, and its threshold."""
+    """Predictions of one classifier for both parts, and its threshold."""
 
     validation: Predictions
     judged: Predictions
@@ -95,30 +95,29 @@ class _Answered:
     facts: Mapping[str, Any] = field(repr=False)
 
     def audited(self, part: Predictions, group_of: Mapping[str, str], grouping: str) -> Audited:
-        """One of the parts with this classifier's decisions; ``group_of`` has the group of every image id."""
+        """A part with the decisions of this classifier; ``group_of`` has the group of every image id."""
         groups = [group_of[image.image_id] for image in part.images]
         return Audited(part, part.scores >= self.threshold, groups, GROUPS[grouping])
 
 
-def audit(job: AuditJob, tell: Tell = nobody) -> dict[str, Any]:
+def audit(job: AuditJob, emit: Emit = discard) -> dict[str, Any]:
     """Audit classifiers and write ``fairness.json``, CSV tables and ``report.html``.
 
     Raises:
-        ArgumentError: the data, the split, the groups and the classifiers do not fit each other, or the output cannot
-            be written.
+        ArgumentError: data, split, groups and classifiers do not fit, or the output cannot be written.
         CheckpointError: a classifier cannot be read.
         JobFailedError: a probability is not a number, or a result cannot be written.
     """
     check_rule(job.threshold)
     if not job.classifiers:
-        raise ArgumentError("Nothing to audit; name a classifier with --model NAME=CHECKPOINT.")
+        raise ArgumentError("There is nothing to audit; name a classifier with --model NAME=CHECKPOINT.")
     collection = open_collection(job.data)
-    tell(Note(collection.describe()))
+    emit(Note(collection.describe()))
     classifiers = {name: load_classifier(file) for name, file in job.classifiers.items()}
-    # First, because classifying takes minutes.
+    # These checks come first because classifying takes minutes.
     _check_same_question(job, classifiers, collection)
     groups = _groups(job, collection)
-    answered = {name: _ask(job, name, classifier, collection, tell) for name, classifier in classifiers.items()}
+    answered = {name: _ask(job, name, classifier, collection, emit) for name, classifier in classifiers.items()}
     judged = next(iter(answered.values())).judged
     result = {
         "format": AUDIT_FORMAT,
@@ -135,12 +134,12 @@ def audit(job: AuditJob, tell: Tell = nobody) -> dict[str, Any]:
     }
     with plain_failures(job.output):
         _write(job.output, result)
-    tell(Written(job.output / "report.html"))
+    emit(Written(job.output / "report.html"))
     return result
 
 
 def _groups(job: AuditJob, collection: Collection) -> dict[str, dict[str, str]]:
-    """By each grouping, the group of every validation and judging image, by its id; all classifiers share them."""
+    """The group of each validation and evaluated image by its id, for each grouping; the same for all classifiers."""
     asked = {name: images_asked(job.evaluation(file), collection) for name, file in job.classifiers.items()}
     _check_same_images({name: judged for name, (_, judged) in asked.items()})
     validation, judged = next(iter(asked.values()))
@@ -157,7 +156,7 @@ def _check_same_question(job: AuditJob, classifiers: Mapping[str, TrainedClassif
     }
     if len({task.contrast for task in asked.values()}) > 1:
         each = ", ".join(f"{name}: {task.contrast}" for name, task in asked.items())
-        raise ArgumentError(f"The classifiers answer different questions ({each}); name one with --contrast.")
+        raise ArgumentError(f"The classifiers answer different questions ({each}); choose one with --contrast.")
 
 
 def _check_same_images(judged: Mapping[str, Sequence[LabelledImage]]) -> None:
@@ -165,13 +164,13 @@ def _check_same_images(judged: Mapping[str, Sequence[LabelledImage]]) -> None:
     for name, others in judged.items():
         if [image.image_id for image in others] != [image.image_id for image in images]:
             raise ArgumentError(
-                f"{name} and {first} were trained on different splits, so they cannot be judged side by side; "
-                "train them with the same --split."
+                f"{name} and {first} were trained on different splits, so they cannot be compared; train them with the "
+                "same --split."
             )
 
 
-def _ask(job: AuditJob, name: str, classifier: TrainedClassifier, collection: Collection, tell: Tell) -> _Answered:
-    validation, judged = answers(job.evaluation(job.classifiers[name]), classifier, collection, tell)
+def _ask(job: AuditJob, name: str, classifier: TrainedClassifier, collection: Collection, emit: Emit) -> _Answered:
+    validation, judged = answers(job.evaluation(job.classifiers[name]), classifier, collection, emit)
     threshold = choose_threshold(job.threshold, validation.positive, validation.scores)
     return _Answered(validation, judged, threshold, classifier.describe())
 
@@ -179,7 +178,7 @@ def _ask(job: AuditJob, name: str, classifier: TrainedClassifier, collection: Co
 def _grouping(
     job: AuditJob, grouping: str, answered: Mapping[str, _Answered], group_of: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Everything about one way to group: each classifier, each with its own thresholds, and the changes."""
+    """All results for one grouping: each classifier with its thresholds, and the changes."""
     limits = {"minimum": job.minimum, "resamples": job.resamples, "seed": job.seed}
     series: dict[str, Audited] = {}
     notes, costs = [], {}
@@ -188,7 +187,7 @@ def _grouping(
         choosing = answer.audited(answer.validation, group_of, grouping)
         mitigated = thresholds_by_group(choosing, plain, job.minimum, job.seed)
         if mitigated is None:
-            notes.append(f"{name}: too few validation lesions for a threshold for each group; the common one stays.")
+            notes.append(f"{name}: too few validation lesions for a threshold per group; the common one is used.")
             continue
         label = f"{name}, threshold by group"
         series[label] = replace(plain, decided=mitigated.decided)
@@ -223,11 +222,11 @@ def _write(output: Path, result: Mapping[str, Any]) -> None:
         gap_rows = [_flat(name, gap) for name, series in found["series"].items() for gap in series["gaps"]]
         write_csv(output / f"{grouping}_gaps.csv", gap_rows)
     write_audit_report(output / "report.html", result, output)
-    write_json(output / FAIRNESS, result)  # last: where it is, the rest is too
+    write_json(output / FAIRNESS, result)  # last: it marks a complete result
 
 
 def _flat(name: str, row: Mapping[str, Any]) -> dict[str, object]:
-    """A row for a CSV: an interval is three columns, and "too few" stays where the value would be."""
+    """A row of a CSV: an interval takes three columns; "too few" is written in the column of the value."""
     flat: dict[str, object] = {"classifier": name}
     for key, value in row.items():
         if isinstance(value, Mapping):

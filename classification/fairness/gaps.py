@@ -1,4 +1,4 @@
-"""How far groups are apart, and how far chance alone would set them apart."""
+"""Gaps between groups, and the gaps that arise by chance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GAPS: Final[Mapping[str, tuple[str, ...]]] = {
     "equalised odds": ("sensitivity", "specificity"),
     "demographic parity": ("positive_rate",),
 }
-"""Criterion to the scores whose largest difference between two groups it is (M. Hardt et al., arXiv 1610.02413)."""
+"""The scores of each criterion; the gap is their largest difference between two groups (arXiv 1610.02413)."""
 
 _SHUFFLES: Final = 1000
 
@@ -27,11 +27,11 @@ class Gap:
 
     Attributes:
         criterion: one of ``GAPS``.
-        size: with its interval; None where fewer than two groups can be judged.
-        by_chance: the size that one in twenty shufflings of the groups exceeds.
-        lowest, highest: the two groups, by the score that differs most.
-        score: that score.
-        judged, too_few: groups that were compared, and those that could not be.
+        size: the difference with its interval; None if fewer than two groups have enough lesions.
+        by_chance: 95th percentile of the difference when groups are shuffled.
+        score: the score with the largest difference.
+        lowest, highest: the two groups with the lowest and the highest value of that score.
+        judged, too_few: groups that were compared, and groups with too few lesions.
     """
 
     criterion: str
@@ -51,16 +51,16 @@ class Gap:
 
 
 def gaps(audited: Audited, cells: Sequence[Cell], seed: int = 0) -> list[Gap]:
-    """The gaps between the groups that can be judged, with intervals, and beside them what chance makes.
+    """The gaps between the groups with enough lesions, with intervals and the gaps by chance.
 
-    The interval is that of the difference between the two groups that turned out lowest and highest. Groups that are
-    served alike differ too, so it has to be read beside ``by_chance``, which shuffling the groups among lesions of the
-    same outcome gives.
+    The interval is that of the difference between the lowest and the highest group. Groups differ even if the
+    classifier serves them equally, so compare the gap with ``by_chance``: groups are shuffled among lesions of the same
+    outcome.
 
     Args:
-        audited: the judged images.
-        cells: their groups, as ``group_cells`` gives them.
-        seed: of the shuffling.
+        audited: the evaluated images.
+        cells: their groups, from ``group_cells``.
+        seed: seed of the shuffling.
     """
     by_group = {cell.group: cell for cell in cells}
     return [_gap(audited, by_group, criterion, seed) for criterion in GAPS]
@@ -79,7 +79,7 @@ def _gap(audited: Audited, cells: Mapping[str, Cell], criterion: str, seed: int)
 
 
 def _largest(cells: Mapping[str, Cell], judged: Sequence[str], score: str) -> tuple[Interval, str, str, str]:
-    """The difference of the highest and the lowest group, the score, and the two; none where all are equal."""
+    """Difference of the highest and the lowest group, the score, and the two groups; no groups if all are equal."""
     found = {group: interval for group in judged if (interval := cells[group].scores[score])}
     order = sorted(found, key=lambda group: found[group].value or 0)
     size = difference(found[order[-1]], found[order[0]])
@@ -87,7 +87,7 @@ def _largest(cells: Mapping[str, Cell], judged: Sequence[str], score: str) -> tu
 
 
 def _by_chance(audited: Audited, judged: Sequence[str], scores: Sequence[str], seed: int) -> float:
-    """The 95th percentile of the gap when groups are shuffled among lesions, within the outcome that a score is of."""
+    """95th percentile of the gap when groups are shuffled among lesions of the outcome that the score uses."""
     rng = np.random.default_rng(seed)
     there = np.isin(audited.groups, judged)
     found = np.zeros(_SHUFFLES)

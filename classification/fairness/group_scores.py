@@ -1,6 +1,6 @@
-"""Does a classifier serve every group alike: scores a group, gaps between groups, and what chance alone would make.
+"""Scores per group, and differences between groups.
 
-A group with too few cases of an outcome is shown as such. It is never left out of a table, and never counts as fair.
+A group with too few cases of an outcome is marked. It is never left out of a table, and never counts as fair.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from classification.evaluation.metrics import Scores, Statistic, binary_statisti
 from classification.evaluation.prediction import Predictions
 
 MINIMUM: Final = 10
-"""Lesions of an outcome below which a score of a group says nothing: of 9 cases right, 6 to 9 may be by chance."""
+"""Minimum number of lesions of an outcome: of 9 correct cases, 6 to 9 can be correct by chance."""
 
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "auc": ("positive", "negative"),
@@ -25,18 +25,18 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "balanced_accuracy": ("positive", "negative"),
     "positive_rate": ("any",),
 }
-"""Score to the outcomes of which a group must have enough lesions."""
+"""The outcomes of which a group must have enough lesions, for each score."""
 
 
 @dataclass(frozen=True)
 class Audited:
-    """The judged images of one classifier, with its decisions.
+    """The evaluated images of one classifier with its decisions.
 
     Attributes:
         part: images and probabilities.
-        decided: bool (N,), which are called positive.
-        groups: of each image.
-        names: every group in its order, also those without an image.
+        decided: bool (N,), whether an image is classified as positive.
+        groups: group of each image.
+        names: all groups in their order, even without an image.
     """
 
     part: Predictions
@@ -45,11 +45,11 @@ class Audited:
     names: Sequence[str]
 
     def members(self, group: str) -> np.ndarray:
-        """Which images are of a group, bool (N,)."""
+        """Whether an image belongs to a group, bool (N,)."""
         return np.asarray(self.groups) == group
 
     def lesions(self, group: str, outcome: str = "any") -> int:
-        """Lesions of a group, of an outcome or of any."""
+        """Number of lesions of a group, with one outcome or any."""
         mask = self.members(group)
         if outcome != "any":
             mask = mask & (self.part.positive == (outcome == "positive"))
@@ -65,14 +65,14 @@ class Audited:
         return binary_statistic(self.part.positive[mask], self.part.scores[mask], self.decided[mask])
 
     def resamples(self, group: str, resamples: int, seed: int) -> dict[str, np.ndarray]:
-        """The scores of a group in every resample; the same for every classifier of the same images."""
+        """The scores of a group in every resample; the resamples are the same for all classifiers of these images."""
         lesions = list(np.asarray(self.part.lesions)[self.members(group)])
         return distribution(self.statistic(group), lesions, resamples, [seed, self.names.index(group)])
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One group: how many there are, and its scores; None where there are too few."""
+    """One group: its numbers of images and lesions, and its scores; None for a score with too few lesions."""
 
     group: str
     images: int
@@ -82,13 +82,13 @@ class Cell:
     scores: Mapping[str, Interval | None]
 
     def to_json(self) -> dict[str, Any]:
-        """The cell as plain JSON values; a score that cannot be judged is the text ``too few``."""
+        """The cell as plain JSON values; a score with too few lesions is the text ``too few``."""
         counts = {name: getattr(self, name) for name in ("group", "images", "lesions", "positives", "negatives")}
         return {**counts, **{name: score.to_json() if score else "too few" for name, score in self.scores.items()}}
 
 
 def group_cells(audited: Audited, minimum: int = MINIMUM, resamples: int = RESAMPLES, seed: int = 0) -> list[Cell]:
-    """Every group, in order, then those of unknown group where there are any."""
+    """All groups in order, followed by images of unknown group, if there are any."""
     others = sorted(set(audited.groups) - set(audited.names))
     named = [*audited.names, *others]
     everyone = Audited(audited.part, audited.decided, audited.groups, named)
@@ -109,11 +109,11 @@ def _cell(audited: Audited, group: str, minimum: int, resamples: int, seed: int)
 
 
 def differences(audited: Audited, cells: Sequence[Cell]) -> list[dict[str, Any]]:
-    """Each group's scores less those of the largest group: negative is worse off.
+    """Scores of each group minus those of the largest group; a negative value is a disadvantage.
 
     Args:
-        audited: the judged images.
-        cells: their groups, as ``group_cells`` gives them.
+        audited: the evaluated images.
+        cells: their groups, from ``group_cells``.
     """
     scores = {cell.group: cell.scores for cell in cells}
     reference = max(audited.names, key=audited.lesions)
@@ -132,13 +132,13 @@ def _less(one: Interval | None, other: Interval | None) -> object:
 def changes(
     before: Audited, after: Audited, minimum: int = MINIMUM, resamples: int = RESAMPLES, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """What each group gains or loses from one classifier or rule to the other, on the same images.
+    """Change of each group's scores from one classifier or rule to another, on the same images.
 
     Raises:
-        ValueError: the two are of other images.
+        ValueError: the images differ.
     """
     if [i.image_id for i in before.part.images] != [i.image_id for i in after.part.images]:
-        raise ValueError("the two were judged on different images")
+        raise ValueError("the two were evaluated on different images")
     found = []
     for group in before.names:
         row: dict[str, Any] = {"group": group, **dict.fromkeys(NEEDS, "too few")}

@@ -1,7 +1,7 @@
-"""A threshold of its own for each group, so that a positive is found as often in every one of them (fairlearn).
+"""A separate threshold for each group, so that sensitivity is equal in all groups (fairlearn).
 
-M. Hardt, E. Price, N. Srebro: Equality of opportunity in supervised learning, arXiv 1610.02413. Where two thresholds
-together meet the aim and neither alone does, fairlearn decides some images by lot; the lot is drawn by the seed. The
+M. Hardt, E. Price, N. Srebro: Equality of opportunity in supervised learning, arXiv 1610.02413. If only a mixture of
+two thresholds reaches equal sensitivity, fairlearn decides some images at random; the seed fixes these decisions. The
 other mitigation, reweighting, is part of training: ``finetune --reweigh``.
 """
 
@@ -22,10 +22,10 @@ _OBJECTIVE: Final = "balanced_accuracy_score"
 
 
 class _GivenScores(ClassifierMixin, BaseEstimator):
-    """A classifier whose probability of yes is its only feature."""
+    """A classifier whose only feature is the probability of yes."""
 
     def fit(self, _features: np.ndarray, labels: np.ndarray) -> _GivenScores:
-        """Nothing to learn; scikit-learn asks for it."""
+        """Required by scikit-learn; there is nothing to learn."""
         self.classes_ = np.unique(labels)
         return self
 
@@ -34,7 +34,7 @@ class _GivenScores(ClassifierMixin, BaseEstimator):
         return np.stack([1 - features[:, 0], features[:, 0]], axis=1)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """Whether yes is more probable."""
+        """Whether yes is more probable than no."""
         return (features[:, 0] >= 0.5).astype(int)
 
 
@@ -44,8 +44,8 @@ class Mitigated:
 
     Attributes:
         decided: bool (N,).
-        groups: those that have a threshold of their own.
-        unchanged: those that had too few validation lesions for one and keep the common threshold.
+        groups: groups with their own threshold.
+        unchanged: groups with too few validation lesions, which keep the common threshold.
     """
 
     decided: np.ndarray
@@ -56,11 +56,16 @@ class Mitigated:
 def thresholds_by_group(
     validation: Audited, judged: Audited, minimum: int = MINIMUM, seed: int = 0
 ) -> Mitigated | None:
-    """Choose the thresholds on the validation part and decide the judged part anew; None where too few can be chosen.
+    """Choose thresholds on the validation part and apply them to the evaluated part.
 
     Args:
-        validation: chooses; a group needs ``minimum`` lesions of either outcome in it.
-        judged: is decided; its own decisions stay where a group has no threshold of its own.
+        validation: used to choose; a group needs ``minimum`` lesions of each outcome.
+        judged: the evaluated part; groups without their own threshold keep their decisions.
+        minimum: see ``validation``.
+        seed: seed of the random decisions.
+
+    Returns:
+        The new decisions; None if fewer than two groups have enough lesions.
     """
     able = [g for g in validation.names if validation.is_judged(g, "balanced_accuracy", minimum)]
     if len(able) < 2:

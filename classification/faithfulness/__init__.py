@@ -1,1 +1,1 @@
-"""Faithfulness of explanations, measured against lesion masks."""
+"""Faithfulness of explanations, measured by removing pixels."""

@@ -1,4 +1,4 @@
-"""Images with the contour of what a method marks: read at a glance, the lesion under it untouched."""
+"""Images with the contour of the region that a method marks; the lesion under it stays visible."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _COLOURS: Final = {"gradcam": "#00e5ff", "ig": "#ffea00"}
 
 @dataclass(frozen=True)
 class Explained:
-    """One image and what its methods say.
+    """One image and the maps of the methods.
 
     Attributes:
-        row: in the part.
-        image_id: its name.
+        row: row of the image in its part.
+        image_id: name of the image.
         kind: TP, FP, TN or FN.
-        class_name: its label.
+        class_name: label of the image.
         score: probability of yes.
         pixels: uint8 (S, S, 3).
-        maps: name of a method to its values (S, S).
+        maps: name of each method and its attribution, (S, S).
     """
 
     row: int
@@ -40,7 +40,7 @@ class Explained:
 
 
 def contour_figures(explained: Sequence[Explained]) -> list[tuple[Explained, Figure, str]]:
-    """One figure an image, the contours of its methods over it, with a caption."""
+    """One figure per image with the contours of all methods, and a caption."""
     ordered = sorted(explained, key=lambda item: (item.kind, item.row))
     return [(item, _figure(item), _caption(item)) for item in ordered]
 
@@ -51,15 +51,15 @@ def _caption(item: Explained) -> str:
 
 def _figure(item: Explained) -> Figure:
     figure = Figure(figsize=(2.4 * len(item.maps), 2.5))
-    places = np.atleast_1d(figure.subplots(1, len(item.maps)))
-    for place, (name, values) in zip(places, item.maps.items(), strict=True):
-        place.imshow(item.pixels)
+    axes = np.atleast_1d(figure.subplots(1, len(item.maps)))
+    for panel, (name, values) in zip(axes, item.maps.items(), strict=True):
+        panel.imshow(item.pixels)
         smooth = gaussian_filter(np.asarray(values, float), _SMOOTHING_PX)
         level = float(np.quantile(smooth, 1 - _ENCLOSED))
         if smooth.min() < level < smooth.max():
             for colour, width in (("black", 2.4), (_COLOURS[name], 1.2)):
-                place.contour(smooth, [level], colors=colour, linewidths=width)
-        place.set_title(NAMES[name], fontsize=8)
-        place.set_axis_off()
+                panel.contour(smooth, [level], colors=colour, linewidths=width)
+        panel.set_title(NAMES[name], fontsize=8)
+        panel.set_axis_off()
     figure.tight_layout()
     return figure

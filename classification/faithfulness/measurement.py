@@ -1,8 +1,8 @@
-"""Whether the pixels that an explanation marks are those that the classifier uses.
+"""Measure whether the classifier uses the pixels that an explanation marks.
 
-The most important p percent of an image are blackened, or replaced by random pixels; a faithful map makes the
-probability of the class fall faster than a map that means nothing does (V. Petsiuk et al., RISE, arXiv 1806.07421;
-the random map guards against the fall that any damage causes).
+The most important p percent of the pixels are replaced by black or random pixels. With a faithful map, the probability
+of the class drops faster than with a random map (V. Petsiuk et al., RISE, arXiv 1806.07421). The random map is needed
+because any damage lowers the probability.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from classification.evaluation.metrics import Scores
 from classification.evaluation.prediction import Predictions
 from classification.evaluation.runner import EvaluationJob, answers, images_asked
 from classification.evaluation.thresholds import check_rule, choose_threshold
-from classification.events import Counted, Note, Tell, Written, nobody
+from classification.events import Counted, Emit, Note, Written, discard
 from classification.faithfulness.contours import Explained
 from classification.faithfulness.result_files import EXPLAINED, REMOVALS, SHARES, FallsPerImage, write_fidelity
 from classification.model_file import TrainedClassifier, load_classifier
@@ -35,24 +35,24 @@ from xai.classifier import Classifier
 from xai.methods import METHODS
 
 FIDELITY_FORMAT: Final = "isicgui.fidelity/1"
-_COARSE: Final = 7  # places of a random map that is as coarse as Grad-CAM's
+_COARSE: Final = 7  # side of a random map as coarse as that of Grad-CAM
 _BATCH: Final = 16
 _RANGES: Final = (("images", 1, 10**9), ("shown", 0, 10**9), ("ig_steps", 1, 10_000))
 
 
 @dataclass(frozen=True)
 class FidelityJob:
-    """What to explain, and how many images.
+    """Settings of a fidelity measurement.
 
     Attributes:
-        evaluation: classifier, data, part and threshold, as for an evaluation; its output receives the results.
-        images: how many of the part, drawn by its seed; all where there are fewer.
-        chosen: image ids that are shown in any case.
-        shown: images of each kind (true and false, positive and negative) that are shown.
-        ig_steps: of Integrated Gradients.
+        evaluation: classifier, data, part and threshold, as for an evaluation; results are written to its output.
+        images: number of images, drawn by the seed; all images if the part has fewer.
+        chosen: ids of images to show in the report.
+        shown: number of images of each kind (true and false, positive and negative) to show.
+        ig_steps: steps of Integrated Gradients.
 
     Raises:
-        ArgumentError: a value out of its range.
+        ArgumentError: a value is out of its range.
     """
 
     evaluation: EvaluationJob
@@ -65,21 +65,21 @@ class FidelityJob:
         check_ranges(self, _RANGES)
 
 
-def measure_fidelity(job: FidelityJob, tell: Tell = nobody) -> dict[str, Any]:
-    """Explain images and measure fidelity; writes ``fidelity.json``, curves, contours and ``report.html``.
+def measure_fidelity(job: FidelityJob, emit: Emit = discard) -> dict[str, Any]:
+    """Explain images and measure fidelity; write ``fidelity.json``, curves, contours and ``report.html``.
 
     Raises:
-        ArgumentError: the data and the classifier do not fit, a chosen image is not in the part, or the output cannot
-            be written.
+        ArgumentError: data and classifier do not fit, a chosen image is not in the part, or the output cannot be
+            written.
         CheckpointError: the classifier cannot be read.
         JobFailedError: a probability is not a number, or a result cannot be written.
     """
     plan = job.evaluation
     check_rule(plan.threshold)
     trained, collection = load_classifier(plan.checkpoint), open_collection(plan.data)
-    tell(Note(collection.describe()))
+    emit(Note(collection.describe()))
     _check_chosen(job, images_asked(plan, collection)[1])
-    validation, judged = answers(plan, trained, collection, tell)
+    validation, judged = answers(plan, trained, collection, emit)
     threshold = choose_threshold(plan.threshold, validation.positive, validation.scores)
     rows = _drawn(judged, threshold, job)
     classifier = explainable(trained, plan.device)
@@ -95,7 +95,7 @@ def measure_fidelity(job: FidelityJob, tell: Tell = nobody) -> dict[str, Any]:
                 for removal in REMOVALS:
                     fall = _falls(classifier, image, target, values, removal, plan.seed + row)
                     falls.setdefault((name, removal), []).append(fall)
-        tell(Counted("images explained", number + 1, len(rows.measured) + len(rows.shown_only)))
+        emit(Counted("images explained", number + 1, len(rows.measured) + len(rows.shown_only)))
     lesions = [judged.images[row].lesion_id for row in rows.measured]
     names = [judged.images[row].image_id for row in rows.measured]
     per_image = FallsPerImage(
@@ -103,13 +103,13 @@ def measure_fidelity(job: FidelityJob, tell: Tell = nobody) -> dict[str, Any]:
     )
     result = _result(job, trained, per_image.falls, lesions, threshold)
     write_fidelity(plan.output, result, [item for item in explained if item.row in rows.shown], per_image)
-    tell(Written(plan.output / "report.html"))
+    emit(Written(plan.output / "report.html"))
     return result
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of the part: measured, and those among them or beside them that are shown."""
+    """Rows of the part: those that are measured, and those that are shown."""
 
     measured: list[int]
     shown: list[int]
@@ -123,7 +123,7 @@ def _check_chosen(job: FidelityJob, judged: Sequence[LabelledImage]) -> None:
     ids = {image.image_id for image in judged}
     for name in job.chosen:
         if name not in ids:
-            raise ArgumentError(f"The image {name} is not in the part {job.evaluation.part!r}; choose another one.")
+            raise ArgumentError(f"The image {name} is not in the part {job.evaluation.part!r}; choose an image of it.")
 
 
 def _drawn(judged: Predictions, threshold: float, job: FidelityJob) -> _Rows:
@@ -145,12 +145,12 @@ def kind_of(judged: Predictions, row: int, threshold: float) -> str:
 
 
 def explainable(trained: TrainedClassifier, device: str) -> Classifier:
-    """A classifier of ours as the explanations take it, whatever its backbone and task."""
-    place = resolve_device(device)
+    """A trained classifier in the form that the explanations use, for any backbone and task."""
+    resolved = resolve_device(device)
     network = trained.build()
     if trained.backbone == LITE:
-        network.layer4 = network._bn1  # what a ResNet's last block is: the maps before pooling, under its name
-    return Classifier(network.to(place), place, torch.float32, trained.source, trained.sha256, True, ())
+        network.layer4 = network._bn1  # the maps before pooling, under the name of the last block of a ResNet
+    return Classifier(network.to(resolved), resolved, torch.float32, trained.source, trained.sha256, True, ())
 
 
 def _image(judged: Predictions, row: int, size: int) -> torch.Tensor:
@@ -161,7 +161,7 @@ def _image(judged: Predictions, row: int, size: int) -> torch.Tensor:
 def _maps(
     classifier: Classifier, image: torch.Tensor, target: int, job: FidelityJob, seed: int
 ) -> dict[str, np.ndarray]:
-    """The methods' maps and two controls, one as fine and one as coarse as they are; (S, S) each."""
+    """The maps of the methods, a fine control and a coarse control; (S, S) each."""
     options = AttributionOptions(seed=job.evaluation.seed, ig_steps=job.ig_steps)
     found = {name: METHODS[name](classifier, image, target, options).values for name in EXPLAINED}
     size, generator = image.shape[-1], torch.Generator().manual_seed(seed)
@@ -174,7 +174,7 @@ def _maps(
 def _falls(
     classifier: Classifier, image: torch.Tensor, target: int, values: np.ndarray, removal: str, seed: int
 ) -> np.ndarray:
-    """How far the target's probability falls when the most important shares are removed, (len(SHARES),)."""
+    """Drop of the target's probability when the most important shares are removed, (len(SHARES),)."""
     generator = torch.Generator().manual_seed(seed)
     filling = torch.zeros_like(image) if removal == "black" else torch.rand(image.shape, generator=generator)
     order = torch.from_numpy(values.astype(np.float64).ravel()).argsort(descending=True, stable=True)
@@ -188,7 +188,7 @@ def _falls(
 
 
 def fall_statistic(falls: np.ndarray) -> Callable[[np.ndarray], Scores]:
-    """Mean over images, then over the shares removed: the area under the curve, from falls (N, P)."""
+    """Mean over images, then over the removed shares (the area under the curve), from drops (N, P)."""
     areas = falls.mean(axis=1)
 
     def statistic(weights: np.ndarray) -> Scores:

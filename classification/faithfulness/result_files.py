@@ -1,4 +1,4 @@
-"""The files of a fidelity measurement: JSON, curves, and the report with its pictures."""
+"""Write the files of a fidelity measurement: JSON, curves, and the report with its images."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from core.io.atomic_files import whole_file
 from core.report import Cell, Gallery, Picture, Section, Table, write_report
 
 SHARES: Final = tuple(range(5, 100, 5))
-"""Percent of the pixels that are removed."""
+"""Per cent of the pixels that are removed."""
 CONTOURS: Final = "contours"
 """Folder of the contour figures in the output of a measurement."""
 EXPLAINED: Final = ("gradcam", "ig")
 REMOVALS: Final = ("black", "random")
-_WHAT: Final = (
-    "The most important pixels are removed in steps of 5%; the fall of the probability of the predicted class is "
-    "averaged over images and steps. The control removes what a random map marks: as coarse as Grad-CAM's for "
-    "Grad-CAM, pixel by pixel for Integrated Gradients. Only what lies above the control speaks for the method. "
-    "Removal takes images away from everything the classifier has seen, which this measure cannot tell from "
-    "importance (arXiv 2201.13291)."
+_EXPLANATION: Final = (
+    "The most important pixels are removed in steps of 5%. The drop of the probability of the predicted class is "
+    "averaged over images and steps. The control removes the pixels that a random map marks. The map is as coarse as "
+    "that of Grad-CAM for Grad-CAM, and random in every pixel for Integrated Gradients. Only a value above the control "
+    "is evidence for the method. Images with removed pixels differ from all training images; this measure cannot "
+    "distinguish that effect from importance (arXiv 2201.13291)."
 )
 
 _CONTOURS: Final = (
@@ -37,12 +37,12 @@ _CONTOURS: Final = (
 
 @dataclass(frozen=True)
 class FallsPerImage:
-    """How far the probability of the predicted class falls for each image.
+    """Drop of the probability of the predicted class for each image.
 
     Attributes:
-        images: image ids, N of them.
+        images: image ids, (N,).
         scores: probability of yes of each image before anything is removed, (N,).
-        falls: method and removal to the falls, (N, len(SHARES)).
+        falls: for each method and removal, the drops, (N, len(SHARES)).
     """
 
     images: Sequence[str]
@@ -53,9 +53,9 @@ class FallsPerImage:
 def write_fidelity(
     output: Path, result: Mapping[str, Any], shown: Sequence[Explained], per_image: FallsPerImage
 ) -> None:
-    """Write the curves as CSV and PNG, ``report.html`` with the images that are shown, and ``fidelity.json``.
+    """Write the curves as CSV and PNG, ``report.html`` with the shown images, and ``fidelity.json``.
 
-    The falls of every image are in ``fidelity_images.csv`` and ``fidelity_images.npz``; the contour figures of the
+    The drops of all images are in ``fidelity_images.csv`` and ``fidelity_images.npz``; the contour figures of the
     shown images are also files in ``contours/``.
 
     Raises:
@@ -86,7 +86,7 @@ def _plain(method: str) -> str:
 def _write(output: Path, result: Mapping[str, Any], shown: Sequence[Explained]) -> None:
     curves = [{"method": r["method"], "removal": r["removal"], **_by_share(r["curve"])} for r in result["rows"]]
     write_csv(output / "fidelity.csv", curves)
-    pictures = []
+    curves_shown = []
     for removal in REMOVALS:
         mine = [row for row in result["rows"] if row["removal"] == removal]
         lines = [
@@ -94,28 +94,31 @@ def _write(output: Path, result: Mapping[str, Any], shown: Sequence[Explained]) 
             for row in mine
         ]
         file = save(fidelity_figure(SHARES, lines), output / f"fidelity_{removal}.png")
-        pictures.append(Picture(file, f"Removed pixels become {removal}.", width=430))
+        curves_shown.append(Picture(file, f"Removed pixels become {removal}.", width=430))
     (output / CONTOURS).mkdir(exist_ok=True)
     contours = []
     for item, figure, caption in contour_figures(shown):
         file = save(figure, output / CONTOURS / f"{item.kind}_{item.image_id}.png")
         contours.append(Picture(file, caption, width=430))
     table = Table(
-        ("Method", "Removal", "Mean fall", "Above the control"),
+        ("Method", "Removal", "Mean drop", "Above the control"),
         [_row(row) for row in result["rows"]],
-        f"Mean fall over {result['images']} images, with 95% intervals over lesions.",
+        f"Mean drop over {result['images']} images, with 95% intervals over lesions.",
     )
     sections = [
-        Section("Fidelity", [_WHAT, table, Gallery(pictures, "Mean fall of the probability of the predicted class.")]),
-        Section("Where the classifier looks", [Gallery(contours, _CONTOURS)]),
+        Section(
+            "Fidelity",
+            [_EXPLANATION, table, Gallery(curves_shown, "Mean drop of the probability of the predicted class.")],
+        ),
+        Section("Regions that the classifier uses", [Gallery(contours, _CONTOURS)]),
     ]
     summary = [_sentence(row) for row in result["rows"] if "above_control" in row]
     title = f"Fidelity of explanations: {result['classifier']['backbone']}, {result['images']} images"
     provenance = {**result["classifier"], **result["settings"]}
-    beginning = str(result["classifier"].get("beginning", ""))
-    warnings = [beginning] if beginning.startswith("Training from scratch") else []
+    start = str(result["classifier"].get("initial_weights", ""))
+    warnings = [start] if start.startswith("Training from scratch") else []
     write_report(output / "report.html", title, summary, sections, provenance=provenance, warnings=warnings)
-    write_json(output / "fidelity.json", result)  # last: where it is, the rest is too
+    write_json(output / "fidelity.json", result)  # last: it marks a complete result
 
 
 def _by_share(curve: Sequence[float]) -> dict[str, str]:
@@ -129,7 +132,7 @@ def _row(row: Mapping[str, Any]) -> list[Cell]:
 
 def _sentence(row: Mapping[str, Any]) -> str:
     above = interval_of(row["above_control"])
-    verdict = "not shown to differ in fidelity from"
+    verdict = "not significantly more or less faithful than"
     if above.low is not None and above.high is not None and above.low * above.high > 0:
         verdict = "more faithful than" if above.low > 0 else "less faithful than"
     return f"{NAMES[row['method']]} (pixels made {row['removal']}) is {verdict} a random map: {cell(above)} above it."

@@ -1,4 +1,4 @@
-"""What a training image may turn into without changing its label (albumentations)."""
+"""Random augmentation of training images that does not change their label (albumentations)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # importing it would ask a server for a newer version
-import albumentations as A  # noqa: N812 - its documentation's name
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # without it, the import asks a server for a newer version
+import albumentations as A  # noqa: N812 - the name in its documentation
 
 from classification.training.job import AUGMENTATIONS
 
-cv2.setNumThreads(0)  # the cores belong to the network
+cv2.setNumThreads(0)  # keep the cores free for the network
 
 
 _AREA: Final = (0.4, 1.0)
@@ -26,23 +26,23 @@ _LARGEST_STRONG_HOLE: Final = 0.375
 
 
 def source_size(size: int) -> int:
-    """How large images should be, in pixels, that are cropped to ``size``: then a mean crop has about that size.
+    """Size of the source images, in pixels, so that an average crop has about the given size.
 
-    Enlarged crops would be less sharp than the whole images that are judged later. That they train a worse network has
-    not been shown (``docs/classification.md``).
+    Without it, enlarged crops would be less sharp than the whole images of the evaluation. An effect of this on
+    accuracy has not been shown (``docs/measurements/classification.md``).
     """
     return math.ceil(size / math.sqrt(sum(_AREA) / 2))
 
 
 class Augmentation:
-    """Random changes of one image, each a function of the seed alone.
+    """Random changes of one image that depend only on the seed.
 
     ``usual``: a crop of 40 to 100% of the area, one of the eight symmetries of the square (a lesion has no upright
-    position), a rotation and slight shear, light and colour as they differ between dermatoscopes, and a covered
+    orientation), a rotation and slight shear, changes of brightness and colour as between dermatoscopes, and a covered
     rectangle. ``strong`` adds blur or noise, a distortion, local contrast (CLAHE) and larger covered rectangles.
 
     Args:
-        size: height and width of what comes out, in pixels.
+        size: height and width of the result, in pixels.
         strength: one of ``classification.training.job.AUGMENTATIONS``.
     """
 
@@ -63,7 +63,7 @@ class Augmentation:
         )
 
     def __call__(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """Change an image, uint8 (H, W, 3); returns uint8 (size, size, 3)."""
+        """Augment an image, uint8 (H, W, 3); return uint8 (size, size, 3)."""
         self._change.set_random_seed(seed)
         if self._strength == STRONG:
             # albumentations 2.0.8 gives every change the same stream, so that all of them happen or none does.

@@ -1,4 +1,4 @@
-"""Training batches, each a function of its number alone, so that a resumed run draws what it would have drawn."""
+"""Training batches that depend only on their number, so that a resumed run draws the same batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POWER: Final[Mapping[str, float]] = {"balanced": 1.0, "sqrt": 0.5, "none": 0.0}
 
 
 def class_weights(labels: Sequence[int], classes: int, sampling: str) -> torch.Tensor:
-    """Weight of each image in the draw, float64 (N,): a power of its class's count, as ``job.SAMPLINGS`` says."""
+    """Weight of each image in the draw, float64 (N,): a power of the class count, see ``job.SAMPLINGS``."""
     found = torch.tensor(labels)
     counts = torch.bincount(found, minlength=classes).clamp(min=1).double()
     return counts.pow(-_POWER[sampling])[found]
@@ -40,7 +40,7 @@ def group_weights(labels: Sequence[int], groups: Sequence[str]) -> torch.Tensor:
 
 
 def drawn_shares(labels: Sequence[int], weights: torch.Tensor, classes: int) -> torch.Tensor:
-    """Share of each class among the images drawn, float32 (classes,)."""
+    """Share of each class among the drawn images, float32 (classes,)."""
     shares = torch.zeros(classes, dtype=torch.float64).index_add_(0, torch.tensor(labels), weights)
     return (shares / shares.sum()).float()
 
@@ -52,12 +52,12 @@ class TrainingBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     Attributes:
         pixels: the images, larger than their crops (``augmentation.source_size``).
         labels: output index of each image.
-        weights: how often each is drawn, (N,).
-        batch_size: images of a batch over all processes.
-        seed: of everything that is drawn.
-        stages: image size of a batch number.
+        weights: weight of each image in the draw, (N,).
+        batch_size: images per batch over all processes.
+        seed: seed of all random draws.
+        stages: image size of each batch number.
         augmentation: one of ``augmentation.AUGMENTATIONS``.
-        rank, world: this process takes every ``world``-th image of a batch from ``rank`` on.
+        rank, world: this process takes every ``world``-th image of a batch, starting at ``rank``.
     """
 
     pixels: Pixels
@@ -88,44 +88,44 @@ class TrainingBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return torch.from_numpy(images), self._targets[rows[mine]]
 
 
-class Passes:
-    """What Lightning iterates over: the batches of one pass from wherever training stands.
+class EpochBatches:
+    """The batches of one epoch from the current step on, as an iterable for Lightning.
 
-    Lightning restarts a loader at its beginning after a resume in mid-pass. This one begins at ``step()``, so
-    nothing is drawn twice or left out, and there is no state of its own to keep.
+    After a resume within an epoch, Lightning restarts a loader at its beginning. This one starts at ``step()``, so no
+    batch is repeated or left out, and it has no state to save.
     """
 
-    def __init__(self, batches: TrainingBatches, per_pass: int, workers: int, step: Callable[[], int]) -> None:
-        self._batches, self._per_pass, self._workers, self._step = batches, per_pass, workers, step
+    def __init__(self, batches: TrainingBatches, per_epoch: int, workers: int, step: Callable[[], int]) -> None:
+        self._batches, self._per_epoch, self._workers, self._step = batches, per_epoch, workers, step
 
     def __len__(self) -> int:
-        return self._per_pass
+        return self._per_epoch
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         first = self._step()
-        numbers = range(first, first - first % self._per_pass + self._per_pass)
+        numbers = range(first, first - first % self._per_epoch + self._per_epoch)
         pinned = torch.cuda.is_available()
         return iter(
             DataLoader(self._batches, sampler=numbers, batch_size=None, num_workers=self._workers, pin_memory=pinned)
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: the step says it all. Lightning asks for it to know that resuming in mid-pass is fine."""
+        """Empty: the step is sufficient. Lightning needs this method to accept a resume within an epoch."""
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing to take over."""
+        """Do nothing; see ``state_dict``."""
 
 
 @dataclass(frozen=True)
 class EvaluationBatches:
-    """Images as they are, in their order: each once. Iterated by Lightning and by ``prediction``.
+    """Unaltered images in order, each once. Iterated by Lightning and by ``prediction``.
 
     Attributes:
         pixels: the images.
-        rows: which of them.
-        labels: output index of each row; empty where nobody asks.
-        batch_size: images of a batch.
+        rows: rows of the images to use.
+        labels: output index of each row; empty if they are not needed.
+        batch_size: images per batch.
     """
 
     pixels: Pixels

@@ -1,4 +1,4 @@
-"""The settings of a training run: one immutable value, checked before anything is read or written."""
+"""The settings of a training run, checked before any file is read or written."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ AUGMENTATIONS: Final = ("usual", "strong")
 """How far training images are changed: ``classification.training.augmentation``."""
 
 SAMPLINGS: Final = ("sqrt", "balanced", "none")
-"""How far rare classes are drawn more often: by the square root of what would make them equal, fully, not at all."""
+"""How often rare classes are drawn: between natural and equal shares, with equal shares, with natural shares."""
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What to train, on what, into where.
+    """Settings of a training run.
 
     Attributes:
-        data: a HAM10000 folder, or what ``prepare`` wrote.
-        output: receives the state, the best weights, the split and the curve.
-        backbone, task, contrast: as in ``classification.tasks``.
-        sizes: image sizes, in order; the last is the one that the classifier is made for.
-        passes: passes over the training images at each size.
-        split: the file that holds the split of HAM10000; written where there is none.
-        test_unseen_by_generator: the split tests on lesions that the generator never saw, and on no other.
-        start: a classifier to begin with (fine-tuning); its backbone and task are taken over.
-        synthetic: generated images, added to the training part alone.
-        teacher: a classifier of the same task, whose answers are learnt as well.
-        imagenet: begin with ImageNet weights where they can be had.
-        reweigh: draw so that the label does not depend on this group (``classification.data.groups``).
-        workers: processes that augment images; None chooses by the device.
-        gpus: how many of them, where the device is one.
+        data: a HAM10000 folder, or the output of ``prepare``.
+        output: folder for the state, the best weights, the split and the curve.
+        backbone, task, contrast: see ``classification.tasks``.
+        sizes: image sizes in order; the classifier is used at the last one.
+        epochs: epochs at each size.
+        split: file of the split of HAM10000; it is written if it does not exist.
+        test_unseen_by_generator: test only on lesions that the generator never saw.
+        start: classifier to start from (fine-tuning); it determines backbone and task.
+        synthetic: generated images to add to the training part.
+        teacher: classifier of the same task whose predictions are learnt too.
+        imagenet: start from ImageNet weights if they are available.
+        reweigh: draw images so that the label does not depend on this group (``classification.data.groups``).
+        workers: processes that augment images; None for a number that suits the device.
+        gpus: number of GPUs, if the device is a GPU.
         save_every_s: seconds between two saves of the state.
-        export: where to write ``classifier.pth`` in the end.
-        cache: where decoded images are kept.
+        export: write ``classifier.pth`` to this file at the end.
+        cache: folder for decoded images.
 
     Raises:
-        ArgumentError: a value out of its range.
+        ArgumentError: a value is out of its range.
     """
 
     data: Path
@@ -59,7 +59,7 @@ class TrainingJob:
     task: str = "isic7"
     contrast: str = "melanoma"
     sizes: tuple[int, ...] = (224,)
-    passes: tuple[int, ...] = (30,)
+    epochs: tuple[int, ...] = (30,)
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
@@ -88,19 +88,24 @@ class TrainingJob:
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:
-            raise ArgumentError(f"There is no backbone {self.backbone!r}; choose from {', '.join(BACKBONES)}.")
+            raise ArgumentError(f"The backbone {self.backbone!r} does not exist; choose from {', '.join(BACKBONES)}.")
         Task(self.task, self.contrast)
         if self.augmentation not in AUGMENTATIONS:
             names = ", ".join(AUGMENTATIONS)
             raise ArgumentError(f"There is no augmentation {self.augmentation!r}; choose from {names}.")
         if self.sampling not in SAMPLINGS:
-            raise ArgumentError(f"There is no sampling {self.sampling!r}; choose from {', '.join(SAMPLINGS)}.")
-        if not self.sizes or len(self.sizes) != len(self.passes):
-            raise ArgumentError(f"{len(self.sizes)} sizes and {len(self.passes)} passes: name one for each.")
-        if min(self.sizes) < 32 or min(self.passes) < 1 or max(self.sizes) != self.sizes[-1]:
-            raise ArgumentError(f"Sizes {self.sizes} and passes {self.passes}: sizes from 32 px on, the largest last.")
+            raise ArgumentError(f"The sampling {self.sampling!r} does not exist; choose from {', '.join(SAMPLINGS)}.")
+        if not self.sizes or len(self.sizes) != len(self.epochs):
+            raise ArgumentError(
+                f"There are {len(self.sizes)} sizes and {len(self.epochs)} numbers of epochs; give one number per size."
+            )
+        if min(self.sizes) < 32 or min(self.epochs) < 1 or max(self.sizes) != self.sizes[-1]:
+            raise ArgumentError(
+                f"The sizes {self.sizes} or epochs {self.epochs} are not valid; give sizes of 32 px or more with the "
+                "largest last, and at least 1 epoch for each."
+            )
         if self.workers is not None and not 0 <= self.workers <= 64:
-            raise ArgumentError(f"The workers {self.workers} are not in [0, 64].")
+            raise ArgumentError(f"The workers {self.workers} are out of range; choose from 0 to 64.")
         check_ranges(self, _RANGES)
 
     def to_json(self) -> dict[str, Any]:
@@ -123,7 +128,7 @@ _RANGES: Final = (
 
 
 def run_name(values: Mapping[str, Any]) -> str:
-    """The folder name of a run, from the settings that differ between the runs of a table."""
+    """The folder name of a run, from the settings that differ between runs."""
     task = values.get("task", "isic7")
     question = f"_{values.get('contrast', 'melanoma')}" if task == "binary" else ""
     return f"{values.get('backbone', 'resnet18')}_{task}{question}_seed{values.get('seed', 0)}"

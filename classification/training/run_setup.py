@@ -1,4 +1,4 @@
-"""What a training run works with: images, labels, parts, batches and the network before its first step."""
+"""Set up a training run: images, labels, parts, batches and the initial network."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from classification.data.groups import groups_of
 from classification.data.pixel_cache import Pixels, decode, size_of
 from classification.data.split_column import TEST, TRAINING, VALIDATION
 from classification.data.splits import images_of, parts_of, refuse_leak
-from classification.events import Note, Tell
+from classification.events import Emit, Note
 from classification.model_file import TrainedClassifier, load_classifier, save_classifier
 from classification.networks import AtSize, build_network, load_imagenet
 from classification.tasks import Task
 from classification.training.augmentation import source_size
 from classification.training.batches import (
+    EpochBatches,
     EvaluationBatches,
-    Passes,
     TrainingBatches,
     class_weights,
     drawn_shares,
@@ -47,12 +47,12 @@ import lightning  # isort: skip - after the learner, which makes torchvision imp
 
 
 class Run:
-    """Everything that a run needs, made from its job before the first step."""
+    """Everything that a run needs, created from its job before the first step."""
 
-    def __init__(self, job: TrainingJob, tell: Tell) -> None:
-        self.job, self.tell = job, tell
+    def __init__(self, job: TrainingJob, emit: Emit) -> None:
+        self.job, self.emit = job, emit
         self.collection: Collection = open_collection(job.data)
-        tell(Note(self.collection.describe()))
+        emit(Note(self.collection.describe()))
         self.parts: Mapping[str, str] = parts_of(
             self.collection, job.split, job.seed, test_unseen_by_generator=job.test_unseen_by_generator
         )
@@ -69,13 +69,13 @@ class Run:
         self.damaged: tuple[LabelledImage, ...] = ()
         self.device = resolve_device(job.device)
         self.precision = resolve_precision(job.precision, self.device)
-        self.network, self.beginning = _begin(job, self.task)
-        tell(Note(self.beginning))
-        self.per_pass = math.ceil((len(self.training) + len(self.synthetic)) / job.batch_size)
-        self.stages = Stages(job.sizes, tuple(passes * self.per_pass for passes in job.passes))
+        self.network, self.initial_weights = _initial_network(job, self.task)
+        emit(Note(self.initial_weights))
+        self.per_epoch = math.ceil((len(self.training) + len(self.synthetic)) / job.batch_size)
+        self.stages = Stages(job.sizes, tuple(epochs * self.per_epoch for epochs in job.epochs))
 
-    def batches(self, trainer: lightning.Trainer) -> tuple[Passes, EvaluationBatches, torch.Tensor]:
-        """Training and validation batches, and the share of each class among the images drawn."""
+    def batches(self, trainer: lightning.Trainer) -> tuple[EpochBatches, EvaluationBatches, torch.Tensor]:
+        """Training and validation batches, and the share of each class among the drawn images."""
         job, real = self.job, len(self.collection.images)
         pixels, damaged = self._decoded(self._source_size(), self.collection.images, self.synthetic)
         row_of = {image.image_id: row for row, image in enumerate(self.collection.images)}
@@ -115,18 +115,18 @@ class Run:
             labels_of(checked, self.task),
             job.batch_size,
         )
-        passes = Passes(drawn, self.per_pass, self._workers(), lambda: trainer.global_step)
-        return passes, validation, drawn_shares(labels, weights[rows], len(self.task.classes))
+        epochs = EpochBatches(drawn, self.per_epoch, self._workers(), lambda: trainer.global_step)
+        return epochs, validation, drawn_shares(labels, weights[rows], len(self.task.classes))
 
     def _decoded(self, size: int, *sets: Sequence[LabelledImage]) -> tuple[Pixels, set[int]]:
-        """The images of several sets in a row, and the numbers of those that cannot be read."""
-        files = [decode(images, size, self.job.cache, self.tell) for images in sets if images]
+        """The images of several sets as one sequence, and the indices of the unreadable ones."""
+        files = [decode(images, size, self.job.cache, self.emit) for images in sets if images]
         starts = itertools.accumulate((len(images) for images in sets if images), initial=0)
         damaged = {start + row for start, file in zip(starts, files, strict=False) for row in file.damaged}
         return Pixels(tuple(file.path for file in files)), damaged
 
     def _source_size(self) -> int:
-        """What crops are cut out of; enlarging the files for it would add nothing."""
+        """Size of the images that crops are taken from; files are not enlarged, because that adds no detail."""
         size = self.job.sizes[-1]
         for image in self.collection.images:
             with contextlib.suppress(ArgumentError):  # named when it is decoded
@@ -145,13 +145,13 @@ class Run:
         return weights
 
     def write_best(self, learner: Learner, found: Mapping[str, float]) -> None:
-        """Keep the averaged weights as a classifier."""
+        """Save the averaged weights as a classifier."""
         provenance = {
             "training": self.job.to_json(),
             "training_images": len(self.training),
             "validation_images": len(self.validation),
             "synthetic_images": len(self.synthetic),
-            "beginning": self.beginning,
+            "initial_weights": self.initial_weights,
             "precision": self.precision,
             "split_sha256": sha256_of(self.job.output / SPLIT),
             "torch": str(torch.__version__),
@@ -166,8 +166,8 @@ class Run:
             raise unwritable(self.job.output / BEST, error) from error
 
 
-def _begin(job: TrainingJob, task: Task) -> tuple[torch.nn.Module, str]:
-    """The network before its first step, and a sentence that says where its weights come from."""
+def _initial_network(job: TrainingJob, task: Task) -> tuple[torch.nn.Module, str]:
+    """The network before the first step, and a sentence about the origin of its weights."""
     torch.manual_seed(job.seed)
     network = build_network(job.backbone, len(task.classes), job.dropout)
     if job.start:
@@ -175,19 +175,19 @@ def _begin(job: TrainingJob, task: Task) -> tuple[torch.nn.Module, str]:
         own = network.state_dict()
         fitting = {name: tensor.float() for name, tensor in found.state_dict.items() if own[name].shape == tensor.shape}
         network.load_state_dict({**own, **fitting})
-        head = "" if len(fitting) == len(own) else f", with a new head: it was trained on {found.task}"
-        return network, f"Training begins with {job.start}{head}."
+        head = "" if len(fitting) == len(own) else f", with a new head because it was trained on {found.task}"
+        return network, f"Training starts from {job.start}{head}."
     if not job.imagenet:
-        return network, "Training from scratch, as asked."
+        return network, "Training from scratch, as requested."
     return network, load_imagenet(network, job.backbone)[1]
 
 
 def load_teacher(job: TrainingJob, task: Task) -> torch.nn.Module | None:
-    """The teacher, where the job names one; it is shown images at its own size, whatever the pupil sees.
+    """The teacher, if the job names one; it receives images at its own size.
 
     Raises:
-        ArgumentError: it has other outputs.
-        CheckpointError: it cannot be read.
+        ArgumentError: the teacher has other outputs.
+        CheckpointError: the teacher cannot be read.
     """
     if job.teacher is None:
         return None

@@ -1,4 +1,4 @@
-"""A training run from its settings to the best weights: first training and fine-tuning alike."""
+"""Run a training or fine-tuning from its settings to the best weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ import torch
 from classification.data.collection import open_collection
 from classification.data.pixel_cache import left_out
 from classification.data.splits import write_split
-from classification.events import Note, Tell, Written, nobody
+from classification.events import Emit, Note, Written, discard
+from classification.field_names import current_names
 from classification.model_file import check_exportable, export_classifier, load_classifier, require_writable_file
 from classification.tasks import Task
 from classification.training.callbacks import CURVE, KeepBest, Progress, SaveState, StopWhenStale
@@ -38,23 +39,23 @@ _LIGHTNINGS: Final = {"epoch", "global_step", "loops", "callbacks", "optimizer_s
 _FREE_ON_RESUME: Final = {"device", "gpus", "precision", "workers", "save_every_s", "patience", "export", "cache"}
 
 
-def train(job: TrainingJob, *, resume: bool = False, tell: Tell = nobody) -> Path:
-    """Train to the end, or go on where an earlier run was interrupted; returns the file of the best weights.
+def train(job: TrainingJob, *, resume: bool = False, emit: Emit = discard) -> Path:
+    """Train to the end, or continue an interrupted run; return the file of the best weights.
 
     Raises:
-        ArgumentError: the job does not fit the data, the machine or what is in the output folder, or a folder cannot be
-            written.
-        CheckpointError: a classifier that it begins with or learns from cannot be used.
-        JobFailedError: the loss is not a number any more; the last saved state is kept.
-        KeyboardInterrupt: interrupted; the last saved state is kept.
+        ArgumentError: the job does not fit the data, the machine or the content of the output folder, or a folder
+            cannot be written.
+        CheckpointError: the initial classifier or the teacher cannot be used.
+        JobFailedError: the loss is not a number; the last saved state is kept.
+        KeyboardInterrupt: the run was interrupted; the last saved state is kept.
     """
     if os.environ.get("LOCAL_RANK", "0") != "0":
-        tell = nobody  # one process speaks for all
+        emit = discard  # only one process reports
     job = _with_start(job)
     if job.export:
         check_exportable(job.backbone, Task(job.task, job.contrast), job.sizes[-1])
     _check_output(job, resume=resume)
-    run = Run(job, tell)
+    run = Run(job, emit)
     if job.export:
         require_writable_file(job.export)
     require_writable(job.output)
@@ -63,25 +64,25 @@ def train(job: TrainingJob, *, resume: bool = False, tell: Tell = nobody) -> Pat
         write_split(job.output / SPLIT, run.collection.images, run.parts)
     _fit(run, job.output / STATE if resume else None)
     if run.damaged:
-        tell(Note(left_out(run.damaged, "images")))
+        emit(Note(left_out(run.damaged, "images")))
     classifier = load_classifier(job.output / BEST)
     if job.export:
         export_classifier(classifier, job.export)
-        tell(Written(job.export))
+        emit(Written(job.export))
     result = {"format": "isicgui.training/1", "finished": True, **classifier.describe()}
     write_whole(job.output / RESULT, json.dumps(result, indent=2).encode())
     return job.output / BEST
 
 
 def _with_start(job: TrainingJob) -> TrainingJob:
-    """Take over what a classifier to begin with says of itself."""
+    """The job with backbone, task and contrast of the classifier that it starts from."""
     if job.start is None:
         return job
     found = load_classifier(job.start)
     asked = open_collection(job.data).contrast
     task = found.task.asking(asked) if asked and found.task.name == "binary" else found.task
     if asked and task.name == "isic7":
-        task = Task("binary", asked)  # the data know yes and no alone: a new head on the trained body
+        task = Task("binary", asked)  # the data have only yes and no: a new head on the trained body
     return replace(job, backbone=found.backbone, task=task.name, contrast=task.contrast)
 
 
@@ -89,19 +90,21 @@ def _check_output(job: TrainingJob, *, resume: bool) -> None:
     file, state = job.output / JOB, job.output / STATE
     if not resume:
         if state.exists() or (job.output / RESULT).exists():
-            raise ArgumentError(f"{job.output} holds a run already; add --resume to go on, or name another --output.")
+            raise ArgumentError(
+                f"{job.output} already contains a run; add --resume to continue it, or name another --output."
+            )
         return
     if not (file.is_file() and state.is_file()):
-        raise ArgumentError(f"{job.output} holds no interrupted run to go on with; leave --resume out.")
+        raise ArgumentError(f"{job.output} contains no interrupted run; omit --resume to start one.")
     written = read_job_file(file)
     if not isinstance(written, dict):
         raise ArgumentError(f"{file} is not the job of a training run; name another --output.")
-    # Runs of earlier versions have no augmentation in their job: there was one.
-    before, now = {"augmentation": AUGMENTATIONS[0], **written}, job.to_json()
+    # Jobs of earlier versions have no augmentation, because there was only one.
+    before, now = {"augmentation": AUGMENTATIONS[0], **current_names(written)}, job.to_json()
     for name in sorted(set(now) - _FREE_ON_RESUME):
         if before.get(name) != now[name]:
             raise ArgumentError(
-                f"{job.output} was begun with {name} {before.get(name)!r}, not {now[name]!r}; "
+                f"{job.output} was started with {name} {before.get(name)!r}, not {now[name]!r}; "
                 "resume with the same settings, or name another --output."
             )
 
@@ -111,8 +114,8 @@ def _fit(run: Run, state: Path | None) -> None:
     keeper = KeepBest(run.write_best, run.stages)
     callbacks = [
         keeper,
-        StopWhenStale(job.patience, sum(job.passes[:-1])),
-        Progress(job.output / CURVE, run.stages, job.batch_size, keeper, run.tell),
+        StopWhenStale(job.patience, sum(job.epochs[:-1])),
+        Progress(job.output / CURVE, run.stages, job.batch_size, keeper, run.emit),
         SaveState(job.output / STATE, job.save_every_s),
     ]
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -120,7 +123,7 @@ def _fit(run: Run, state: Path | None) -> None:
     try:
         trainer = lightning.Trainer(
             callbacks=callbacks,
-            max_epochs=sum(job.passes),
+            max_epochs=sum(job.epochs),
             precision=_PRECISIONS[run.precision],  # type: ignore[arg-type]
             deterministic=True,
             logger=False,
@@ -130,7 +133,7 @@ def _fit(run: Run, state: Path | None) -> None:
             use_distributed_sampler=False,
             **_placed(run),
         )
-        passes, validation, shares = run.batches(trainer)
+        epochs, validation, shares = run.batches(trainer)
         recipe = Recipe(
             run.stages,
             job.learning_rate,
@@ -145,7 +148,7 @@ def _fit(run: Run, state: Path | None) -> None:
         learner = Learner(network, recipe, shares, load_teacher(job, run.task))
         if state:
             check_resumable(state, learner.state_dict())
-        _interruptible(partial(trainer.fit, learner, passes, validation, ckpt_path=state, weights_only=True))
+        _interruptible(partial(trainer.fit, learner, epochs, validation, ckpt_path=state, weights_only=True))
     finally:
         torch.use_deterministic_algorithms(deterministic)
 
@@ -173,7 +176,7 @@ def check_resumable(file: Path, expected: Mapping[str, Any]) -> None:
 
 
 def _placed(run: Run) -> dict[str, Any]:
-    """Lightning's words for the device."""
+    """Lightning's arguments for the device."""
     if run.device.type == "cpu":
         return {"accelerator": "cpu", "devices": 1}
     if run.job.gpus > 1:
@@ -182,14 +185,14 @@ def _placed(run: Run) -> dict[str, Any]:
 
 
 def _interruptible(fit: Any) -> None:
-    """Turn Lightning's exit on Ctrl-C back into the KeyboardInterrupt that it was."""
+    """Restore the KeyboardInterrupt that Lightning turns into an exit."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec", FutureWarning)  # Lightning's own
+            warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec", FutureWarning)  # raised by Lightning
             fit()
     except SystemExit as error:
         raise KeyboardInterrupt from error
     finally:
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # Lightning left it so
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # Lightning does not restore the handler
             signal.signal(signal.SIGINT, handler)

@@ -1,4 +1,4 @@
-"""The image sizes of a training run, one after the other."""
+"""The image sizes of a training run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from itertools import accumulate
 
 @dataclass(frozen=True)
 class Stages:
-    """The image size of each step: small ones first, where much is learnt at a fraction of the cost.
+    """The image size of each step. Early steps use small images, which are learnt from at a fraction of the cost.
 
     Attributes:
-        sizes: in order, in pixels.
-        steps: at each of them.
+        sizes: image sizes in order, in pixels.
+        steps: number of steps at each size.
     """
 
     sizes: tuple[int, ...]
@@ -26,14 +26,14 @@ class Stages:
 
     @property
     def total(self) -> int:
-        """Steps of the whole run."""
+        """Number of steps of the whole run."""
         return self._ends[-1]
 
     def size(self, step: int) -> int:
-        """Image size of a step; that of the last stage beyond the end."""
+        """Image size of a step; beyond the end, that of the last stage."""
         return self.sizes[min(bisect_right(self._ends, step), len(self.sizes) - 1)]
 
     def pixels_left(self, step: int) -> int:
-        """Pixels of one image a step, summed over the steps from this one to the end: what there is left to do."""
+        """Remaining work: pixels of one image per step, summed from this step to the end."""
         left = (min(steps, max(0, end - step)) for steps, end in zip(self.steps, self._ends, strict=True))
         return sum(steps * size**2 for steps, size in zip(left, self.sizes, strict=True))

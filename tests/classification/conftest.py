@@ -1,4 +1,4 @@
-"""Small real data: crops of the 16 real images as lesions of their own, in the forms that people have."""
+"""Small real data: crops of the 16 real images as separate lesions, in the forms of common data sets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REAL_NETWORKS = {"test_networks", "test_model_file"}
 
 
 class TinyResNet(nn.Module):
-    """What the tests train in place of ResNet-18: a thousand weights, and the names that the program relies on."""
+    """A substitute for ResNet-18 with a thousand weights and the parameter names that the program relies on."""
 
     def __init__(self, **_: object) -> None:
         super().__init__()
@@ -46,15 +46,15 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
 
 
 def write_ham10000(folder: Path) -> Path:
-    """A HAM10000 folder of 80 images of 64 lesions: every crop is a lesion, the first of each image is seen twice."""
+    """A HAM10000 folder of 80 images of 64 lesions: every crop is a lesion, the first of each image occurs twice."""
     (folder / "images").mkdir(parents=True)
     (folder / "masks").mkdir()
     with (REAL_IMAGES / "metadata.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     table = []
     for number, row in enumerate(rows):
-        with Image.open(REAL_IMAGES / "images" / f"{row['image_id']}.jpg") as picture:
-            whole = picture.convert("RGB").resize((2 * SIDE + 16, 2 * SIDE + 16))
+        with Image.open(REAL_IMAGES / "images" / f"{row['image_id']}.jpg") as image:
+            whole = image.convert("RGB").resize((2 * SIDE + 16, 2 * SIDE + 16))
         for crop in range(CROPS + 1):
             lesion = min(crop, CROPS - 1)
             left, top = (lesion % 2) * SIDE + 4 * (crop == CROPS), (lesion // 2) * SIDE
@@ -73,18 +73,18 @@ def write_ham10000(folder: Path) -> Path:
 
 
 def write_damaged_png(file: Path) -> Path:
-    """A PNG with the name of its second block of pixels spoiled: Pillow raises SyntaxError when it decodes it."""
+    """A PNG in which the name of the second block of pixels is damaged: Pillow raises SyntaxError on decoding."""
     pixels = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     data = stream.getvalue()
-    place = data.index(b"IDAT", data.index(b"IDAT") + 4)
-    file.write_bytes(data[:place] + b"\x00\xff\x00\xff" + data[place + 4 :])
+    position = data.index(b"IDAT", data.index(b"IDAT") + 4)
+    file.write_bytes(data[:position] + b"\x00\xff\x00\xff" + data[position + 4 :])
     return file
 
 
 def write_fitzpatrick(folder: Path, per_cell: int = 3) -> Path:
-    """A Fitzpatrick17k table with images: noise of its own each, reddish where malignant; returns the table."""
+    """A Fitzpatrick17k table with images of different noise, reddish if malignant; returns the table."""
     (folder / "images").mkdir(parents=True)
     rng, rows = np.random.default_rng(0), []
     for skin_type in (-1, 1, 2, 3, 4, 5, 6):
@@ -93,8 +93,8 @@ def write_fitzpatrick(folder: Path, per_cell: int = 3) -> Path:
                 name = f"{partition[:3]}{skin_type + 1}{number:02}"
                 pixels = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)
                 pixels[..., 0] = np.maximum(pixels[..., 0], 160 * (partition == "malignant"))
-                picture = Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-                picture.save(folder / "images" / f"{name}.jpg", quality=95)
+                image = Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+                image.save(folder / "images" / f"{name}.jpg", quality=95)
                 rows.append([name, skin_type, skin_type, label, partition])
     with (folder / "fitzpatrick17k.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
@@ -109,13 +109,15 @@ def write_classifier(file: Path, task: str = "isic7", contrast: str = "melanoma"
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = build_network("resnet18", len(asked.classes))
-    save_classifier(TrainedClassifier("resnet18", asked, size, network.state_dict(), {"beginning": "random"}), file)
+    save_classifier(
+        TrainedClassifier("resnet18", asked, size, network.state_dict(), {"initial_weights": "random"}), file
+    )
     return file
 
 
 @pytest.fixture(scope="session")
 def ham10000(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Read-only: tests that change files write their own."""
+    """Read-only; tests that change files write their own folder."""
     return write_ham10000(tmp_path_factory.mktemp("data") / "ham10000")
 
 
@@ -127,27 +129,27 @@ def fitzpatrick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where decoded images are kept, for all tests."""
+    """The folder for decoded images, shared by all tests."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(autouse=True)
 def tiny_networks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiny networks, but where the real ones are what is tested."""
+    """Use tiny networks, except in tests of the real ones."""
     if request.module.__name__.rpartition(".")[2] not in REAL_NETWORKS:
         shrink(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test may wait for a server that is not there."""
+    """Do not let any test wait for a server."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     yield
 
 
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory, ham10000: Path, cache: Path) -> Path:
-    """The folder of a real run of two passes; read-only."""
+    """The folder of a real run of two epochs; read-only."""
     from classification.training.job import TrainingJob
     from classification.training.runner import train
 
@@ -156,7 +158,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, ham10000: Path, cache:
         data=ham10000,
         output=folder / "resnet18_isic7_seed0",
         sizes=(32, 40),
-        passes=(1, 1),
+        epochs=(1, 1),
         batch_size=24,
         split=folder / "split.csv",
         imagenet=False,
@@ -172,7 +174,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, ham10000: Path, cache:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory, fitzpatrick: Path) -> Path:
-    """The Fitzpatrick17k table made ready; read-only."""
+    """The prepared Fitzpatrick17k table; read-only."""
     from classification.data.fitzpatrick import PrepareJob, prepare
 
     folder = tmp_path_factory.mktemp("prepared")

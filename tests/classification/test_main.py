@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from classification.__main__ import main
+from classification.arguments import build_parser
 from classification.document import fill_document
 from classification.evaluation.runner import EvaluationJob, evaluate
 from classification.study import StudyJob, study_fairness, study_ham10000
@@ -37,7 +38,7 @@ def test_the_commands_lead_from_training_to_the_fairness_report(
     ham10000: Path, fitzpatrick: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, split, kept = str(tmp_path / "run"), str(tmp_path / "split.csv"), ["--cache", str(cache)]
-    sizes = ["--size", "40", "--passes", "1", "--batch-size", "28", "--device", "cpu", "--precision", "fp32"]
+    sizes = ["--size", "40", "--epochs", "1", "--batch-size", "28", "--device", "cpu", "--precision", "fp32"]
     training = ["train", "--data", str(ham10000), "--output", run, "--split", split, "--no-imagenet", *sizes, *kept]
     assert main([*training, "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -61,10 +62,13 @@ def test_the_commands_lead_from_training_to_the_fairness_report(
     ("arguments", "message"),
     [
         (["train", "--data", "{tmp}"], "neither a HAM10000 folder"),
-        (["train", "--data", "{tmp}", "--sampling", "odd"], "no sampling 'odd'"),
+        (["train", "--data", "{tmp}", "--sampling", "odd"], "sampling 'odd' does not exist"),
         (["evaluate", "--checkpoint", "{tmp}/none.pt", "--data", "{tmp}"], "There is no checkpoint"),
-        (["evaluate", "--checkpoint", "{tmp}/none.pt", "--data", "{tmp}", "--threshold", "0.3"], "no threshold '0.3'"),
-        (["train", "--data", "{tmp}", "--weight-decay", "-1"], "weight decay -1.0 is not in"),
+        (
+            ["evaluate", "--checkpoint", "{tmp}/none.pt", "--data", "{tmp}", "--threshold", "0.3"],
+            "threshold '0.3' does not exist",
+        ),
+        (["train", "--data", "{tmp}", "--weight-decay", "-1"], "weight decay -1.0 is out of range"),
         *(
             ([*command, option, value], message)
             for command in (
@@ -73,16 +77,19 @@ def test_the_commands_lead_from_training_to_the_fairness_report(
                 ["fairness", "--model", "a={tmp}/none.pt", "--data", "{tmp}"],
             )
             for option, value, message in (
-                ("--resamples", "0", "resamples 0 is not in"),
+                ("--resamples", "0", "resamples 0 is out of range"),
                 ("--seed", "-1", "seed -1 is not in"),
             )
         ),
         (["fidelity", "--checkpoint", "{tmp}/no.pt", "--data", "{tmp}", "--images", "0"], "images 0 is not in"),
         (["fidelity", "--checkpoint", "{tmp}/no.pt", "--data", "{tmp}", "--images", "-3"], "images -3 is not in"),
         (["fidelity", "--checkpoint", "{tmp}/no.pt", "--data", "{tmp}", "--ig-steps", "0"], "ig steps 0 is not in"),
-        (["fidelity", "--checkpoint", "{tmp}/no.pt", "--data", "{tmp}", "--threshold", "0.3"], "no threshold '0.3'"),
+        (
+            ["fidelity", "--checkpoint", "{tmp}/no.pt", "--data", "{tmp}", "--threshold", "0.3"],
+            "threshold '0.3' does not exist",
+        ),
         (["prepare", "fitzpatrick17k", "--csv", "{tmp}/no.csv", "--images", "{tmp}", "--seed", "-1"], "seed -1 is not"),
-        (["study", "ham10000", "--data", "{tmp}", "--resamples", "0"], "resamples 0 is not in"),
+        (["study", "ham10000", "--data", "{tmp}", "--resamples", "0"], "resamples 0 is out of range"),
         (["fairness", "--model", "a=x.pt", "--model", "a=y.pt", "--data", "{tmp}"], "are named 'a'"),
         (["prepare", "fitzpatrick17k", "--csv", "{tmp}/no.csv", "--images", "{tmp}"], "cannot be read"),
         (["document", "--file", "{tmp}/none.md"], "cannot be read"),
@@ -93,9 +100,9 @@ def test_wrong_arguments_are_named_and_give_two(
 ) -> None:
     command = [argument.replace("{tmp}", str(tmp_path)) for argument in arguments]
     assert main([*command, "--json"]) == 2
-    told = capsys.readouterr()
-    assert message in json.loads(told.out.splitlines()[-1])["text"]
-    assert message in told.err
+    printed = capsys.readouterr()
+    assert message in json.loads(printed.out.splitlines()[-1])["text"]
+    assert message in printed.err
     assert not list(tmp_path.iterdir())
 
 
@@ -107,7 +114,7 @@ def test_wrong_arguments_are_named_and_give_two(
         (["--output", "{tmp}/run", "--export", "{tmp}"], "is a folder"),
     ],
 )
-def test_what_a_training_could_not_write_in_the_end_is_said_before_it(
+def test_an_unwritable_result_is_reported_before_the_training(
     options: list[str], message: str, ham10000: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("a file")
@@ -124,11 +131,11 @@ def test_damaged_images_stop_neither_training_nor_evaluation_nor_audit_and_are_n
     damaged = ["ISIC_0000.jpg", "ISIC_0051.jpg", "ISIC_0102.jpg"]
     for name in damaged:
         (folder / "images" / name).write_bytes(b"")
-    places = ["--output", str(tmp_path / "run"), "--split", str(tmp_path / "split.csv"), "--cache", str(tmp_path)]
+    folders = ["--output", str(tmp_path / "run"), "--split", str(tmp_path / "split.csv"), "--cache", str(tmp_path)]
     machine = ["--no-imagenet", "--device", "cpu", "--precision", "fp32", "--workers", "0", "--size", "40"]
-    assert main(["train", "--data", str(folder), "--passes", "1", *places, *machine]) == 0
-    said = f"3 images cannot be read and are left out: {', '.join(damaged)}."
-    assert said in capsys.readouterr().out
+    assert main(["train", "--data", str(folder), "--epochs", "1", *folders, *machine]) == 0
+    sentence = f"3 images cannot be read and are left out: {', '.join(damaged)}."
+    assert sentence in capsys.readouterr().out
     asked = ["--data", str(folder), "--split", str(tmp_path / "split.csv"), "--cache", str(tmp_path), "--device", "cpu"]
     asked += ["--resamples", "20", "--part", "test"]
     file = tmp_path / "run" / "best.pt"
@@ -163,6 +170,28 @@ def test_arguments_that_cannot_be_read_give_two(arguments: list[str]) -> None:
     assert error.value.code == 2
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "former", "field", "value"),
+    [
+        (["train", "--data", "x"], "--epochs", "--passes", "epochs", (4, 2)),
+        (["finetune", "--data", "x", "--from", "y"], "--epochs", "--passes", "epochs", (4, 2)),
+        (["study", "ham10000", "--data", "x"], "--epochs", "--passes", "epochs", (4, 2)),
+        (["study", "fairness", "--data", "x"], "--finetune-epochs", "--finetune-passes", "finetune_epochs", 4),
+    ],
+)
+def test_former_option_names_still_work_but_are_not_documented(
+    command: list[str], option: str, former: str, field: str, value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "4,2" if isinstance(value, tuple) else "4"
+    for name in (option, former):
+        assert vars(build_parser().parse_args([*command, name, text]))[field] == value
+    with pytest.raises(SystemExit):
+        main([command[0], "--help"])
+    printed = capsys.readouterr().out
+    assert option in printed
+    assert former not in printed
+
+
 def test_ctrl_c_gives_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from classification.evaluation import runner as module
 
@@ -183,8 +212,8 @@ def study(tmp_path_factory: pytest.TempPathFactory, ham10000: Path, fitzpatrick:
         fitzpatrick.parent / "images",
         backbones=("resnet18",),
         sizes=(32,),
-        passes=(1,),
-        finetune_passes=1,
+        epochs=(1,),
+        finetune_epochs=1,
         batch_size=28,
         imagenet=False,
         resamples=60,
@@ -198,7 +227,7 @@ def test_one_command_makes_every_run_of_a_table_and_the_document(study: StudyJob
     study_fairness(study)
     runs = study.runs
     first = (runs / "resnet18_isic7_seed0" / STATE).stat().st_mtime_ns
-    study_ham10000(study)  # what is finished stays
+    study_ham10000(study)  # finished runs are kept
     assert (runs / "resnet18_isic7_seed0" / STATE).stat().st_mtime_ns == first
     short = shutil.copytree(runs / "resnet18_isic7_seed0", runs / "short" / "resnet18_isic7_seed0")
     document = tmp_path / "classification.md"
@@ -213,18 +242,22 @@ def test_one_command_makes_every_run_of_a_table_and_the_document(study: StudyJob
     assert f"{metrics['binary']['auc']['value']:.3f}" in filled
     rows = [line for line in filled.splitlines() if line.startswith("| resnet18")]
     assert [row.split(" | ")[1] for row in rows] == ["isic7", "isic7", "binary (melanoma)"]
-    assert all("| scratch | 1 at 32 px |" in row for row in rows)
+    assert all("| random | 1 at 32 px |" in row for row in rows)
     types = [line for line in filled.splitlines() if line.startswith("| skin type | VI ")]
     assert [line.split(" | ")[2] for line in types][:3] == ["before", "after", "reweighted"]
     assert "too few" in "".join(types)
     assert "After gaps." in filled
+    former = short / "evaluation" / "metrics.json"  # as earlier versions wrote it
+    former.write_text(former.read_text().replace('"epochs"', '"passes"').replace('"initial_weights"', '"beginning"'))
+    fill_document(document, runs)
+    assert document.read_text() == filled
     shutil.rmtree(short.parent)  # other tests share the runs
 
 
 def test_a_named_classifier_is_audited_instead_of_a_newly_trained_one(
     study: StudyJob, trained_run: Path, tmp_path: Path
 ) -> None:
-    """One of seven classes: its answers to the question are the sums of theirs, and fine-tuning gives it a new head."""
+    """It has seven classes: its answers are sums over classes, and fine-tuning adds a new head."""
     study_fairness(replace(study, runs=tmp_path, before=trained_run / BEST, seeds=(0, 1), backbones=("resnet34",)))
     (found,) = tmp_path.glob("fairness_*")
     assert found.name == f"fairness_malignant_{trained_run.name}"
@@ -243,14 +276,14 @@ def test_a_study_without_its_data_or_a_document_without_markers_is_named(study: 
         fill_document(tmp_path / "plain.md", tmp_path)
 
 
-def test_the_document_of_the_project_has_a_place_for_every_table() -> None:
-    text = (PROJECT_ROOT / "docs" / "classification.md").read_text()
+def test_the_document_of_the_project_has_markers_for_every_table() -> None:
+    text = (PROJECT_ROOT / "docs" / "measurements" / "classification.md").read_text()
     for name in ("ham10000", "skin_type", "ham10000_groups", "gaps", "fidelity"):
         assert f"<!-- begin {name} -->" in text
         assert f"<!-- end {name} -->" in text
 
 
-def test_classes_without_an_image_in_the_judged_part_are_refused(
+def test_classes_without_an_image_in_the_evaluated_part_are_refused(
     trained_run: Path, ham10000: Path, cache: Path
 ) -> None:
     job = EvaluationJob(trained_run / BEST, ham10000, trained_run / "x", part="validation", device="cpu", cache=cache)

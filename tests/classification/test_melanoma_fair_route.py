@@ -62,7 +62,7 @@ def test_their_table_trains_a_classifier_on_their_split(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     folder = write_their_table(tmp_path / "data")
-    quick = ["--size", "40", "--passes", "1", "--device", "cpu", "--augmentation", "strong"]
+    quick = ["--size", "40", "--epochs", "1", "--device", "cpu", "--augmentation", "strong"]
     assert main(["train", "--task", "binary", "--data", str(folder), *quick]) == 0
     assert "the split column decides the parts (test 6, training 12, validation 6)" in capsys.readouterr().out
     with (TRAINED.parent / "split.csv").open() as stream:
@@ -86,7 +86,7 @@ def test_data_that_ask_another_question_name_both_ways_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], prepared: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    quick = ["--size", "40", "--passes", "1", "--device", "cpu", "--no-imagenet"]
+    quick = ["--size", "40", "--epochs", "1", "--device", "cpu", "--no-imagenet"]
     assert main(["train", "--task", "binary", "--data", str(write_ham10000(tmp_path / "d")), *quick]) == 0
     assert main(["finetune", "--from", str(TRAINED), "--data", str(prepared)]) == 2
     told = capsys.readouterr().err

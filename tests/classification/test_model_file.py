@@ -31,16 +31,27 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedClassifier:
     return load_classifier(write_classifier(tmp_path_factory.mktemp("model") / "best.pt", size=224))
 
 
-def test_a_classifier_comes_back_as_it_was_written(trained: TrainedClassifier, tmp_path: Path) -> None:
+def test_a_classifier_is_unchanged_after_writing_and_reading(trained: TrainedClassifier, tmp_path: Path) -> None:
     save_classifier(trained, tmp_path / "again.pt")
     again = load_classifier(tmp_path / "again.pt")
     assert (again.backbone, again.task, again.image_size) == ("resnet18", Task("isic7"), 224)
-    assert again.provenance == {"beginning": "random"}
+    assert again.provenance == {"initial_weights": "random"}
     assert all(torch.equal(tensor, again.state_dict[name]) for name, tensor in trained.state_dict.items())
     json.dumps(again.describe())
 
 
-def test_the_export_is_what_the_explanations_read(trained: TrainedClassifier, tmp_path: Path) -> None:
+def test_the_provenance_of_an_earlier_version_gets_the_current_names(
+    trained: TrainedClassifier, tmp_path: Path
+) -> None:
+    former = {"beginning": "Training from scratch, as asked.", "training": {"passes": [40, 20], "seed": 3}}
+    save_classifier(replace(trained, provenance=former), tmp_path / "former.pt")
+    facts = load_classifier(tmp_path / "former.pt").describe()
+    assert facts["initial_weights"] == "Training from scratch, as asked."
+    assert facts["training"] == {"epochs": [40, 20], "seed": 3}
+    assert "beginning" not in facts
+
+
+def test_the_explanations_read_the_export(trained: TrainedClassifier, tmp_path: Path) -> None:
     export_classifier(trained, tmp_path / "classifier.pth")
     weights = torch.load(tmp_path / "classifier.pth", weights_only=True)
     assert weights["fc.weight"].shape == (len(CLASSES), 512)
@@ -54,7 +65,7 @@ def test_the_export_is_what_the_explanations_read(trained: TrainedClassifier, tm
     assert torch.allclose(explained.probabilities(images), expected, atol=5e-3)
 
 
-def test_a_demonstration_says_so_and_tells_no_path(trained: TrainedClassifier, tmp_path: Path) -> None:
+def test_a_demonstration_is_marked_and_contains_no_path(trained: TrainedClassifier, tmp_path: Path) -> None:
     facts = {"training": {"seed": 3, "data": "/home/ada/images", "teacher": "/home/ada/t.pt"}, "validation_auroc": 0.9}
     file = tmp_path / "classifier.pth"
     export_classifier(replace(trained, provenance=facts), file, demonstration=True)
@@ -81,7 +92,7 @@ def test_nothing_else_is_exported(trained: TrainedClassifier, changes: dict[str,
     assert not list(tmp_path.iterdir())
 
 
-def test_what_fp16_cannot_hold_stays_in_fp32(trained: TrainedClassifier, tmp_path: Path) -> None:
+def test_values_beyond_fp16_stay_in_fp32(trained: TrainedClassifier, tmp_path: Path) -> None:
     weights = {**trained.state_dict, "bn1.running_var": torch.full((64,), 1e6)}
     export_classifier(replace(trained, state_dict=weights), tmp_path / "classifier.pth")
     written = torch.load(tmp_path / "classifier.pth", weights_only=True)
@@ -134,8 +145,8 @@ def spoiled(trained: TrainedClassifier, **changes: Any) -> dict[str, Any]:
     [
         ({"backbone": "vgg"}, "unknown backbone 'vgg'"),
         ({"backbone": "resnet34"}, "is not a resnet34"),
-        ({"task": {"name": "isic8", "contrast": "melanoma"}}, "does not say what it is"),
-        ({"task": {"name": "binary", "contrast": "melanoma"}}, "is not a resnet18 of 2 outputs: fc.bias"),
+        ({"task": {"name": "isic8", "contrast": "melanoma"}}, "incomplete description"),
+        ({"task": {"name": "binary", "contrast": "melanoma"}}, "is not a resnet18 with 2 outputs: fc.bias"),
     ],
 )
 def test_a_file_that_contradicts_itself_is_refused(
@@ -149,11 +160,11 @@ def test_a_file_that_contradicts_itself_is_refused(
 def test_weights_that_are_not_numbers_are_refused(trained: TrainedClassifier, tmp_path: Path) -> None:
     weights = {**trained.state_dict, "fc.bias": torch.full((7,), float("nan"))}
     torch.save(spoiled(trained, state_dict=weights), tmp_path / "model.pt")
-    with pytest.raises(CheckpointError, match=r"not numbers in fc\.bias"):
+    with pytest.raises(CheckpointError, match=r"values in fc\.bias that are not numbers"):
         load_classifier(tmp_path / "model.pt")
 
 
-def test_files_that_are_no_classifier_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_classifiers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.pt").write_text("hello")
     torch.save([1, 2], tmp_path / "list.pt")
     torch.save(build_network("resnet18", 9).state_dict(), tmp_path / "nine.pt")
@@ -164,7 +175,7 @@ def test_files_that_are_no_classifier_are_refused(tmp_path: Path) -> None:
         ("text.pt", "damaged"),
         ("list.pt", "a list"),
         ("nine.pt", "7 outputs"),
-        ("two.pt", "of 2 outputs under the prefix 'net.', and nothing in it says what they mean"),
+        ("two.pt", "of 2 outputs under the prefix 'net.', and it does not name their classes"),
         ("part.pt", r"layer2\.1\.conv1\.weight \(under the prefix 'base_model\.'\) is missing"),
         ("no.pt", "no check"),
     ):

@@ -43,7 +43,7 @@ def test_a_label_outside_the_task_is_named(task: Task, label: str) -> None:
         task.index(label)
 
 
-def test_a_binary_classifier_cannot_be_asked_another_question() -> None:
+def test_a_binary_classifier_cannot_answer_another_question() -> None:
     assert Task("isic7").asking("malignant").contrast == "malignant"
     with pytest.raises(ArgumentError, match="'melanoma'.*'malignant'"):
         Task("binary", "melanoma").asking("malignant")

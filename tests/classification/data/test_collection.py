@@ -16,12 +16,12 @@ from tests.conftest import REAL_IMAGES
 HEADER = "lesion_id,image_id,dx,age,sex\n"
 
 
-def folder_of(place: Path, table: str, images: tuple[str, ...] = ("ISIC_1", "ISIC_2")) -> Path:
-    (place / "images").mkdir()
+def folder_of(folder: Path, table: str, images: tuple[str, ...] = ("ISIC_1", "ISIC_2")) -> Path:
+    (folder / "images").mkdir()
     for name in images:
-        Image.new("RGB", (4, 4)).save(place / "images" / f"{name}.jpg")
-    (place / "metadata.csv").write_text(table)
-    return place
+        Image.new("RGB", (4, 4)).save(folder / "images" / f"{name}.jpg")
+    (folder / "metadata.csv").write_text(table)
+    return folder
 
 
 def test_the_real_excerpt_is_read() -> None:
@@ -36,7 +36,7 @@ def test_the_real_excerpt_is_read() -> None:
     assert (first.facts["age"], first.facts["sex"]) == ("45.0", "male")
 
 
-def test_images_that_are_not_there_are_counted(tmp_path: Path) -> None:
+def test_missing_images_are_counted(tmp_path: Path) -> None:
     found = read_listed(folder_of(tmp_path, HEADER + "L1,ISIC_1,nv,,\nL2,ISIC_2,mel,,\nL3,ISIC_3,mel,,\n"))
     assert found.missing == ("ISIC_3",)
     assert "1 more are listed and not there" in found.describe()
@@ -55,7 +55,7 @@ def test_a_table_that_does_not_fit_is_named(tmp_path: Path, table: str, message:
         open_collection(folder_of(tmp_path, table))
 
 
-def test_a_table_beside_it_in_another_encoding_is_passed_over(tmp_path: Path) -> None:
+def test_another_table_in_another_encoding_is_ignored(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, HEADER + "L1,ISIC_1,nv,,\nL2,ISIC_2,mel,,\n")
     (folder / "a.csv").write_bytes("größe,länge\n1,2\n".encode("latin-1"))
     (folder / "b.csv").write_bytes(b"\xff\xfe" + "name\nx\n".encode("utf-16-le"))
@@ -68,14 +68,14 @@ def test_a_metadata_table_in_another_encoding_is_read(tmp_path: Path) -> None:
     assert open_collection(folder).images[0].facts["sex"] == "männlich"
 
 
-def test_a_metadata_table_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_a_metadata_table_that_is_not_text_is_named(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "")
     (folder / "metadata.csv").write_bytes(b"PK\x03\x04\x00\x00")
     with pytest.raises(ArgumentError, match=r"metadata\.csv cannot be read.*UTF-8"):
         open_collection(folder)
 
 
-def test_what_is_not_used_is_told(tmp_path: Path) -> None:
+def test_unused_images_are_reported(tmp_path: Path) -> None:
     rows = "L1,ISIC_1,Melanocytic nevus,,\nL1,ISIC_1.jpg,mel,,\nL2,ISIC_2,scc,,\n"
     collection = open_collection(folder_of(tmp_path, HEADER + rows))
     assert [(image.image_id, image.class_name) for image in collection.images] == [("ISIC_1", "NV")]
@@ -94,12 +94,12 @@ def test_tables_that_are_joined_are_named(tmp_path: Path) -> None:
     assert words.endswith("(NV 1, MEL 1); the tables metadata.csv and more/list.csv are read as one list.")
 
 
-def test_an_image_without_a_lesion_is_a_lesion_of_its_own(tmp_path: Path) -> None:
+def test_an_image_without_a_lesion_name_is_a_separate_lesion(tmp_path: Path) -> None:
     images = open_collection(folder_of(tmp_path, HEADER + ",ISIC_1,nv,,\n,ISIC_2,mel,,\n")).images
     assert [image.lesion_id for image in images] == ["ISIC_1", "ISIC_2"]
 
 
-def test_generated_images_are_lesions_of_their_own(tmp_path: Path) -> None:
+def test_generated_images_are_separate_lesions(tmp_path: Path) -> None:
     for name in ("MEL", "DF"):
         (tmp_path / name).mkdir()
         for file in ("ISIC_0000001.png", "._ISIC_0000001.png"):

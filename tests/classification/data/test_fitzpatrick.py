@@ -20,7 +20,7 @@ from classification.data.collection import open_collection
 from classification.data.fitzpatrick import PrepareJob, prepare
 from classification.data.fitzpatrick_table import class_of
 from classification.data.image_download import download_images
-from classification.data.perceptual_duplicates import CLOSEST, perceptual_hash, same_pictures
+from classification.data.perceptual_duplicates import CLOSEST, perceptual_hash, same_photographs
 from classification.data.split_column import TEST, TRAINING, VALIDATION
 from classification.data.splits import images_of
 from core.download.retry import Patience
@@ -39,13 +39,13 @@ def job(fitzpatrick: Path, tmp_path: Path) -> PrepareJob:
 
 
 def copied(job: PrepareJob, tmp_path: Path) -> PrepareJob:
-    """The same with a folder that may be changed."""
+    """The same job with a folder that may be changed."""
     shutil.copytree(job.images, tmp_path / "images")
     table = Path(shutil.copy(job.table, tmp_path))
     return replace(job, table=table, images=tmp_path / "images")
 
 
-def test_the_malignant_and_the_benign_are_kept_and_split_by_type(job: PrepareJob) -> None:
+def test_malignant_and_benign_images_are_kept_and_split_by_type(job: PrepareJob) -> None:
     report = prepare(job)
     assert (report["listed"], report["of_the_contrast"], report["kept"]) == (7 * 24, 7 * 16, 7 * 16)
     collection = open_collection(job.output)
@@ -81,7 +81,7 @@ def test_the_split_follows_from_the_seed(job: PrepareJob, tmp_path: Path) -> Non
         ("eczema", "non-neoplastic", "", ""),
     ],
 )
-def test_labels_answer_the_question_that_is_asked(label: str, partition: str, melanoma: str, malignant: str) -> None:
+def test_labels_answer_the_question_of_the_contrast(label: str, partition: str, melanoma: str, malignant: str) -> None:
     row = {"label": label, "three_partition_label": partition}
     assert class_of(row, "melanoma") == melanoma
     assert class_of(row, "malignant") == malignant
@@ -99,30 +99,32 @@ def test_missing_and_broken_images_are_named_and_left_out(job: PrepareJob, tmp_p
     assert json.loads((job.output / "prepare_report.json").read_text())["kept"] == 7 * 16 - 3
 
 
-def test_copies_of_a_picture_stay_together_and_contradictory_ones_go(job: PrepareJob, tmp_path: Path) -> None:
+def test_copies_of_a_photograph_stay_together_and_contradictory_ones_are_left_out(
+    job: PrepareJob, tmp_path: Path
+) -> None:
     job = copied(job, tmp_path)
-    with Image.open(job.images / "mal300.jpg") as picture:
+    with Image.open(job.images / "mal300.jpg") as image:
         for name in ("mal301", "mal302"):
-            picture.resize((60, 60)).save(job.images / f"{name}.jpg", quality=60)
+            image.resize((60, 60)).save(job.images / f"{name}.jpg", quality=60)
     shutil.copy(job.images / "mal400.jpg", job.images / "ben400.jpg")
     report = prepare(job)
     assert report["contradictory_copies"] == ["ben400", "mal400"]
-    assert report["pictures_shown_more_than_once"] == 2
+    assert report["photographs_shown_more_than_once"] == 2
     collection = open_collection(job.output)
     same = [image for image in collection.images if image.image_id in ("mal300", "mal301", "mal302")]
     assert len({image.lesion_id for image in same}) == 1
     assert len({collection.parts[image.image_id] for image in same}) == 1
 
 
-def test_copies_are_told_from_other_pictures() -> None:
+def test_copies_are_distinguished_from_other_photographs() -> None:
     hashes, names = [], sorted((REAL_IMAGES / "images").glob("*.jpg"))
     for file in names:
-        with Image.open(file) as picture:
-            whole = picture.convert("RGB")
+        with Image.open(file) as image:
+            whole = image.convert("RGB")
             stream = io.BytesIO()
             whole.resize((150, 150), Image.Resampling.BILINEAR).save(stream, "JPEG", quality=40)
             hashes += [perceptual_hash(whole), perceptual_hash(Image.open(stream))]
-    numbers = same_pictures(hashes)
+    numbers = same_photographs(hashes)
     assert numbers[::2] == numbers[1::2]
     assert len(set(numbers)) == len(names)
     distances = [(hashes[0] != other).sum() for other in hashes[2::2]]
@@ -153,23 +155,23 @@ def test_too_little_is_refused_before_anything_is_written(job: PrepareJob, tmp_p
         prepare(replace(job, images=tmp_path))
     with pytest.raises(ArgumentError, match="no column url"):
         prepare(replace(job, images=tmp_path, download=True))
-    with pytest.raises(ArgumentError, match="no contrast 'tone'"):
+    with pytest.raises(ArgumentError, match="contrast 'tone' does not exist"):
         prepare(replace(job, contrast="tone"))
     assert not job.output.exists()
 
 
-def test_an_output_that_cannot_be_written_is_found_out_before_any_image_is_looked_at(job: PrepareJob) -> None:
-    told: list[Event] = []
+def test_an_unwritable_output_is_found_before_any_image_is_opened(job: PrepareJob) -> None:
+    events: list[Event] = []
     job.output.write_text("a file")
     with pytest.raises(OutputFolderError, match="cannot be written"):
-        prepare(job, told.append)
-    assert told == []
+        prepare(job, events.append)
+    assert events == []
     with pytest.raises(ArgumentError, match="another with --images"):
         download_images({}, job.output)
 
 
-def test_a_table_that_cannot_be_replaced_is_said_and_the_folder_is_not_ready(job: PrepareJob) -> None:
-    """As on Windows, where a spreadsheet has it open."""
+def test_a_table_that_cannot_be_replaced_is_reported_and_the_folder_is_not_marked_complete(job: PrepareJob) -> None:
+    """As on Windows, if a spreadsheet has it open."""
     (job.output / "test6.csv").mkdir(parents=True)
     with pytest.raises(JobFailedError, match=r"test6\.csv cannot be written"):
         prepare(job)
@@ -181,7 +183,7 @@ def test_a_table_that_cannot_be_replaced_is_said_and_the_folder_is_not_ready(job
     [
         ({"seed": -1}, "seed -1 is not in"),
         ({"test": 1.5}, "test 1.5 is not in"),
-        ({"validation": float("nan")}, "validation nan is not in"),
+        ({"validation": float("nan")}, "validation nan is out of range"),
         ({"validation": 0.5, "test": 0.5}, "leave nothing for training"),
     ],
 )
@@ -197,11 +199,11 @@ def test_a_table_in_another_encoding_is_named(job: PrepareJob, tmp_path: Path) -
         prepare(replace(job, table=table))
 
 
-def test_an_image_that_has_gone_since_is_named(job: PrepareJob, tmp_path: Path) -> None:
+def test_an_image_that_no_longer_exists_is_named(job: PrepareJob, tmp_path: Path) -> None:
     job = copied(job, tmp_path)
     prepare(job)
     (job.images / "mal300.jpg").unlink()
-    with pytest.raises(ArgumentError, match="mal300.jpg has gone"):
+    with pytest.raises(ArgumentError, match="mal300.jpg no longer exists"):
         open_collection(job.output)
 
 
@@ -211,23 +213,23 @@ def server() -> Iterator[Server]:
         yield found
 
 
-def picture(value: int, side: int = 64) -> bytes:
+def png(value: int, side: int = 64) -> bytes:
     stream = io.BytesIO()
     pixels = np.random.default_rng(value).integers(0, 256, (side, side, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(stream, "JPEG")
     return stream.getvalue()
 
 
-def test_images_are_fetched_and_those_that_cannot_be_are_named(server: Server, tmp_path: Path) -> None:
-    whole = picture(1)
-    server.files = {"/whole.jpg": whole, "/half.jpg": picture(2)[:700], "/page.jpg": b"<!doctype html><title>No"}
+def test_images_are_downloaded_and_failures_are_named(server: Server, tmp_path: Path) -> None:
+    whole = png(1)
+    server.files = {"/whole.jpg": whole, "/half.jpg": png(2)[:700], "/page.jpg": b"<!doctype html><title>No"}
     (tmp_path / "there.jpg").write_bytes(b"kept")
     addresses = {
         name: f"{server.url}/{name}" for name in ("whole.jpg", "half.jpg", "page.jpg", "gone.jpg", "there.jpg")
     }
     reasons = download_images({**addresses, "odd.jpg": "ftp://x/y"}, tmp_path, patience=HASTE)
     assert set(reasons) == {"half.jpg", "page.jpg", "gone.jpg", "odd.jpg"}
-    assert "not a whole image" in reasons["half.jpg"]
+    assert "not a complete image" in reasons["half.jpg"]
     assert "does not exist (404)" in reasons["gone.jpg"]
     assert "web page" in reasons["page.jpg"]
     assert not any("--source" in reason for reason in reasons.values())
@@ -236,8 +238,8 @@ def test_images_are_fetched_and_those_that_cannot_be_are_named(server: Server, t
     assert not [path for path in tmp_path.iterdir() if path.name == "half.jpg"]
 
 
-def test_a_broken_line_is_gone_on_with(server: Server, tmp_path: Path) -> None:
-    large = picture(3, side=400)
+def test_an_interrupted_download_is_resumed(server: Server, tmp_path: Path) -> None:
+    large = png(3, side=400)
     server.files, server.drops = {"/a.jpg": large}, [70_000]
     assert download_images({"a.jpg": f"{server.url}/a.jpg"}, tmp_path, patience=HASTE) == {}
     assert (tmp_path / "a.jpg").read_bytes() == large
@@ -245,7 +247,7 @@ def test_a_broken_line_is_gone_on_with(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [503, 501])
-def test_a_server_that_never_answers_is_left_alone(
+def test_a_server_that_never_answers_is_skipped(
     status: int, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_download, "_AT_ONCE", 1)
@@ -256,21 +258,21 @@ def test_a_server_that_never_answers_is_left_alone(
     assert len([reason for reason in reasons.values() if "failures of 127.0.0.1 in a row" in reason]) == 7
 
 
-def test_a_server_that_answers_is_asked_for_every_image_however_many_are_dead(
+def test_a_server_that_answers_is_asked_for_every_image_even_after_many_dead_links(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second run begins with exactly the dead ones of the first."""
+    """A second run consists mostly of the dead links of the first."""
     monkeypatch.setattr(image_download, "_AT_ONCE", 1)
     damaged = write_damaged_png(tmp_path / "damaged.png").read_bytes()
-    server.files = {"/page.jpg": b"<!doctype html><title>No", "/half.jpg": picture(2)[:700], "/damaged.jpg": damaged}
+    server.files = {"/page.jpg": b"<!doctype html><title>No", "/half.jpg": png(2)[:700], "/damaged.jpg": damaged}
     server.special = {"/gone.jpg": lambda _: Reply(410), "/refused.jpg": lambda _: Reply(403)}
     dead = ["1.jpg", "2.jpg", "page.jpg", "half.jpg", "damaged.jpg", "gone.jpg", "refused.jpg", "3.jpg"]
     addresses = {name: f"{server.url}/{name}" for name in [*dead, "last.jpg"]}
     for _ in range(2):
         reasons = download_images(addresses, tmp_path / "images", patience=HASTE)
         assert set(reasons) == {*dead, "last.jpg"}
-        assert not [reason for reason in reasons.values() if "in a row" in reason]
-    server.files["/last.jpg"] = picture(1)
+        assert not [reason for reason in reasons.values() if "consecutive failures" in reason]
+    server.files["/last.jpg"] = png(1)
     assert set(download_images(addresses, tmp_path / "images", patience=HASTE)) == set(dead)
 
 
@@ -295,15 +297,15 @@ def test_no_image_is_written_or_read_outside_the_folder(
 ) -> None:
     job = copied(job, tmp_path)
     name = name.replace("/{tmp}", str(tmp_path))
-    server.files = {"/x.jpg": picture(1)}
+    server.files = {"/x.jpg": png(1)}
     lines = [f"{line},{server.url}/x.jpg" for line in job.table.read_text().splitlines()]
     lines[0] = job.table.read_text().splitlines()[0] + ",url"
     job.table.write_text("\n".join(lines).replace("mal300,", f"{name},") + "\n")
     before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
-    with pytest.raises(ArgumentError, match=r"Line \d+ of .* names the image .*, which is no plain file name"):
+    with pytest.raises(ArgumentError, match=r"Line \d+ of .* names the image .*, which is not a plain file name"):
         prepare(replace(job, download=True))
     reasons = download_images({f"{name}.jpg": f"{server.url}/x.jpg"}, job.images, patience=HASTE)
-    assert list(reasons.values()) == ["its name is no plain file name"]
+    assert list(reasons.values()) == ["its name is not a plain file name"]
     assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*")) == before
     assert server.requests == []
 
@@ -313,7 +315,7 @@ def test_a_prepared_table_names_no_file_outside_the_folder(job: PrepareJob, file
     prepare(job)
     table = job.output / "images.csv"
     table.write_text(table.read_text().replace("mal300.jpg", file))
-    with pytest.raises(ArgumentError, match=r"images\.csv has a row .* no plain file name"):
+    with pytest.raises(ArgumentError, match=r"images\.csv has a row .* not a plain file name"):
         open_collection(job.output)
 
 
@@ -329,7 +331,7 @@ def test_facts_of_a_prepared_folder_that_cannot_be_used_are_one_sentence(job: Pr
 
 
 def test_addresses_that_are_none_cost_one_image_each(server: Server, tmp_path: Path) -> None:
-    server.files = {"/a.jpg": picture(1), "/large.jpg": b"x" * 1000}
+    server.files = {"/a.jpg": png(1), "/large.jpg": b"x" * 1000}
     server.special = {"/away.jpg": lambda _: Reply(302, headers={"Location": "http://[::1"})}
     addresses = {
         "bracket.jpg": "https://[::1",
@@ -344,7 +346,7 @@ def test_addresses_that_are_none_cost_one_image_each(server: Server, tmp_path: P
 
 def test_an_image_without_end_is_given_up(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_download, "_LARGEST_IMAGE", 500)
-    server.files = {"/a.jpg": picture(1, side=200)}
+    server.files = {"/a.jpg": png(1, side=200)}
     for says_length in (True, False):
         server.says_length = says_length
         (reason,) = download_images({"a.jpg": f"{server.url}/a.jpg"}, tmp_path, patience=HASTE).values()
@@ -353,7 +355,7 @@ def test_an_image_without_end_is_given_up(server: Server, tmp_path: Path, monkey
 
 
 @pytest.mark.full_data
-def test_the_whole_of_the_copy_is_prepared(tmp_path: Path) -> None:
+def test_the_whole_data_is_prepared(tmp_path: Path) -> None:
     folder = Path(os.environ["ISICGUI_DATA"]) / "fitzpatrick17k_224"
     report = prepare(PrepareJob(folder / "fitzpatrick17k.csv", folder / "images", tmp_path, "malignant"))
     assert (report["listed"], report["of_the_contrast"]) == (2860, 1843)

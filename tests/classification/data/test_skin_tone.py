@@ -48,7 +48,7 @@ def test_the_limits_are_those_of_del_bino() -> None:
     assert tone_group(None) == UNKNOWN
 
 
-def test_where_no_skin_is_seen_nothing_is_said() -> None:
+def test_without_visible_skin_the_tone_is_unknown() -> None:
     assert typology_angle(patch(70, 15), np.ones((40, 40), bool)) is None
     assert typology_angle(np.zeros((40, 40, 3), np.uint8), LESION) is None
 
@@ -61,11 +61,11 @@ def test_ham10000_is_grouped_by_tone_sex_and_age(ham10000: Path) -> None:
     assert set(groups_of(images, "age")) == {"30 to 44", "45 to 59", "60 to 74", "75 and over"}
 
 
-@pytest.mark.parametrize("place", [".", "images/part/one", "HAM10000_images_part_1"])
-def test_masks_lie_in_the_folder_wherever_the_images_are(ham10000: Path, tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("subfolder", [".", "images/part/one", "HAM10000_images_part_1"])
+def test_masks_are_found_for_images_in_any_subfolder(ham10000: Path, tmp_path: Path, subfolder: str) -> None:
     there = open_collection(ham10000).images[0]
-    (tmp_path / place).mkdir(parents=True, exist_ok=True)
-    shutil.copy(there.path, tmp_path / place)
+    (tmp_path / subfolder).mkdir(parents=True, exist_ok=True)
+    shutil.copy(there.path, tmp_path / subfolder)
     (tmp_path / "masks").mkdir()
     shutil.copy(ham10000 / "masks" / f"{there.image_id}.png", tmp_path / "masks")
     shutil.copy(ham10000 / "metadata.csv", tmp_path)
@@ -97,10 +97,10 @@ def test_groups_by_their_tables() -> None:
     assert groups_of(types, "skin_type") == [SKIN_TYPES[0], SKIN_TYPES[5], UNKNOWN, SKIN_TYPES[2], UNKNOWN, UNKNOWN]
 
 
-def test_a_grouping_of_which_nothing_is_known_is_refused(ham10000: Path) -> None:
+def test_a_grouping_with_unknown_groups_only_is_refused(ham10000: Path) -> None:
     images = open_collection(ham10000).images
-    with pytest.raises(ArgumentError, match="skin type of any of the 80 images"):
+    with pytest.raises(ArgumentError, match="skin type of all 80 images is unknown"):
         groups_of(images, "skin_type")
-    with pytest.raises(ArgumentError, match="no grouping 'colour'"):
+    with pytest.raises(ArgumentError, match="grouping 'colour' does not exist"):
         groups_of(images, "colour")
     assert set(GROUPS) == {"skin_type", "skin_tone", "sex", "age"}

@@ -26,7 +26,7 @@ from core.real_data.held_out import is_held_out
 
 
 def made_up(sizes: dict[str, list[int]]) -> list[LabelledImage]:
-    """Images of lesions: class to the number of images of each of its lesions."""
+    """Images of lesions, from the number of images of each lesion of each class."""
     return [
         LabelledImage(Path("x.jpg"), f"{name}-{lesion}-{number}", f"{name}-{lesion}", name)
         for name, lesions in sizes.items()
@@ -75,7 +75,7 @@ def test_a_test_for_generated_images_has_only_lesions_that_the_generator_never_s
         assert (parts[image.image_id] == TEST) == is_held_out(image.lesion_id)
 
 
-def test_what_the_generator_never_saw_is_tested_on_in_any_split() -> None:
+def test_lesions_that_the_generator_never_saw_are_in_the_test_part_of_any_split() -> None:
     images = made_up({"MEL": [1] * 200, "NV": [1] * 400})
     for seed in range(5):
         parts = split_by_lesion(images, seed)
@@ -83,10 +83,10 @@ def test_what_the_generator_never_saw_is_tested_on_in_any_split() -> None:
     assert Counter(parts.values())[TEST] == 120
 
 
-def test_an_older_split_is_not_taken_for_one_of_unseen_lesions(ham10000: Path, tmp_path: Path) -> None:
+def test_an_existing_split_is_not_used_as_one_of_unseen_lesions(ham10000: Path, tmp_path: Path) -> None:
     collection, file = open_collection(ham10000), tmp_path / "split.csv"
     parts_of(collection, file, seed=0)
-    with pytest.raises(ArgumentError, match=r"split\.csv is there already and tests on .* may have seen"):
+    with pytest.raises(ArgumentError, match=r"split\.csv exists and tests on .* may have seen"):
         parts_of(collection, file, seed=0, test_unseen_by_generator=True)
 
 
@@ -97,7 +97,7 @@ def test_too_few_lesions_are_refused() -> None:
 
 def test_a_lesion_of_two_classes_is_refused() -> None:
     images = [*made_up({"NV": [1] * 9}), LabelledImage(Path("x.jpg"), "other", "NV-0", "MEL")]
-    with pytest.raises(ArgumentError, match="NV-0 is called NV and MEL"):
+    with pytest.raises(ArgumentError, match="NV-0 has the labels NV and MEL"):
         split_by_lesion(images, 0)
 
 

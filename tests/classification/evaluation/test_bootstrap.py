@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_resamples() -> None:
 
 
 def simulated(rng: np.random.Generator, lesions: int) -> tuple[np.ndarray, list[str]]:
-    """Whether the images of positive lesions are found, one to three of a lesion that mostly agree; mean 0.7."""
+    """Whether images of positive lesions are found; one to three images per lesion that mostly agree; mean 0.7."""
     names, found = [], []
     for lesion in range(lesions):
         easy = rng.random() < 0.7
@@ -43,8 +43,8 @@ def simulated(rng: np.random.Generator, lesions: int) -> tuple[np.ndarray, list[
     return np.array(found), names
 
 
-def test_ninety_five_percent_of_the_intervals_hold_the_truth() -> None:
-    """Images of a lesion agree entirely here: intervals over images would hold it far less often."""
+def test_ninety_five_percent_of_the_intervals_contain_the_truth() -> None:
+    """Images of a lesion agree completely here; intervals over images would contain the truth far less often."""
     rng, by_lesion, by_image = np.random.default_rng(0), 0, 0
     runs = 200
     for run in range(runs):
@@ -59,7 +59,7 @@ def test_ninety_five_percent_of_the_intervals_hold_the_truth() -> None:
     assert by_image / runs < 0.90
 
 
-def test_an_interval_without_width_is_not_told() -> None:
+def test_an_interval_without_width_is_not_reported() -> None:
     assert percentile(1.0, np.ones(100)) == Interval(1.0)
     assert percentile(0.5, np.array([0.4, np.nan] * 50)) == Interval(0.5)
     assert percentile(float("nan"), np.ones(3)) == Interval(None)
@@ -89,7 +89,7 @@ def test_ten_of_ten_right_is_not_certainty() -> None:
 
 
 def test_a_difference_is_that_of_newcombes_example() -> None:
-    """56 of 70 less 48 of 80: 0.2, from 0.0524 to 0.3339 (Stat. Med. 17, 1998, table II, method 10)."""
+    """56 of 70 minus 48 of 80: 0.2, from 0.0524 to 0.3339 (Stat. Med. 17, 1998, table II, method 10)."""
     found = difference(wilson(56 / 70, 70), wilson(48 / 80, 80))
     assert (found.value, found.low, found.high) == (
         pytest.approx(0.2),

@@ -56,7 +56,7 @@ def test_weighted_auc_is_that_of_scikit_learn(cases: list[tuple[bool, int, int]]
         assert np.isnan(found)
 
 
-def test_weights_count_images_as_often_as_they_say() -> None:
+def test_weights_define_how_often_images_count() -> None:
     weights = np.array([[2, 0, 1, 1, 3, 0, 1], [1, 1, 1, 1, 1, 1, 1]], float)
     counted = np.repeat(np.arange(7), weights[0].astype(int))
     found = binary_statistic(TRUTH, SCORES, SCORES >= 0.5)(weights)
@@ -65,7 +65,7 @@ def test_weights_count_images_as_often_as_they_say() -> None:
         assert values[0] == pytest.approx(drawn[name][0]), name
 
 
-def test_one_outcome_alone_has_no_auc_but_what_it_has_is_told() -> None:
+def test_one_outcome_has_no_auc_but_its_other_scores_are_reported() -> None:
     found = plain(binary_statistic(np.ones(4, bool), SCORES[:4], SCORES[:4] >= 0.5), 4)
     assert found["sensitivity"] == 0.75
     assert np.isnan([found["auc"], found["specificity"], found["balanced_accuracy"]]).all()

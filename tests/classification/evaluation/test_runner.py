@@ -64,21 +64,21 @@ def test_a_trained_run_is_evaluated_down_to_the_report(job: EvaluationJob) -> No
 
 
 @pytest.mark.parametrize(
-    ("training", "said"),
+    ("training", "sentence"),
     [
         ({}, ""),
         ({"teacher": None}, ""),
         ({"learns_from_a_teacher": False}, ""),
-        ({"teacher": "runs/large/best.pt"}, "the classifier learnt the answers of a teacher: runs/large/best.pt."),
-        ({"teacher": "/home/me/large/best.pt"}, "the classifier learnt the answers of a teacher: large/best.pt."),
+        ({"teacher": "runs/large/best.pt"}, "the predictions of a teacher runs/large/best.pt."),
+        ({"teacher": "/home/me/large/best.pt"}, "the predictions of a teacher large/best.pt."),
         (
             {"learns_from_a_teacher": True},
-            "the classifier learnt the answers of a teacher, which its file does not name.",
+            "the predictions of a teacher, which its file does not name.",
         ),
     ],
 )
-def test_the_head_of_the_report_says_who_taught_the_classifier(
-    job: EvaluationJob, tmp_path: Path, training: dict[str, object], said: str
+def test_the_head_of_the_report_names_the_teacher_of_the_classifier(
+    job: EvaluationJob, tmp_path: Path, training: dict[str, object], sentence: str
 ) -> None:
     known = load_classifier(job.checkpoint)
     facts = {name: value for name, value in known.provenance["training"].items() if name != "teacher"}
@@ -88,12 +88,12 @@ def test_the_head_of_the_report_says_who_taught_the_classifier(
     save_classifier(replace(known, provenance={**known.provenance, "training": {**facts, **training}}), folder / BEST)
     evaluate(replace(job, checkpoint=folder / BEST, resamples=2))
     head = (job.output / "report.html").read_text().partition("<section")[0]
-    assert "Judged on the test part" in head
-    assert ("teacher" in head) is bool(said)
-    assert said in head
+    assert "Evaluated on the test part" in head
+    assert ("teacher" in head) is bool(sentence)
+    assert sentence in head
 
 
-def test_only_the_test_part_judges(job: EvaluationJob, trained_run: Path, ham10000: Path) -> None:
+def test_only_the_test_part_is_used(job: EvaluationJob, trained_run: Path, ham10000: Path) -> None:
     evaluate(job)
     collection = open_collection(ham10000)
     parts = read_split(trained_run / SPLIT, collection.images)
@@ -113,7 +113,7 @@ def test_a_split_that_tests_on_trained_lesions_is_refused(job: EvaluationJob, tm
 
 def test_without_its_split_nothing_is_tested(job: EvaluationJob, tmp_path: Path) -> None:
     moved = shutil.copy(job.checkpoint, tmp_path / "moved.pt")
-    with pytest.raises(ArgumentError, match="not beside it"):
+    with pytest.raises(ArgumentError, match="does not exist"):
         evaluate(replace(job, checkpoint=Path(moved)))
 
 
@@ -125,24 +125,24 @@ def test_a_checkpoint_of_another_question_is_refused(job: EvaluationJob, tmp_pat
     assert not job.output.exists()
 
 
-def test_an_output_that_cannot_be_written_is_found_out_before_any_image_is_classified(job: EvaluationJob) -> None:
-    told: list[Event] = []
+def test_an_unwritable_output_is_found_before_any_image_is_classified(job: EvaluationJob) -> None:
+    events: list[Event] = []
     job.output.write_text("a file")
     with pytest.raises(OutputFolderError, match="out cannot be written"):
-        evaluate(job, told.append)
-    assert {type(event) for event in told} == {Note}
+        evaluate(job, events.append)
+    assert {type(event) for event in events} == {Note}
 
 
 @pytest.mark.parametrize("name", ["predictions.csv", "roc.png", "report.html"])
 def test_a_result_that_cannot_be_written_leaves_no_metrics(job: EvaluationJob, name: str) -> None:
-    """Whoever finds metrics.json takes the evaluation for finished."""
+    """metrics.json marks a finished evaluation."""
     (job.output / name).mkdir(parents=True)
     with pytest.raises(JobFailedError, match=f"{name} cannot be written"):
         evaluate(job)
     assert not (job.output / METRICS).exists()
 
 
-def test_a_device_that_is_not_there_is_said_before_anything_is_written(job: EvaluationJob) -> None:
+def test_a_missing_device_is_reported_before_anything_is_written(job: EvaluationJob) -> None:
     with pytest.raises(ArgumentError):
         evaluate(replace(job, device="cuda:77"))
     assert not job.output.exists()
@@ -161,7 +161,7 @@ def test_a_binary_classifier_has_no_seven_classes(job: EvaluationJob, tmp_path: 
     assert {row["class"] for row in result["diagnoses"]} == {"MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"}
 
 
-def test_augmented_answers_do_not_depend_on_how_an_image_is_turned(job: EvaluationJob, ham10000: Path) -> None:
+def test_augmented_predictions_do_not_depend_on_the_orientation_of_an_image(job: EvaluationJob, ham10000: Path) -> None:
     images = torch.randint(0, 256, (2, 40, 40, 3), generator=torch.Generator().manual_seed(0)).byte()
     views = symmetries(images)
     assert len({view.numpy().tobytes() for view in views}) == 8
@@ -202,7 +202,7 @@ def test_the_threshold_comes_from_the_validation_part() -> None:
     assert (validation.scores[validation.positive] >= threshold).mean() >= 0.90
     expected = float((test.scores[test.positive] >= threshold).mean())
     assert found["binary"]["sensitivity"]["value"] == pytest.approx(expected)
-    with pytest.raises(ArgumentError, match="one outcome"):
+    with pytest.raises(ArgumentError, match="the same outcome"):
         measure(validation.chosen(validation.positive), test, "equal", 300, 0)
 
 

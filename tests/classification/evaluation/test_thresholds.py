@@ -38,7 +38,7 @@ def test_half_needs_no_images() -> None:
 
 @pytest.mark.parametrize("positive", [np.ones(10, bool), np.zeros(10, bool)])
 def test_one_outcome_alone_is_refused(positive: np.ndarray) -> None:
-    with pytest.raises(ArgumentError, match="one outcome"):
+    with pytest.raises(ArgumentError, match="the same outcome"):
         choose_threshold("equal", positive, SCORES)
 
 

@@ -23,7 +23,7 @@ def job(trained_run: Path, prepared: Path, cache: Path, tmp_path: Path) -> Audit
     return AuditJob(classifiers, prepared, tmp_path / "out", minimum=3, resamples=100, device="cpu", cache=cache)
 
 
-def test_classifiers_are_audited_side_by_side(job: AuditJob) -> None:
+def test_classifiers_are_audited_together(job: AuditJob) -> None:
     result = audit(job)
     found = result["groupings"]["skin_type"]
     assert set(found["series"]) >= {"before", "after"}
@@ -53,7 +53,7 @@ def test_cells_with_too_few_stay_in_every_table(job: AuditJob) -> None:
     assert [row["group"] for row in rows] == [*GROUPS["skin_type"]] * 2
     html = (job.output / "report.html").read_text()
     assert html.count("too few") > 6 * 2 * 3
-    assert "nothing can be said" in html
+    assert "the gap cannot be measured" in html
 
 
 def test_ham10000_is_audited_by_tone_sex_and_age(job: AuditJob, ham10000: Path, trained_run: Path) -> None:
@@ -68,7 +68,7 @@ def test_ham10000_is_audited_by_tone_sex_and_age(job: AuditJob, ham10000: Path, 
 
 @pytest.fixture
 def other_split(trained_run: Path, tmp_path: Path) -> Path:
-    """A classifier beside a split with training and test images changed over."""
+    """A classifier next to a split in which training and test images are swapped."""
     lines = (trained_run / SPLIT).read_text().splitlines()
     swapped = {"training": "test", "test": "training"}
     changed = [",".join([*line.split(",")[:3], swapped.get(line.split(",")[3], line.split(",")[3])]) for line in lines]
@@ -87,29 +87,29 @@ def test_classifiers_of_different_splits_are_not_compared(
 def test_classifiers_that_answer_different_questions_are_not_compared(
     job: AuditJob, ham10000: Path, trained_run: Path, tmp_path: Path
 ) -> None:
-    """HAM10000 asks no question of its own, so each classifier would be measured by another."""
+    """HAM10000 defines no question, so each classifier would be measured by a different one."""
     own = write_classifier(tmp_path / "own.pt", contrast="malignant")
     ours = {"one": trained_run / BEST, "two": own}
     with pytest.raises(ArgumentError, match=r"different questions \(one: melanoma, two: malignant\)"):
         audit(replace(job, classifiers=ours, data=ham10000, groupings=("sex",)))
 
 
-def test_what_cannot_be_audited_is_named(job: AuditJob, ham10000: Path, trained_run: Path) -> None:
-    with pytest.raises(ArgumentError, match="Nothing to audit"):
+def test_an_audit_that_is_not_possible_is_refused(job: AuditJob, ham10000: Path, trained_run: Path) -> None:
+    with pytest.raises(ArgumentError, match="nothing to audit"):
         audit(replace(job, classifiers={}))
-    with pytest.raises(ArgumentError, match="skin type of any"):
+    with pytest.raises(ArgumentError, match="skin type of all"):
         audit(replace(job, classifiers={"one": trained_run / BEST}, data=ham10000))
     with pytest.raises(ArgumentError, match="minimum 0"):
         replace(job, minimum=0)
-    with pytest.raises(ArgumentError, match="no grouping 'eye colour'"):
+    with pytest.raises(ArgumentError, match="grouping 'eye colour' does not exist"):
         replace(job, groupings=("skin_type", "eye colour"))
 
 
-def test_what_cannot_be_grouped_or_compared_is_said_before_any_image_is_classified(
+def test_wrong_groupings_and_comparisons_are_refused_before_any_image_is_classified(
     job: AuditJob, ham10000: Path, trained_run: Path, other_split: Path
 ) -> None:
     """Classifying takes minutes."""
-    told: list[Event] = []
+    events: list[Event] = []
     one = {"one": trained_run / BEST}
     for refused in (
         replace(job, classifiers=one, data=ham10000, groupings=("sex", "skin_type")),
@@ -117,17 +117,17 @@ def test_what_cannot_be_grouped_or_compared_is_said_before_any_image_is_classifi
         replace(job, classifiers={**one, "two": job.output / "none.pt"}),
     ):
         with pytest.raises(IsicGuiError):
-            audit(refused, told.append)
-    assert {type(event) for event in told} <= {Note}
+            audit(refused, events.append)
+    assert {type(event) for event in events} <= {Note}
     assert not job.output.exists()
 
 
-def test_an_output_that_cannot_be_written_is_found_out_before_any_image_is_classified(job: AuditJob) -> None:
-    told: list[Event] = []
+def test_an_unwritable_output_is_found_before_any_image_is_classified(job: AuditJob) -> None:
+    events: list[Event] = []
     job.output.write_text("a file")
     with pytest.raises(OutputFolderError, match="out cannot be written"):
-        audit(job, told.append)
-    assert {type(event) for event in told} == {Note}
+        audit(job, events.append)
+    assert {type(event) for event in events} == {Note}
 
 
 def test_a_result_that_cannot_be_written_leaves_no_json(job: AuditJob) -> None:

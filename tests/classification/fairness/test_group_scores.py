@@ -63,7 +63,7 @@ def test_a_planted_unfairness_is_found_with_its_sign() -> None:
     assert low < 0 < high
 
 
-def test_groups_that_are_served_alike_show_a_gap_no_larger_than_chance() -> None:
+def test_groups_that_are_served_equally_have_a_gap_no_larger_than_chance() -> None:
     larger = 0
     for seed in range(8):
         (opportunity, *_) = gaps_of(simulated(FAIR, seed=seed), resamples=50, seed=seed)
@@ -83,7 +83,7 @@ def test_gaps_are_those_of_fairlearn() -> None:
     assert found["demographic parity"] == pytest.approx(demographic_parity_difference(truth, decided, **groups))
 
 
-def test_a_group_with_too_few_is_said_so_and_never_dropped() -> None:
+def test_a_group_with_too_few_lesions_is_marked_and_never_dropped() -> None:
     audited = simulated(FAIR)
     cells = {cell.group: cell for cell in group_cells(audited, resamples=100)}
     assert list(cells) == list(NAMES)
@@ -93,7 +93,7 @@ def test_a_group_with_too_few_is_said_so_and_never_dropped() -> None:
     assert cells["VI"].to_json()["sensitivity"] == "too few"
     opportunity, _, parity = gaps_of(audited, resamples=50)
     assert opportunity.too_few == ("VI",)
-    assert "VI" in parity.judged  # 43 lesions are enough to know how many are called positive
+    assert "VI" in parity.judged  # 43 lesions are enough for the share classified as positive
 
 
 def test_a_group_without_an_image_or_with_one_outcome_is_shown() -> None:
@@ -125,7 +125,7 @@ def test_ten_of_ten_found_is_not_certainty() -> None:
     assert sensitivity.low < 0.8
 
 
-def test_a_change_is_judged_on_the_same_resamples() -> None:
+def test_a_change_is_measured_on_the_same_resamples() -> None:
     before = simulated(FAIR, {"V": 2.0})
     same = {row["group"]: row for row in changes(before, before, resamples=100)}
     assert same["V"]["sensitivity"] == {"value": 0.0, "low": None, "high": None, "method": "bootstrap"}

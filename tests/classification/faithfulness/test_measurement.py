@@ -43,7 +43,7 @@ def job(trained_run: Path, ham10000: Path, cache: Path, tmp_path: Path) -> Fidel
 
 
 class Corner(nn.Module):
-    """Sees nothing but the brightness of the upper left quarter."""
+    """Uses only the brightness of the upper left quarter."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         bright = images[:, :, :16, :16].mean(dim=(1, 2, 3))
@@ -54,7 +54,7 @@ def corner() -> Classifier:
     return Classifier(Corner(), torch.device("cpu"), torch.float32, "corner", "", True, ())
 
 
-def test_a_map_of_what_counts_falls_first_and_the_reverse_last() -> None:
+def test_a_faithful_map_drops_first_and_its_reverse_last() -> None:
     image = torch.full((1, 3, 32, 32), 0.9)
     faithful = np.zeros((32, 32), np.float32)
     faithful[:16, :16] = np.linspace(1, 2, 256).reshape(16, 16)
@@ -65,8 +65,8 @@ def test_a_map_of_what_counts_falls_first_and_the_reverse_last() -> None:
     }
     assert falls["faithful"].shape == (len(SHARES),)
     assert falls["faithful"].mean() > falls["control"].mean() + 0.05 > falls["reverse"].mean() + 0.1
-    at = {share: place for place, share in enumerate(SHARES)}
-    assert falls["reverse"][at[75]] == pytest.approx(0, abs=1e-6)  # all that goes first is not looked at
+    at = {share: index for index, share in enumerate(SHARES)}
+    assert falls["reverse"][at[75]] == pytest.approx(0, abs=1e-6)  # the pixels removed first are not used
     assert falls["faithful"][at[25]] == pytest.approx(falls["faithful"][at[95]])  # the quarter is gone
 
 
@@ -138,20 +138,20 @@ def test_a_chosen_image_is_shown(job: FidelityJob, trained_run: Path) -> None:
         measure_fidelity(replace(job, chosen=("ISIC_none",)))
 
 
-def test_a_chosen_image_that_is_not_there_is_named_before_any_image_is_classified(job: FidelityJob) -> None:
-    told: list[Event] = []
+def test_a_missing_chosen_image_is_named_before_any_image_is_classified(job: FidelityJob) -> None:
+    events: list[Event] = []
     with pytest.raises(ArgumentError, match="ISIC_none is not in the part"):
-        measure_fidelity(replace(job, chosen=("ISIC_none",)), told.append)
-    assert {type(event) for event in told} == {Note}
+        measure_fidelity(replace(job, chosen=("ISIC_none",)), events.append)
+    assert {type(event) for event in events} == {Note}
     assert not job.evaluation.output.exists()
 
 
-def test_an_output_that_cannot_be_written_is_found_out_before_any_image_is_explained(job: FidelityJob) -> None:
-    told: list[Event] = []
+def test_an_unwritable_output_is_found_before_any_image_is_explained(job: FidelityJob) -> None:
+    events: list[Event] = []
     job.evaluation.output.write_text("a file")
     with pytest.raises(OutputFolderError, match="out cannot be written"):
-        measure_fidelity(job, told.append)
-    assert {type(event) for event in told} == {Note}
+        measure_fidelity(job, events.append)
+    assert {type(event) for event in events} == {Note}
 
 
 def test_a_result_that_cannot_be_written_leaves_no_json(job: FidelityJob) -> None:
@@ -161,9 +161,7 @@ def test_a_result_that_cannot_be_written_leaves_no_json(job: FidelityJob) -> Non
     assert not (job.evaluation.output / "fidelity.json").exists()
 
 
-def test_the_resamples_and_the_seed_are_those_that_were_asked_for(
-    job: FidelityJob, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_requested_resamples_and_seed_are_used(job: FidelityJob, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: set[tuple[int, int]] = set()
 
     def noted(statistic: Any, lesions: Any, resamples: int, seed: int) -> Any:

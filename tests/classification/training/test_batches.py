@@ -10,8 +10,8 @@ from classification.data.collection import open_collection
 from classification.data.pixel_cache import Pixels, decode, read_image
 from classification.training.augmentation import Augmentation, source_size
 from classification.training.batches import (
+    EpochBatches,
     EvaluationBatches,
-    Passes,
     TrainingBatches,
     class_weights,
     drawn_shares,
@@ -33,7 +33,7 @@ def batches(pixels: Pixels, **changes: object) -> TrainingBatches:
     return TrainingBatches(pixels, [index % 3 for index in range(16)], torch.ones(16).double(), **values)
 
 
-def test_a_batch_follows_from_its_number_alone(pixels: Pixels) -> None:
+def test_a_batch_depends_only_on_its_number(pixels: Pixels) -> None:
     one, other = batches(pixels), batches(pixels)
     other[1]
     images, labels = one[5]
@@ -58,20 +58,20 @@ def test_two_processes_share_a_batch(pixels: Pixels) -> None:
         assert torch.equal(labels, whole[1][rank::2])
 
 
-def test_a_pass_goes_on_where_training_stands(pixels: Pixels) -> None:
+def test_an_epoch_continues_at_the_current_step(pixels: Pixels) -> None:
     source, step = batches(pixels), 0
-    passes = Passes(source, per_pass=3, workers=0, step=lambda: step)
-    whole = [labels for _, labels in passes]
-    assert len(whole) == len(passes) == 3
+    epoch = EpochBatches(source, per_epoch=3, workers=0, step=lambda: step)
+    whole = [labels for _, labels in epoch]
+    assert len(whole) == len(epoch) == 3
     step = 2
-    assert torch.equal(next(iter(passes))[1], whole[2])
-    assert len(list(passes)) == 1
+    assert torch.equal(next(iter(epoch))[1], whole[2])
+    assert len(list(epoch)) == 1
     step = 3
-    assert torch.equal(next(iter(passes))[1], source[3][1])
+    assert torch.equal(next(iter(epoch))[1], source[3][1])
 
 
 def test_workers_draw_the_same(pixels: Pixels) -> None:
-    alone, helped = (list(Passes(batches(pixels), 2, workers, lambda: 0)) for workers in (0, 1))
+    alone, helped = (list(EpochBatches(batches(pixels), 2, workers, lambda: 0)) for workers in (0, 1))
     for (images, labels), (others, other_labels) in zip(alone, helped, strict=True):
         assert torch.equal(images, others)
         assert torch.equal(labels, other_labels)
@@ -96,7 +96,7 @@ def test_reweighting_makes_the_label_independent_of_the_group() -> None:
     assert weights[0] == pytest.approx(40 * 35 / (100 * 30))
 
 
-def test_images_are_evaluated_each_once_and_as_they_are(pixels: Pixels) -> None:
+def test_every_image_is_evaluated_once_and_unaltered(pixels: Pixels) -> None:
     found = EvaluationBatches(pixels, range(2, 16), list(range(14)), batch_size=4)
     images, labels = (torch.cat(parts) for parts in zip(*found, strict=True))
     assert len(found) == 4
@@ -104,7 +104,7 @@ def test_images_are_evaluated_each_once_and_as_they_are(pixels: Pixels) -> None:
     assert np.array_equal(images.numpy(), np.stack([pixels[row] for row in range(2, 16)]))
 
 
-def test_an_augmented_image_follows_from_its_seed_and_keeps_its_looks(pixels: Pixels) -> None:
+def test_an_augmented_image_depends_on_its_seed_and_keeps_its_appearance(pixels: Pixels) -> None:
     change = Augmentation(32)
     views = [change(pixels[3], seed) for seed in range(40)]
     assert np.array_equal(change(pixels[3], 7), views[7])
@@ -116,13 +116,13 @@ def sharpness(pixels: np.ndarray) -> float:
     return float(sum(np.abs(np.diff(pixels.astype(int), n=2, axis=axis)).mean() for axis in (0, 1)))
 
 
-def test_crops_are_about_as_sharp_as_the_whole_images_that_are_judged_later() -> None:
-    """Cut out of images that have the crops' own size they would be enlarged, and blurred by that."""
+def test_crops_are_about_as_sharp_as_the_whole_images_of_the_evaluation() -> None:
+    """Crops from images of the same size would be enlarged, and thereby blurred."""
     change, whole = Augmentation(64), np.mean([sharpness(read_image(image.path, 64)) for image in IMAGES])
 
     def share(source: int) -> float:
-        pictures = [read_image(image.path, source) for image in IMAGES]
-        return float(np.mean([sharpness(change(picture, seed)) for picture in pictures for seed in range(20)]) / whole)
+        images = [read_image(image.path, source) for image in IMAGES]
+        return float(np.mean([sharpness(change(image, seed)) for image in images for seed in range(20)]) / whole)
 
     assert share(source_size(64)) == pytest.approx(1, abs=0.05)
     assert share(64) < 0.9

@@ -29,7 +29,7 @@ class Constant(nn.Module):
 
 def learner(network: nn.Module, recipe: Recipe = PLAIN, shares: Any = (1 / 3,) * 3, teacher: Any = None) -> Learner:
     made = Learner(network, recipe, torch.tensor(shares), teacher)
-    made.trainer = SimpleNamespace(global_step=3, world_size=1)  # all that a step asks of a trainer
+    made.trainer = SimpleNamespace(global_step=3, world_size=1)  # the attributes of a trainer that a step uses
     return made
 
 
@@ -38,8 +38,8 @@ def test_the_loss_is_the_cross_entropy() -> None:
     assert found.item() == pytest.approx(float(torch.tensor([1.0, 0, -1]).logsumexp(0)), abs=1e-6)
 
 
-def test_what_is_drawn_more_often_is_not_believed_more() -> None:
-    """At the optimum of a network that sees nothing, its own logits are equal: the prior explains the shares."""
+def test_classes_that_are_drawn_more_often_are_not_predicted_more_often() -> None:
+    """At the optimum of a network that ignores its input, its logits are equal: the prior explains the shares."""
     labels = torch.tensor([0, 0, 0, 0, 1, 2])
     network = Constant(0.0, 0.0, 0.0)
     learner(network, shares=(4 / 6, 1 / 6, 1 / 6)).training_step((BATCH[0], labels), 0).backward()
@@ -51,22 +51,22 @@ def test_what_is_drawn_more_often_is_not_believed_more() -> None:
     assert network.logits.grad.abs().max() > 0.1
 
 
-def test_a_pupil_that_agrees_with_its_teacher_learns_nothing_new_from_it() -> None:
+def test_a_pupil_that_agrees_with_its_teacher_gets_no_gradient_from_it() -> None:
     taught = Recipe(STAGES, label_smoothing=0.0, mixup=0.0, teacher_share=1.0)
     pupil = Constant(2.0, 0.5, -1.0)
     assert learner(pupil, taught, teacher=Constant(3.0, 1.5, 0.0)).training_step(BATCH, 0).item() < 1e-6
     loss = learner(pupil, taught, teacher=Constant(0.0, 0.0, 4.0)).training_step(BATCH, 0)
     loss.backward()
     assert loss.item() > 0.1
-    assert pupil.logits.grad[2] < 0  # towards the class that the teacher sees
+    assert pupil.logits.grad[2] < 0  # towards the class that the teacher predicts
 
 
-def test_the_teacher_is_no_part_of_the_state() -> None:
+def test_the_teacher_is_not_part_of_the_state() -> None:
     made = learner(Constant(0.0, 0.0, 0.0), teacher=Constant(0.0, 0.0, 4.0))
     assert not [name for name in made.state_dict() if "teacher" in name]
 
 
-def test_mixed_labels_are_as_the_images_are() -> None:
+def test_labels_are_mixed_in_the_same_way_as_images() -> None:
     made = learner(Constant(0.0, 0.0, 0.0), Recipe(STAGES, mixup=1.0))
     images = torch.eye(3).view(3, 3, 1, 1)
     torch.manual_seed(1)
@@ -76,7 +76,7 @@ def test_mixed_labels_are_as_the_images_are() -> None:
     assert (targets.max(dim=1).values < 1).any()
 
 
-def test_the_average_forgets_its_beginning_and_then_moves_slowly() -> None:
+def test_the_average_forgets_the_initial_weights_and_then_moves_slowly() -> None:
     network = Constant(0.0, 0.0, 0.0)
     made = learner(network, Recipe(STAGES, average=0.99))
     for step in range(200):
@@ -87,7 +87,7 @@ def test_the_average_forgets_its_beginning_and_then_moves_slowly() -> None:
     assert torch.allclose(averaged, torch.tensor(1.0 + 4 * (1 - 200 / 209)), atol=0.02)
 
 
-def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
+def test_the_learning_rate_rises_and_falls_to_zero() -> None:
     made = learner(Constant(0.0, 0.0, 0.0), Recipe(STAGES, warm_up=0.1))
     rates = [made._relative_rate(step) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
@@ -96,8 +96,8 @@ def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
     assert rates[100] == pytest.approx(0.0)
 
 
-def test_the_learning_rate_falls_at_the_last_size_alone() -> None:
-    """A step to a larger image with a small rate harms: the network does not get used to it."""
+def test_the_learning_rate_falls_only_at_the_last_size() -> None:
+    """At a low rate, the network does not adapt to larger images."""
     made = learner(Constant(0.0, 0.0, 0.0), Recipe(Stages((4, 6, 8), (40, 40, 20)), warm_up=0.1))
     rates = [made._relative_rate(step) for step in range(101)]
     assert rates[10:81] == [1.0] * 71
@@ -115,11 +115,11 @@ def test_norms_and_biases_do_not_decay() -> None:
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run() -> None:
-    with pytest.raises(JobFailedError, match="step 3 is nan.*saved state is good"):
+    with pytest.raises(JobFailedError, match="step 3 is nan.*continue from the saved state"):
         learner(Constant(float("nan"), 0.0, 0.0)).training_step(BATCH, 0)
 
 
-def test_validation_is_of_the_averaged_weights_at_the_size_that_is_trained() -> None:
+def test_validation_uses_the_averaged_weights_at_the_size_of_the_training() -> None:
     seen = []
 
     class Watching(Constant):
@@ -129,7 +129,7 @@ def test_validation_is_of_the_averaged_weights_at_the_size_that_is_trained() -> 
 
     made = learner(Watching(0.0, 0.0, 0.0), Recipe(Stages((4, 8), (4, 4))))
     with torch.no_grad():
-        made.network.logits.fill_(float("nan"))  # only the average answers
+        made.network.logits.fill_(float("nan"))  # only the average gives finite predictions
     made.validation_step(BATCH, 0)
     assert seen == [(6, 3, 4, 4)]
     assert 0 <= float(made.auroc.compute()) <= 1

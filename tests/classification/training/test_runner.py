@@ -41,7 +41,7 @@ def job(ham10000: Path, cache: Path, tmp_path: Path) -> TrainingJob:
         output=tmp_path / "run",
         task="binary",
         sizes=(32,),
-        passes=(2,),
+        epochs=(2,),
         batch_size=28,
         split=tmp_path / "split.csv",
         imagenet=False,
@@ -53,69 +53,69 @@ def job(ham10000: Path, cache: Path, tmp_path: Path) -> TrainingJob:
 
 
 @pytest.mark.parametrize(
-    ("place", "file"),
+    ("function", "file"),
     [("classification.training.run_setup.save_classifier", BEST), ("lightning.Trainer.save_checkpoint", STATE)],
 )
-def test_a_full_disk_is_told_in_a_sentence(
-    job: TrainingJob, monkeypatch: pytest.MonkeyPatch, place: str, file: str
+def test_a_full_disk_is_reported_in_a_sentence(
+    job: TrainingJob, monkeypatch: pytest.MonkeyPatch, function: str, file: str
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(place, full)
-    with pytest.raises(JobFailedError, match=f"{file} cannot be written .No space left.*none before.*then begin again"):
+    monkeypatch.setattr(function, full)
+    with pytest.raises(
+        JobFailedError, match=f"{file} cannot be written .No space left.*there is no previous one.*then start again"
+    ):
         train(job)
 
 
-def test_what_cannot_be_exported_is_refused_before_it_is_trained(job: TrainingJob, tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="at 32 px.*Leave --export out"):
+def test_an_export_that_is_not_possible_is_refused_before_the_training(job: TrainingJob, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="at 32 px.*Omit --export"):
         train(replace(job, export=tmp_path / "classifier.pth"))
     assert not job.output.exists()
 
 
-def test_a_run_leaves_what_it_learnt_and_where_that_comes_from(trained_run: Path, ham10000: Path) -> None:
+def test_a_run_saves_its_weights_and_their_provenance(trained_run: Path, ham10000: Path) -> None:
     classifier = load_classifier(trained_run / BEST)
     assert (classifier.backbone, classifier.task, classifier.image_size) == ("resnet18", Task("isic7"), 40)
     collection = open_collection(ham10000)
     parts = read_split(trained_run / SPLIT, collection.images)
     assert classifier.provenance["training_images"] == len(images_of(collection, parts, TRAINING))
-    assert classifier.provenance["beginning"] == "Training from scratch, as asked."
+    assert classifier.provenance["initial_weights"] == "Training from scratch, as requested."
     result = json.loads((trained_run / RESULT).read_text())
     with (trained_run / "curve.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["step"], row["size"]) for row in rows] == [("3", "32"), ("6", "40")]
-    assert result[AUROC] == pytest.approx(float(rows[-1][AUROC]), abs=1e-5)  # the only one at the last size
+    assert result[AUROC] == pytest.approx(float(rows[-1][AUROC]), abs=1e-5)  # the only epoch at the last size
     assert all(float(row["images_per_second"]) > 0 for row in rows)
 
 
-def test_no_test_image_is_ever_shown(job: TrainingJob) -> None:
+def test_no_test_image_is_trained_on(job: TrainingJob) -> None:
     from lightning import Trainer
 
     run = Run(job, lambda _: None)
     trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu", enable_progress_bar=False)
-    passes, validation, _ = run.batches(trainer)
+    epoch, validation, _ = run.batches(trainer)
     ids = [image.image_id for image in run.collection.images]
-    drawn = {ids[row] for row in torch.nonzero(passes._batches.weights).flatten().tolist()}
+    drawn = {ids[row] for row in torch.nonzero(epoch._batches.weights).flatten().tolist()}
     assert drawn == {name for name, part in run.parts.items() if part == TRAINING}
     assert {ids[row] for row in validation.rows} == {name for name, part in run.parts.items() if part == VALIDATION}
     assert TEST in run.parts.values()
 
 
 @pytest.mark.parametrize(("size", "source"), [(32, 39), (48, 48), (64, 64)])
-def test_crops_are_cut_out_of_larger_images_where_the_files_are_larger(
-    job: TrainingJob, size: int, source: int
-) -> None:
+def test_crops_are_taken_from_larger_images_if_the_files_are_larger(job: TrainingJob, size: int, source: int) -> None:
     from lightning import Trainer
 
     run = Run(replace(job, sizes=(size,)), lambda _: None)
     trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu", enable_progress_bar=False)
-    passes, validation, _ = run.batches(trainer)
-    assert passes._batches.pixels[0].shape == (source, source, 3)
+    epoch, validation, _ = run.batches(trainer)
+    assert epoch._batches.pixels[0].shape == (source, source, 3)
     assert validation.pixels[0].shape == (size, size, 3)
-    assert len(validation.pixels) == len(passes._batches.pixels) == len(run.collection.images)
+    assert len(validation.pixels) == len(epoch._batches.pixels) == len(run.collection.images)
 
 
-def test_generated_images_are_added_to_the_training_part_alone(job: TrainingJob, tmp_path: Path) -> None:
+def test_generated_images_are_added_only_to_the_training_part(job: TrainingJob, tmp_path: Path) -> None:
     from lightning import Trainer
 
     for name in CLASSES:
@@ -123,12 +123,12 @@ def test_generated_images_are_added_to_the_training_part_alone(job: TrainingJob,
         Image.new("RGB", (16, 16), (200, 90, 80)).save(tmp_path / "made" / name / "ISIC_0000001.png")
     run = Run(replace(job, synthetic=tmp_path / "made"), lambda _: None)
     trainer = Trainer(logger=False, enable_checkpointing=False, accelerator="cpu", enable_progress_bar=False)
-    passes, validation, shares = run.batches(trainer)
-    weights = passes._batches.weights
+    epoch, validation, shares = run.batches(trainer)
+    weights = epoch._batches.weights
     assert len(weights) == 80 + 7
     assert (weights[80:] > 0).all()
     assert max(validation.rows) < 80
-    assert run.per_pass == -(-(len(run.training) + 7) // 28)
+    assert run.per_epoch == -(-(len(run.training) + 7) // 28)
     assert not set(run.parts) & {image.image_id for image in run.synthetic}
     assert float(shares.sum()) == pytest.approx(1)
 
@@ -138,21 +138,23 @@ def state_of(folder: Path) -> Any:
 
 
 def curve_of(folder: Path) -> list[list[str]]:
-    """The curve without how fast it went."""
+    """The curve without the speed."""
     rows = [line.split(",") for line in (folder / "curve.csv").read_text().splitlines()]
     return [row[:3] + row[4:] for row in rows]
 
 
 class StopError(Exception):
-    """What an interruption is in the tests."""
+    """An interruption in the tests."""
 
 
-def test_stopping_anywhere_and_going_on_equals_going_through(job: TrainingJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = replace(job, sizes=(32, 40), passes=(1, 1), batch_size=20, mixup=0.4)
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
+    job: TrainingJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = replace(job, sizes=(32, 40), epochs=(1, 1), batch_size=20, mixup=0.4)
     train(job)
     whole = state_of(job.output)
     step = Learner.training_step
-    for stop_at in (2, 3):  # in the middle of a pass, and at the first step of the next one
+    for stop_at in (2, 3):  # in the middle of an epoch, and at the first step of the next one
         again = replace(job, output=job.output.parent / f"stopped_{stop_at}", save_every_s=0.0)
 
         def stopping(self: Learner, batch: Any, index: int, stop_at: int = stop_at) -> torch.Tensor:
@@ -168,15 +170,43 @@ def test_stopping_anywhere_and_going_on_equals_going_through(job: TrainingJob, m
         found = state_of(again.output)
         assert all(torch.equal(tensor, whole[name]) for name, tensor in found.items())
         assert curve_of(again.output) == curve_of(job.output)
-        kept, expected = (torch.load(place / BEST, weights_only=True) for place in (again.output, job.output))
+        kept, expected = (torch.load(folder / BEST, weights_only=True) for folder in (again.output, job.output))
         assert kept["provenance"]["step"] == expected["provenance"]["step"]
 
 
-@pytest.mark.parametrize("passes", [(1,), (2,)])
-def test_a_pass_whose_validation_broke_off_is_validated_after_a_resume(
-    job: TrainingJob, monkeypatch: pytest.MonkeyPatch, passes: tuple[int, ...]
+def test_a_run_of_an_earlier_version_is_resumed(job: TrainingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Earlier versions wrote ``passes`` into job.json, and ``pass_loss`` into the state."""
+    job = replace(job, sizes=(32, 40), epochs=(1, 1), batch_size=20, mixup=0.4)
+    train(job)
+    again, step = replace(job, output=job.output.parent / "stopped", save_every_s=0.0), Learner.training_step
+
+    def stopping(self: Learner, batch: Any, index: int) -> torch.Tensor:
+        if self.global_step == 2:  # in the middle of the first epoch
+            raise StopError
+        return step(self, batch, index)
+
+    monkeypatch.setattr(Learner, "training_step", stopping)
+    with pytest.raises(StopError):
+        train(again)
+    monkeypatch.setattr(Learner, "training_step", step)
+    settings = json.loads((again.output / "job.json").read_text())
+    settings["passes"] = settings.pop("epochs")
+    (again.output / "job.json").write_text(json.dumps(settings))
+    state = torch.load(again.output / STATE, weights_only=True)
+    (progress,) = (values for values in state["callbacks"].values() if "epoch_loss" in values)
+    progress["pass_loss"] = progress.pop("epoch_loss")
+    torch.save(state, again.output / STATE)
+    with pytest.raises(ArgumentError, match=r"was started with epochs \[1, 1\], not \[1, 2\]"):
+        train(replace(again, epochs=(1, 2)), resume=True)
+    train(again, resume=True)
+    assert curve_of(again.output) == curve_of(job.output)
+
+
+@pytest.mark.parametrize("epochs", [(1,), (2,)])
+def test_an_epoch_whose_validation_was_interrupted_is_validated_after_a_resume(
+    job: TrainingJob, monkeypatch: pytest.MonkeyPatch, epochs: tuple[int, ...]
 ) -> None:
-    job = replace(job, passes=passes, save_every_s=0.0)
+    job = replace(job, epochs=epochs, save_every_s=0.0)
     train(job)
     again, validate = replace(job, output=job.output.parent / "stopped"), Learner.validation_step
 
@@ -189,21 +219,23 @@ def test_a_pass_whose_validation_broke_off_is_validated_after_a_resume(
     monkeypatch.setattr(Learner, "validation_step", validate)
     train(again, resume=True)
     assert curve_of(again.output) == curve_of(job.output)
-    kept, expected = (torch.load(place / BEST, weights_only=True)["state_dict"] for place in (again.output, job.output))
+    kept, expected = (
+        torch.load(folder / BEST, weights_only=True)["state_dict"] for folder in (again.output, job.output)
+    )
     assert all(torch.equal(kept[name], tensor) for name, tensor in expected.items())
 
 
-def test_a_curve_that_cannot_be_written_is_told_once_and_ends_nothing(job: TrainingJob) -> None:
+def test_a_curve_that_cannot_be_written_is_reported_once_and_training_continues(job: TrainingJob) -> None:
     (job.output / "curve.csv").mkdir(parents=True)
-    told: list[Event] = []
-    train(job, tell=told.append)
-    notes = [event.text for event in told if isinstance(event, Note)]
+    events: list[Event] = []
+    train(job, emit=events.append)
+    notes = [event.text for event in events if isinstance(event, Note)]
     assert sum("curve.csv cannot be written" in text and "training goes on" in text for text in notes) == 1
     assert (job.output / BEST).is_file()
 
 
-def test_it_overfits_what_can_be_told_apart(job: TrainingJob, tmp_path: Path) -> None:
-    """Melanomas are red here; with that alone to learn, a few steps suffice."""
+def test_training_overfits_classes_that_are_easy_to_distinguish(job: TrainingJob, tmp_path: Path) -> None:
+    """Melanomas are red here; a few steps are enough to learn that."""
     folder, rng, rows = tmp_path / "easy", np.random.default_rng(0), ["lesion_id,image_id,dx"]
     (folder / "images").mkdir(parents=True)
     for number in range(40):
@@ -213,27 +245,27 @@ def test_it_overfits_what_can_be_told_apart(job: TrainingJob, tmp_path: Path) ->
         Image.fromarray(pixels).save(folder / "images" / f"I{number}.png")
         rows.append(f"L{number},I{number},{name}")
     (folder / "metadata.csv").write_text("\n".join(rows))
-    told: list[Event] = []
-    train(replace(job, data=folder, passes=(8,), batch_size=14, learning_rate=3e-3, average=0.8), tell=told.append)
-    validated = [event for event in told if isinstance(event, Validated)]
+    events: list[Event] = []
+    train(replace(job, data=folder, epochs=(8,), batch_size=14, learning_rate=3e-3, average=0.8), emit=events.append)
+    validated = [event for event in events if isinstance(event, Validated)]
     assert validated[-1].auroc == pytest.approx(1.0)
     assert max(event.auroc for event in validated) == max(e.auroc for e in validated if e.best)
-    speeds = [event.images_per_second for event in told if isinstance(event, Trained)]
+    speeds = [event.images_per_second for event in events if isinstance(event, Trained)]
     assert len(speeds) >= 8
     assert min(speeds) > 0
 
 
-def test_it_stops_when_it_does_not_get_better(job: TrainingJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Early stopping counts from the last size on."""
+def test_training_stops_without_improvement(job: TrainingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Early stopping starts at the last size."""
     monkeypatch.setattr(Learner, "configure_optimizers", lambda self: torch.optim.SGD(self.network.parameters(), 0.0))
-    job = replace(job, sizes=(32, 40), passes=(2, 9), patience=2, average=0.0)
+    job = replace(job, sizes=(32, 40), epochs=(2, 9), patience=2, average=0.0)
     train(job)
-    passes = (job.output / "curve.csv").read_text().count("\n") - 1
-    assert 5 <= passes <= 6  # two that do not count, one that sets the mark, two without improvement
+    epochs = (job.output / "curve.csv").read_text().count("\n") - 1
+    assert 5 <= epochs <= 6  # two that do not count, one that is the best, two without improvement
     train(job, resume=True)
-    assert (job.output / "curve.csv").read_text().count("\n") - 1 == passes
+    assert (job.output / "curve.csv").read_text().count("\n") - 1 == epochs
     train(replace(job, patience=3), resume=True)
-    assert (job.output / "curve.csv").read_text().count("\n") - 1 == passes + 1
+    assert (job.output / "curve.csv").read_text().count("\n") - 1 == epochs + 1
 
 
 def test_a_nan_stops_the_run_and_keeps_the_saved_state(job: TrainingJob, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +284,7 @@ def test_a_nan_stops_the_run_and_keeps_the_saved_state(job: TrainingJob, monkeyp
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_a_run_is_not_begun_over_another_nor_gone_on_with_other_settings(job: TrainingJob) -> None:
+def test_a_run_neither_replaces_another_nor_resumes_with_other_settings(job: TrainingJob) -> None:
     with pytest.raises(ArgumentError, match="no interrupted run"):
         train(job, resume=True)
     job.output.mkdir()
@@ -260,23 +292,25 @@ def test_a_run_is_not_begun_over_another_nor_gone_on_with_other_settings(job: Tr
     (job.output / JOB).write_text(json.dumps(job.to_json()))
     with pytest.raises(ArgumentError, match="add --resume"):
         train(job)
-    with pytest.raises(ArgumentError, match="begun with task 'binary', not 'isic7'"):
+    with pytest.raises(ArgumentError, match="started with task 'binary', not 'isic7'"):
         train(replace(job, task="isic7"), resume=True)
 
 
 def test_fine_tuning_takes_over_backbone_and_task(job: TrainingJob, prepared: Path, tmp_path: Path) -> None:
     start = write_classifier(tmp_path / "seven.pt", "isic7")
-    told: list[Event] = []
-    job = replace(job, data=prepared, start=start, task="isic7", passes=(1,), batch_size=60, reweigh="skin_type")
-    train(job, tell=told.append)
+    events: list[Event] = []
+    job = replace(job, data=prepared, start=start, task="isic7", epochs=(1,), batch_size=60, reweigh="skin_type")
+    train(job, emit=events.append)
     found = load_classifier(job.output / BEST)
     assert (found.backbone, found.task) == ("resnet18", Task("binary", "malignant"))
-    assert any("with a new head: it was trained on isic7" in event.text for event in told if isinstance(event, Note))
+    assert any(
+        "with a new head because it was trained on isic7" in event.text for event in events if isinstance(event, Note)
+    )
 
 
 def test_a_checkpoint_of_another_question_is_refused(job: TrainingJob, prepared: Path, tmp_path: Path) -> None:
     start = write_classifier(tmp_path / "melanoma.pt", "binary", "melanoma")
-    with pytest.raises(ArgumentError, match="answers 'melanoma' and the data ask 'malignant'"):
+    with pytest.raises(ArgumentError, match="answers 'melanoma', but the question is 'malignant'"):
         train(replace(job, data=prepared, start=start))
     with pytest.raises(ArgumentError, match="was trained on binary"):
         train(replace(job, task="isic7", teacher=start))
@@ -284,7 +318,7 @@ def test_a_checkpoint_of_another_question_is_refused(job: TrainingJob, prepared:
 
 def test_a_teacher_is_learnt_from(job: TrainingJob, tmp_path: Path) -> None:
     teacher = write_classifier(tmp_path / "teacher.pt", "binary")
-    alone, taught = (replace(job, output=tmp_path / name, passes=(1,)) for name in ("alone", "taught"))
+    alone, taught = (replace(job, output=tmp_path / name, epochs=(1,)) for name in ("alone", "taught"))
     train(alone)
     train(replace(taught, teacher=teacher))
     one, other = state_of(alone.output), state_of(taught.output)
@@ -298,8 +332,8 @@ def test_a_teacher_is_learnt_from(job: TrainingJob, tmp_path: Path) -> None:
         ({"backbone": "vgg16"}, "vgg16"),
         ({"task": "isic8"}, "isic8"),
         ({"sampling": "random"}, "random"),
-        ({"sizes": (32, 64), "passes": (1,)}, "one for each"),
-        ({"sizes": (64, 32), "passes": (1, 1)}, "the largest last"),
+        ({"sizes": (32, 64), "epochs": (1,)}, "one number per size"),
+        ({"sizes": (64, 32), "epochs": (1, 1)}, "with the largest last"),
         ({"learning_rate": 3.0}, "learning rate 3.0"),
         ({"batch_size": 1}, "batch size 1"),
         ({"workers": -1}, "workers -1"),
@@ -310,9 +344,9 @@ def test_settings_out_of_range_are_named(job: TrainingJob, changes: dict[str, An
         replace(job, **changes)
 
 
-def test_ctrl_c_keeps_the_state_and_resume_goes_on(job: TrainingJob, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_state_and_resume_continues(job: TrainingJob, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "classification", "train", "--data", str(job.data), "--output", str(job.output)]
-    command += ["--size", "32", "--passes", "60", "--batch-size", "28", "--split", str(job.split), "--no-imagenet"]
+    command += ["--size", "32", "--epochs", "60", "--batch-size", "28", "--split", str(job.split), "--no-imagenet"]
     command += ["--cache", str(job.cache), "--device", "cpu", "--precision", "fp32", "--json"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
@@ -330,7 +364,7 @@ def test_ctrl_c_keeps_the_state_and_resume_goes_on(job: TrainingJob, tmp_path: P
     assert state_of(job.output)
 
 
-def test_a_teacher_that_saw_the_lesions_that_judge_is_refused(job: TrainingJob, trained_run: Path) -> None:
+def test_a_teacher_that_saw_lesions_of_the_evaluation_is_refused(job: TrainingJob, trained_run: Path) -> None:
     with pytest.raises(ArgumentError, match=r"best\.pt was trained on \d+ of the lesions"):
         train(replace(job, task="isic7", teacher=trained_run / BEST, seed=5))
     assert not job.output.exists()

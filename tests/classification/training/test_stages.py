@@ -16,13 +16,13 @@ def test_sizes_follow_the_stages() -> None:
     assert STAGES.total == 15
 
 
-def test_what_is_left_counts_pixels() -> None:
+def test_the_remaining_work_counts_pixels() -> None:
     left = [STAGES.pixels_left(step) for step in (0, 9, 10, 15)]
     assert left == [10 * 112**2 + 5 * 224**2, 112**2 + 5 * 224**2, 5 * 224**2, 0]
 
 
 @given(ANY)
-def test_every_step_takes_its_own_size_off_what_is_left(stages: Stages) -> None:
+def test_every_step_reduces_the_remaining_work_by_its_size(stages: Stages) -> None:
     for step in range(stages.total):
         assert stages.pixels_left(step) - stages.pixels_left(step + 1) == stages.size(step) ** 2
     assert stages.pixels_left(stages.total) == 0
