@@ -1,1 +1,1 @@
-"""What is measured, side by side in one run, with the spread. Run ``python -m benchmarks.generation --help``."""
+"""Benchmarks: alternatives are timed in one run, with the spread. Run ``python -m benchmarks.generation --help``."""

@@ -1,7 +1,7 @@
-"""How long a large folder keeps the window busy: reading it, showing it, and the thumbnails that are in view.
+"""Measure how long a large folder keeps the window busy: reading it, showing it, and creating the visible thumbnails.
 
-Reading happens beside the window, showing in it: "shown" is what the window does not answer for. "in view" ends when
-every image that can be seen has its thumbnail.
+Reading runs in a thread, showing in the window: "shown" is the time in which the window does not respond. "in view"
+ends when every visible image has its thumbnail.
 
     python -m benchmarks.browsing
 """
@@ -30,12 +30,12 @@ from gui.tasks.browsing import Thumbnails
 from gui.tasks.task import TaskKeeper
 from gui.widgets.browser import Browser
 
-_PATIENCE = 60.0  # seconds for the thumbnails in view
+_PATIENCE = 60.0  # seconds for the visible thumbnails
 _SIZE = (420, 500)
 
 
 def make_images(folder: Path, number: int) -> None:
-    """Write so many images of noise, 128 px, all alike."""
+    """Write ``number`` identical images of noise, 128 px."""
     folder.mkdir(parents=True)
     first = folder / "ISIC_0000001.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)).save(first)
@@ -45,7 +45,7 @@ def make_images(folder: Path, number: int) -> None:
 
 
 class Session:
-    """A browser, opened anew for every measurement."""
+    """A browser; a new one is opened for every measurement."""
 
     def __init__(self, application: QApplication) -> None:
         self.application = application
@@ -68,20 +68,20 @@ class Session:
         self.application.processEvents()
 
     def wait_for_thumbnails(self) -> int:
-        """Wait until no thumbnail is being made; returns how many were.
+        """Wait until no thumbnail is in progress; return the number of thumbnails.
 
         Raises:
-            TimeoutError: they take longer than a minute.
+            TimeoutError: the thumbnails take longer than a minute.
         """
         until = time.monotonic() + _PATIENCE
         while self.keeper.busy or not self.made:
             if time.monotonic() > until:
-                raise TimeoutError(f"{self.made} thumbnails were made in {_PATIENCE:g} s, and there are more to come.")
+                raise TimeoutError(f"Only {self.made} thumbnails were created in {_PATIENCE:g} s.")
             self.application.processEvents()
         return self.made
 
     def close(self) -> None:
-        """Close the browser once nothing of it is at work."""
+        """Stop all tasks and close the browser."""
         self.keeper.request_stop()
         while self.keeper.busy:
             self.application.processEvents()
@@ -89,7 +89,7 @@ class Session:
 
 
 def main() -> int:
-    """Measure, print a table, and keep the numbers where ``--json`` says."""
+    """Measure, print a table, and write the figures to the file of ``--json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="+", default=[1000, 10_000, 50_000])
     add_options(parser, repeats=5)

@@ -1,10 +1,10 @@
-r"""Does a classifier of real images see in synthetic ones the class that was asked for?
+r"""Measure how often a classifier of real images recognises the requested class in synthetic ones.
 
-The judge is a classifier that ``python -m classification train`` has made of real images alone; it has seen no
-synthetic image. Beside the agreement stands its balanced accuracy on the real images of the validation part, which
-chose its weights: that is about how far the judge itself can be trusted.
+The judge is a classifier that ``python -m classification train`` has trained on real images only. Its balanced accuracy
+on the real images of the validation part, which selected its weights, is printed with the agreement: it shows how
+reliable the judge is.
 
-    python -m classification train --data HAM10000_FOLDER --backbone efficientnet_lite0 --size 128 --passes 6 \
+    python -m classification train --data HAM10000_FOLDER --backbone efficientnet_lite0 --size 128 --epochs 6 \
         --precision fp32 --output runs/judge
     python -m benchmarks.class_agreement --judge runs/judge/best.pt --images output
 
@@ -38,17 +38,17 @@ def images_by_class(folder: Path) -> list[tuple[int, Path]]:
     """Class index and file of every PNG in the class folders.
 
     Raises:
-        ArgumentError: there is none.
+        ArgumentError: there is no PNG.
     """
     found = [(index, file) for index, name in enumerate(CLASSES) for file in sorted((folder / name).glob("*.png"))]
     if not found:
-        raise ArgumentError(f"{folder} has no folder named after a class with a PNG in it; name a generated set.")
+        raise ArgumentError(f"{folder} has no PNG in a folder named after a class; name a generated set.")
     return found
 
 
 @torch.inference_mode()
 def predict(classifier: TrainedClassifier, files: Iterable[Path]) -> np.ndarray:
-    """Class index per image, (N,): the most probable on average over the eight symmetries of the image."""
+    """Class index per image, (N,): the most probable class on average over the eight symmetries of the image."""
     network, answers = classifier.build(), []
     for file in files:
         pixels = torch.tensor(read_image(file, classifier.image_size))[None]
@@ -58,10 +58,10 @@ def predict(classifier: TrainedClassifier, files: Iterable[Path]) -> np.ndarray:
 
 
 def agreement(counts: np.ndarray) -> dict[str, float]:
-    """Share of each class's images that the judge names so, and their mean.
+    """Share of each class's images that the judge recognises, and their mean.
 
     Args:
-        counts: (7, 7); asked for in rows, seen as in columns.
+        counts: (7, 7); requested class in rows, recognised class in columns.
     """
     asked = counts.sum(axis=1)
     shares = {name: float(counts[i, i] / asked[i]) for i, name in enumerate(CLASSES) if asked[i]}
@@ -69,15 +69,15 @@ def agreement(counts: np.ndarray) -> dict[str, float]:
 
 
 def judge(file: Path, folder: Path) -> dict[str, Any]:
-    """What the judge says of a folder of images.
+    """The result of the judge for a folder of images.
 
     Raises:
-        ArgumentError: there are no images, or the judge does not tell seven classes apart.
+        ArgumentError: there are no images, or the judge does not have seven classes.
         CheckpointError: the judge cannot be read.
     """
     classifier = load_classifier(file)
     if classifier.task.name != "isic7":
-        raise ArgumentError(f"{file} answers {classifier.task}; the judge must tell the seven classes apart.")
+        raise ArgumentError(f"{file} has the task {classifier.task}; use a judge with the seven classes.")
     facts = classifier.describe()
     truth, files = zip(*images_by_class(folder), strict=True)
     counts = confusion(np.array(truth), predict(classifier, files), len(CLASSES))
@@ -90,7 +90,7 @@ def judge(file: Path, folder: Path) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Judge a folder and print the outcome."""
+    """Judge a folder and print the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--judge", type=Path, required=True, help="best.pt of a classifier of real images")
     parser.add_argument("--images", type=Path, required=True, help="a generated set")
@@ -103,7 +103,7 @@ def main() -> int:
         return 2
     print("judge:", *(f"{name} {value}" for name, value in found["judge"].items()))
     print(f"{found['images']} images:", *(f"{name} {100 * value:.0f}%" for name, value in found["agreement"].items()))
-    print("asked for (rows), seen as (columns):", *CLASSES)
+    print("requested (rows), recognised (columns):", *CLASSES)
     for name, row in zip(CLASSES, found["confusion"], strict=True):
         print(f"{name:6}", *(f"{count:5}" for count in row))
     if options.output:

@@ -1,17 +1,17 @@
-r"""Does a metadata-conditioned model show what it is told?
+r"""Measure whether the images of a metadata-conditioned model show the requested values.
 
-For each value of each field (``core.models.conditions``) images are made under a condition in which that value alone is
-known. A judge of each field, a small head (``evaluation.utility.probe``) on the features of the project's classifier,
-learns it from the real images that the model was trained on. Beside its balanced accuracy on the generated images stand
-that on real images of lesions that neither has seen, which is about what the field leaves visible at all, and what
-guessing gives. The area under the ROC curve beside it asks only whether images told a value look more like it than the
-others do, so that a judge who sees one value in everything generated, soft images taken for old skin, does not hide
-what is obeyed. A grid shows one seed with one field changed at a time.
+For each value of each field (``core.models.conditions``), images are generated under a condition in which only that
+value is known. A judge of each field, a small head (``evaluation.utility.probe``) on the features of the project's
+classifier, is trained on the real images that the model was trained on. Three figures are printed: the judge's balanced
+accuracy on the generated images; its balanced accuracy on real images of lesions that neither has seen, which shows how
+visible the field is at all; and the chance level. The area under the ROC curve measures only whether images of a value
+resemble it more than other images do. So it is not affected if the judge sees one value in all generated images, for
+example because soft images look like old skin. A grid shows one seed with one field changed at a time.
 
     python -m benchmarks.condition_obeyed --real HAM10000_FOLDER --checkpoints runs/metadata/checkpoints \
         --output runs/condition_obeyed
 
-Images that are there already are not made again, so that the command can be interrupted.
+Existing images are kept, so the command can be interrupted and run again.
 """
 
 from __future__ import annotations
@@ -58,23 +58,23 @@ ASKED: Final[dict[str, tuple[Condition, ...]]] = {
     "age_group": tuple(Condition(age=age) for age in (30, 55, 75)),
     "site": tuple(Condition(site=site) for site in SITES),
 }
-"""The conditions under which images are made, by the field that each of them tells."""
-_BASE: Final = Condition(melanocytic=True, sex="female", age=55, site="back")  # of the grid
+"""The conditions under which images are generated, by the field that each of them sets."""
+_BASE: Final = Condition(melanocytic=True, sex="female", age=55, site="back")  # condition of the grid
 _SCORES: Final = ("balanced_accuracy", "macro_auc")
 _GAP, _HEADING = 4, 20
 
 
 @dataclass(frozen=True)
 class Obeyed:
-    """How far one field is obeyed.
+    """The result for one field.
 
     Attributes:
-        field: its name.
-        chance: balanced accuracy of guessing; that of the macro AUC is one half.
+        field: name of the field.
+        chance: balanced accuracy of guessing; for the macro AUC it is one half.
         real, generated: ``balanced_accuracy`` and ``macro_auc`` of the judge (``classification.evaluation.metrics``),
-            with 95% intervals of the bootstrap over lesions, each generated image being one.
-        real_images, generated_images: how many.
-        by_value: share of the generated images of each value that the judge names so.
+            with 95% bootstrap intervals over lesions; each generated image counts as one lesion.
+        real_images, generated_images: numbers of images.
+        by_value: share of the generated images of each value that the judge recognises.
     """
 
     field: str
@@ -87,7 +87,7 @@ class Obeyed:
 
 
 def value_of(condition: Condition, field: str) -> str:
-    """The value of a field in the words of the table, ``unknown`` included."""
+    """The value of a field as the table spells it, including ``unknown``."""
     return condition.to_row()[field]
 
 
@@ -97,7 +97,7 @@ def folder_name(condition: Condition, field: str) -> str:
 
 
 def make_sets(how: GenerationJob, folder: Path, count: int) -> dict[str, list[FoundImage]]:
-    """``count`` images under each condition of ``ASKED``, each condition in a folder of its own.
+    """Generate ``count`` images under each condition of ``ASKED``, in a separate folder for each condition.
 
     Raises:
         CheckpointError: there is no metadata-conditioned model, or it cannot be used.
@@ -116,10 +116,10 @@ def make_sets(how: GenerationJob, folder: Path, count: int) -> dict[str, list[Fo
 
 
 def check_real(images: Sequence[LabelledImage]) -> None:
-    """See that real images show every value, among the lesions to learn from and among those to be asked about.
+    """Check that real images show every value, both among the training lesions and among the held-out ones.
 
     Raises:
-        DataError: they do not.
+        DataError: a value is missing.
     """
     for field, conditions in ASKED.items():
         for held_out in (False, True):
@@ -127,13 +127,13 @@ def check_real(images: Sequence[LabelledImage]) -> None:
             if missing := {value_of(condition, field) for condition in conditions} - there:
                 part = "never trained on" if held_out else "trained on"
                 raise DataError(
-                    f"The real images cannot judge the {field.replace('_', ' ')}: of the lesions {part}, none is "
-                    f"{', '.join(sorted(missing))}."
+                    f"The real images cannot judge the {field.replace('_', ' ')}: no lesion {part} has the value "
+                    f"{', '.join(sorted(missing))}; use other real images."
                 )
 
 
 def accuracy(truth: np.ndarray, named: np.ndarray) -> dict[str, float]:
-    """Share of each value's images that are named so; arguments (N,) of words."""
+    """Share of each value's images that are recognised; the arguments are texts, (N,)."""
     return {value: float((named[truth == value] == value).mean()) for value in dict.fromkeys(truth.tolist())}
 
 
@@ -144,14 +144,14 @@ def scores(truth: np.ndarray, probabilities: np.ndarray, lesions: Sequence[str])
 
 
 def judge(field: str, real: Side, values: np.ndarray, generated: Side, seed: int) -> Obeyed:
-    """Train the judge of a field on real images and ask it.
+    """Train the judge of a field on real images and apply it.
 
     Args:
-        field: its name.
-        real: with features; lesions decide who learns and who is asked.
-        values: of the real images, (N,); ``unknown`` ones are left out.
-        generated: with features; its labels are the values that were told.
-        seed: of the judge.
+        field: name of the field.
+        real: real images with features; their lesions are divided into training and test.
+        values: values of the real images, (N,); ``unknown`` ones are left out.
+        generated: generated images with features; their labels are the requested values.
+        seed: seed of the judge.
     """
     names = [value_of(condition, field) for condition in ASKED[field]]
     known = np.isin(values, names)
@@ -176,7 +176,7 @@ def judge(field: str, real: Side, values: np.ndarray, generated: Side, seed: int
 
 
 def table(rows: Sequence[Obeyed]) -> str:
-    """The figures in Markdown."""
+    """The figures as Markdown."""
     columns = ("field", "chance", "real, unseen lesions", "AUC", "n", "generated", "AUC", "n", "by value")
     lines = ["| " + " | ".join(columns) + " |", "| --- |" + " --- |" * (len(columns) - 1)]
     for row in rows:
@@ -192,7 +192,7 @@ def table(rows: Sequence[Obeyed]) -> str:
 
 
 def grid(how: GenerationJob, seed: int) -> Image.Image:
-    """One seed, one field changed at a time: a row a field, a column a value."""
+    """Images of one seed with one field changed at a time: one row per field, one column per value."""
     device = resolve_device(how.device)
     precision = resolve_precision(how.precision, device)
     rows: list[list[tuple[str, np.ndarray]]] = []
@@ -223,7 +223,7 @@ def _drawn(rows: list[list[tuple[str, np.ndarray]]]) -> Image.Image:
 
 
 def measure(options: argparse.Namespace) -> list[Obeyed]:
-    """Make what is missing, and judge it.
+    """Generate missing images, and judge all of them.
 
     Raises:
         DataError: the real images cannot be read, or do not show every value.
@@ -245,11 +245,11 @@ def measure(options: argparse.Namespace) -> list[Obeyed]:
 
     real = side([FoundImage(i.path, i.class_name or "", i.lesion_id) for i in images], "real images")
     if len(real) < len(images):
-        raise DataError(f"{len(images) - len(real)} images of {options.real} cannot be read; mend or remove them.")
+        raise DataError(f"{len(images) - len(real)} images of {options.real} cannot be read; repair or remove them.")
     rows = []
     for field in ASKED:
         values = np.array([value_of(image.condition, field) for image in images])
-        rows.append(judge(field, real, values, side(made[field], f"images told {field}"), options.seed))
+        rows.append(judge(field, real, values, side(made[field], f"images by {field}"), options.seed))
     return rows
 
 
@@ -267,17 +267,17 @@ def _job(options: argparse.Namespace) -> GenerationJob:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print a table, keep the figures."""
+    """Measure, print a table, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", type=Path, required=True, help="real images with metadata")
-    parser.add_argument("--checkpoints", type=Path, required=True, help=f"folder of {CONDITIONED_FILE}")
-    parser.add_argument("--output", type=Path, required=True, help="for images, grid and figures")
+    parser.add_argument("--checkpoints", type=Path, required=True, help=f"folder with {CONDITIONED_FILE}")
+    parser.add_argument("--output", type=Path, required=True, help="folder for images, grid and figures")
     parser.add_argument("--count", type=int, default=16, help="images of each value (default: 16)")
     parser.add_argument("--guidance", type=float, default=2.0)
     parser.add_argument("--preset", default="fast")
-    parser.add_argument("--size", type=int, default=128, help="pixels at which both sides are compared (default: 128)")
+    parser.add_argument("--size", type=int, default=128, help="size in pixels for the comparison (default: 128)")
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="for features of images")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="folder for computed features")
     options = parser.parse_args(arguments)
     try:
         rows = measure(options)

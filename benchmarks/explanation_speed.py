@@ -1,10 +1,10 @@
-"""Integrated Gradients (32 steps) and SHAP (256 coalitions) of one image against captum's defaults, interleaved.
+"""Time Integrated Gradients (32 steps) and SHAP (256 coalitions) of one image against captum's defaults, interleaved.
 
-The reference calls captum as its documentation shows it, image by image: fp32, torch's default memory layout, all
-steps of Integrated Gradients in one batch, and one coalition at a time, because ``perturbations_per_eval`` is 1 by
-default. It is given baseline and superpixels for nothing; the program's side makes them itself. Both run the same
-ResNet-18, from an image in memory to attributions in memory. How close the faster precision stays to fp32 is printed
-as well: the correlation of the maps as they are shown.
+The reference calls captum as its documentation shows: image by image, fp32, torch's default memory layout, all steps of
+Integrated Gradients in one batch, and one coalition at a time, because ``perturbations_per_eval`` is 1 by default. The
+time for its baseline and superpixels is not counted; the program's time includes them. Both run the same ResNet-18,
+from an image in memory to attributions in memory. The correlation of the rendered maps with those of fp32 is printed
+too.
 
     python -m benchmarks.explanation_speed --threads 2 --json now.json --compare before.json
 """
@@ -46,7 +46,7 @@ LIBRARY, PROGRAM_FP32, PROGRAM = "captum's defaults", "program fp32", "program a
 def library_runs(
     weights: ClassifierWeights, image: torch.Tensor, options: AttributionOptions, device: torch.device
 ) -> dict[str, Callable[[], None]]:
-    """Both methods by captum's defaults, on the normalised image."""
+    """Both methods with captum's defaults, on the normalised image."""
     model = weights.build().to(device)
     mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
     normalised = ((image - mean) / std).to(device)
@@ -74,7 +74,7 @@ def program_runs(
 def agreement(
     one: dict[str, Callable[[], Attribution]], other: dict[str, Callable[[], Attribution]]
 ) -> dict[str, float]:
-    """Correlation of the maps of two sides, smoothed as little as they are in a picture."""
+    """Correlation of the maps of two sides, with the smoothing of the overlays."""
     maps = {name: [smoothed(side[name]().values, METHOD_SMOOTHING_PX).ravel() for side in (one, other)] for name in one}
     return {name: float(np.corrcoef(np.stack(both))[0, 1]) for name, both in maps.items()}
 
@@ -82,7 +82,7 @@ def agreement(
 def measure(
     sides: Mapping[str, Mapping[str, Callable[[], object]]], options: argparse.Namespace
 ) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Seconds of both methods together, of each side in turn; and which part each method takes."""
+    """Seconds of both methods together for each side, measured in turn, and the seconds of each method."""
     runs = {(side, name): once for side, methods in sides.items() for name, once in methods.items()}
     by_label = {f"{side}, {name}": once for (side, name), once in runs.items()}
     taken = dict(zip(runs, in_turn(by_label, options.repeats, clock_of(options)).values(), strict=True))
@@ -95,7 +95,7 @@ def measure(
 
 
 def print_aims(figures: Mapping[str, list[float]]) -> None:
-    """Say whether the program is as fast as it is meant to be."""
+    """Print whether the program reaches its target times."""
     reference, middle = (statistics.median(figures[side]) for side in (LIBRARY, PROGRAM))
     for aim, met in (
         (f"at most {AIM_SECONDS:g} s", middle <= AIM_SECONDS),
@@ -105,13 +105,13 @@ def print_aims(figures: Mapping[str, list[float]]) -> None:
 
 
 def main() -> int:
-    """Measure, print a table, and keep the numbers where ``--json`` says."""
+    """Measure, print a table, and write the figures to the file of ``--json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--ig-steps", type=int, default=AttributionOptions.ig_steps)
     parser.add_argument("--shap-samples", type=int, default=AttributionOptions.shap_samples)
     parser.add_argument("--shap-regions", type=int, default=AttributionOptions.shap_regions)
-    parser.add_argument("--checkpoints", type=Path, help="folder of classifier.pth (default: random weights)")
+    parser.add_argument("--checkpoints", type=Path, help="folder with classifier.pth (default: random weights)")
     parser.add_argument("--device", default="cpu")
     add_options(parser, repeats=5)
     arguments = parser.parse_args()
@@ -133,7 +133,7 @@ def main() -> int:
     figures, notes = measure(sides, arguments)
     same = ", ".join(f"{name} {value:.4f}" for name, value in agreement(exact, fast).items())
     notes[PROGRAM] += f"; correlation with fp32: {same}"
-    report(figures, describe_machine(device), arguments, "s an image", notes)
+    report(figures, describe_machine(device), arguments, "s per image", notes)
     print_aims(figures)
     return 0
 

@@ -1,18 +1,18 @@
-"""Does the explanation point at the lesion? Attributions of real images against lesion masks drawn by people.
+"""Measure whether explanations point at the lesion: attributions of real images against lesion masks drawn by people.
 
-Two figures for each method, over one image a lesion:
+Two figures for each method, over one image per lesion:
 
-- pointing game: how often the strongest pixel lies in the lesion (Zhang et al., Excitation Backprop, IJCV 2018, without
+- pointing game: how often the strongest pixel is in the lesion (Zhang et al., Excitation Backprop, IJCV 2018, without
   its tolerance);
-- share inside: how much of what speaks for the target lies in the lesion, over the lesion's share of the area; 1 is
-  what chance gives.
+- share inside: share of the positive attribution in the lesion, divided by the lesion's share of the area; by chance
+  it is 1.
 
-Beside them stand two maps that know nothing of the image: smooth noise, and a blob in the middle, where most lesions
-are. Intervals are percentiles of the bootstrap over images (95%).
+Two maps that do not depend on the image are controls: smooth noise, and a blob in the centre, where most lesions are.
+Intervals are 95% bootstrap percentiles over images.
 
     python -m benchmarks.explanations --data HAM10000_FOLDER --split runs/classifier/split.csv --images 300
 
-The folder is one that classification reads (core/real_data/image_listing.py), and holds masks/<image_id>.png.
+The folder has the form that classification reads (core/real_data/image_listing.py), and masks/<image_id>.png.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from xai.methods import METHODS
 
 AIM_RATIO: Final = 1.5
 ALL, RANDOM, CENTRE = "all combined", "random map", "centre blob"
-_BLOB_SHARE: Final = 6  # its standard deviation is a sixth of the side
+_BLOB_SHARE: Final = 6  # the standard deviation of the blob is a sixth of the side
 _RESAMPLES: Final = 2000
 
 
@@ -64,7 +64,7 @@ class Lesion:
 
 @dataclass(frozen=True)
 class Score:
-    """How one map fits one mask: shares in [0, 1]; ``inside`` is of what speaks for the target."""
+    """How well one map fits one mask: shares in [0, 1]; ``inside`` is the share of the positive attribution."""
 
     hit: bool
     inside: float
@@ -72,14 +72,14 @@ class Score:
 
 
 def choose_lesions(data: Path, split: Path | None, part: str, count: int, seed: int) -> list[Lesion]:
-    """Draw images with masks: one a lesion, of one part of the split where there is one.
+    """Draw images with masks: one per lesion, from one part of the split if there is a split.
 
     Raises:
-        ArgumentError: no folder of masks, or no images that classification reads.
+        ArgumentError: there is no folder of masks, or there are no images that classification can read.
     """
     images, masks = read_listed(data).images, data / MASKS
     if not masks.is_dir():
-        raise ArgumentError(f"There is no {masks}; put the lesion masks there, each as <image_id>.png.")
+        raise ArgumentError(f"There is no folder {masks}; put the lesion masks there as <image_id>.png.")
     found = [Lesion(image.image_id, image.class_name, image.path, masks / f"{image.image_id}.png") for image in images]
     lesions = {image.image_id: image.lesion_id for image in images}
     if split:
@@ -92,11 +92,11 @@ def choose_lesions(data: Path, split: Path | None, part: str, count: int, seed: 
 
 
 def score(values: np.ndarray, mask: np.ndarray) -> Score:
-    """Hold a map (224, 224) against a mask bool (224, 224) that is neither empty nor full."""
+    """Compare a map (224, 224) with a mask, bool (224, 224), that is neither empty nor full."""
     positive = np.clip(values, 0, None)
     total = float(positive.sum())
-    place = np.unravel_index(int(np.argmax(smoothed(values))), values.shape)
-    return Score(bool(mask[place]), float(positive[mask].sum()) / total if total else 0.0, float(mask.mean()))
+    strongest = np.unravel_index(int(np.argmax(smoothed(values))), values.shape)
+    return Score(bool(mask[strongest]), float(positive[mask].sum()) / total if total else 0.0, float(mask.mean()))
 
 
 def read_mask(file: Path) -> np.ndarray:
@@ -124,19 +124,19 @@ def maps_of(
 
 
 def _number_of(name: str) -> int:
-    """The number of an image of ISIC; of another name one that is always the same."""
+    """The number of an ISIC image; for another name, a number computed from it."""
     return int(name[-7:]) if name[-7:].isdecimal() else zlib.crc32(name.encode())
 
 
 def centre_blob() -> np.ndarray:
-    """A Gaussian in the middle of the image, (224, 224)."""
+    """A Gaussian in the centre of the image, (224, 224)."""
     offsets = np.arange(CLASSIFIER_SIZE, dtype=np.float32) - (CLASSIFIER_SIZE - 1) / 2
     profile = np.exp(-(offsets**2) / (2 * (CLASSIFIER_SIZE / _BLOB_SHARE) ** 2))
     return np.outer(profile, profile)
 
 
 def summarise(scores: list[Score], seed: int) -> dict[str, Any]:
-    """Both figures with their bootstrap intervals; the ratio is of the mean shares."""
+    """Both figures with their bootstrap intervals; the ratio is that of the mean shares."""
     hits = np.array([entry.hit for entry in scores], float)
     inside = np.array([entry.inside for entry in scores])
     area = np.array([entry.area for entry in scores])
@@ -157,7 +157,7 @@ def summarise(scores: list[Score], seed: int) -> dict[str, Any]:
 
 
 def print_table(table: dict[str, dict[str, Any]]) -> None:
-    """Print the table in Markdown."""
+    """Print the table as Markdown."""
     print("| map | n | pointing game | share inside | share inside / area share | median of the images' ratios |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, row in table.items():
@@ -169,24 +169,24 @@ def print_table(table: dict[str, dict[str, Any]]) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="folder of classifier.pth")
-    parser.add_argument("--split", type=Path, help="CSV with image_id and part, so that no training image is taken")
-    parser.add_argument("--part", default="test", help="of the split (default: %(default)s)")
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="folder with classifier.pth")
+    parser.add_argument("--split", type=Path, help="CSV with image_id and part, to exclude training images")
+    parser.add_argument("--part", default="test", help="part of the split (default: %(default)s)")
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--target", choices=("predicted", "label"), default="predicted")
     parser.add_argument("--baseline", default=AttributionOptions.baseline)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--output", type=Path, help="JSON file for the figures of every image")
+    parser.add_argument("--output", type=Path, help="JSON file for the figures of all images")
     return parser.parse_args()
 
 
 def main() -> int:
-    """Score every map of every image; print the table, and write all figures where ``--output`` says."""
+    """Score all maps of all images, print the table, and write all figures to the file of ``--output``."""
     given = arguments()
     device = resolve_device(given.device)
     classifier = load_classifier(given.checkpoints, device)

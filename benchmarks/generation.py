@@ -1,11 +1,11 @@
-"""Seconds an image of this program against ``diffusers.DDPMPipeline`` in fp32, interleaved in one run.
+"""Measure seconds per image of this program against ``diffusers.DDPMPipeline`` in fp32, interleaved in one run.
 
-All sides run the default UNet (25.3 million parameters, random weights: the arithmetic is the same) at 128 px with
-DDPM. The pipeline goes from a model in memory to pixels in memory. The plain loop is what comparable applications do:
-one image at a time, fp32, the model as it was loaded, a PNG. The program's side also writes the row. The last row is
-the preset "fast" with its own sampler, in as large a part of its steps as the others do of the preset "standard".
-Behind each figure: which part of the machine's own rate of matrix products, measured in turn with it, the network's
-operations reach; they are counted in diffusers' form of the network, whatever form computes them.
+All sides run the default UNet (25.3 million parameters; random weights need the same arithmetic) at 128 px with DDPM.
+The pipeline is timed from a model in memory to pixels in memory. The plain loop works like comparable applications: one
+image at a time, fp32, the loaded model unchanged, a PNG. The program also writes the row. The last row is the preset
+"fast" with its own sampler, and with the same fraction of its steps as the others have of the preset "standard".
+Each figure is followed by the share of the machine's rate of matrix products (measured in turn) that the network's
+operations reach. Operations are counted in diffusers' form of the network, for every side.
 
     python -m benchmarks.generation --steps 10 --json now.json --compare before.json
 """
@@ -42,7 +42,7 @@ from core.presets import FAST, NO_REUSE, PRESETS, STANDARD, Preset  # noqa: E402
 
 @dataclass(frozen=True)
 class Side:
-    """What is measured: so many images at once, with so many evaluations of the network each."""
+    """One alternative: the number of images per run, and of network evaluations per image."""
 
     once: Callable[[], None]
     precision: str
@@ -51,7 +51,7 @@ class Side:
 
 
 def pipeline_run(model: UNet2DModel, steps: int, device: torch.device) -> Callable[[], None]:
-    """One image through diffusers' own pipeline, as its documentation shows it."""
+    """One image with diffusers' own pipeline, as in its documentation."""
     pipeline = DDPMPipeline(model, DDPMScheduler(**DEFAULT_SCHEDULER)).to(device)
     pipeline.set_progress_bar_config(disable=True)
 
@@ -77,13 +77,13 @@ def plain_run(model: UNet2DModel, folder: Path, steps: int, device: torch.device
 
 
 def fast_preset(steps: int) -> Preset:
-    """The preset "fast" with as large a part of its steps as ``steps`` are of the preset "standard"."""
+    """The preset "fast" with the same fraction of its steps as ``steps`` are of the preset "standard"."""
     fast = PRESETS[FAST]
     return replace(fast, steps=max(1, round(fast.steps * steps / PRESETS[STANDARD].steps)))
 
 
 def program_run(folder: Path, how: Preset, device: torch.device, precision: str, images: int) -> Callable[[], None]:
-    """Some images at once through the program, PNGs and rows included; the model stays in memory between runs."""
+    """Images generated together by the program, including PNGs and rows; the model stays in memory between runs."""
     cache = ModelCache()
     job = GenerationJob(
         {"MEL": images},
@@ -103,7 +103,7 @@ def program_run(folder: Path, how: Preset, device: torch.device, precision: str,
 
 
 def operations(model: UNet2DModel, device: torch.device) -> float:
-    """Floating-point operations of one evaluation of one image."""
+    """Floating-point operations of one network evaluation for one image."""
     size = int(model.config["sample_size"])
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 3, size, size, device=device), 500)
@@ -111,11 +111,11 @@ def operations(model: UNet2DModel, device: torch.device) -> float:
 
 
 def main() -> int:
-    """Measure, print a table, and keep the numbers where ``--json`` says."""
+    """Measure, print a table, and write the figures to the file of ``--json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--batch", type=int, help="images of the last run (default: as many as the program chooses)")
-    parser.add_argument("--threads", type=int, help="default: as many as torch chooses")
+    parser.add_argument("--batch", type=int, help="images in the last run (default: chosen by the program)")
+    parser.add_argument("--threads", type=int, help="number of threads (default: chosen by torch)")
     parser.add_argument("--device", default="auto")
     add_options(parser, repeats=5)
     options = parser.parse_args()
@@ -155,7 +155,7 @@ def main() -> int:
     for name, side in sides.items():
         reached = work * side.evaluations / statistics.median(figures[name]) / rates[side.precision]
         notes[name] = f"{100 * reached:.0f}% of {side.precision} products"
-    report(figures, describe_machine(device), options, "s an image", notes)
+    report(figures, describe_machine(device), options, "s per image", notes)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What a measurement was taken on: printed with every table, because ratios depend on it."""
+"""Describe the machine of a measurement. The description is printed with every table, because ratios depend on it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What every benchmark shares: runs in turn, a table with spread and ratios, numbers kept as JSON and compared.
+"""Common parts of all benchmarks: runs in turn, a table with spread and ratios, and figures in JSON files.
 
-A benchmark makes *figures*: a name, and its values in seconds (or another unit, fewer is better), one of each repeat.
+A *figure* is a name and its values in seconds (or another unit; less is better), one value per repeat.
 """
 
 from __future__ import annotations
@@ -17,32 +17,34 @@ from typing import Any, Final
 import torch
 
 Figures = Mapping[str, Sequence[float]]
-_SIDE: Final = 1024  # of the square matrices whose product is the machine's measure
+_SIDE: Final = 1024  # of the square matrices whose product measures the machine
 _PRODUCTS: Final = 4
 
 
 def add_options(parser: argparse.ArgumentParser, repeats: int) -> None:
-    """The options that all benchmarks have."""
-    parser.add_argument("--repeats", type=int, default=repeats, help="of each run, in turn (default: %(default)s)")
-    parser.add_argument("--json", "--output", dest="json", type=Path, help="file to keep the numbers in")
-    parser.add_argument("--compare", type=Path, help="such a file of an earlier run: print the change against it")
+    """Add the options that all benchmarks have."""
+    parser.add_argument(
+        "--repeats", type=int, default=repeats, help="repeats of each run, in turn (default: %(default)s)"
+    )
+    parser.add_argument("--json", "--output", dest="json", type=Path, help="JSON file for the figures")
+    parser.add_argument("--compare", type=Path, help="JSON file of an earlier run; print the change since then")
     add_processor_time(parser)
 
 
 def add_processor_time(parser: argparse.ArgumentParser) -> None:
-    """The option of which clock to go by, see ``clock_of``."""
+    """Add the option that selects the clock, see ``clock_of``."""
     parser.add_argument(
-        "--processor-time", action="store_true", help="count it instead of the clock's, on a processor that is shared"
+        "--processor-time", action="store_true", help="count processor time; use it on a shared processor"
     )
 
 
 def clock_of(options: argparse.Namespace) -> Callable[[], float]:
-    """Seconds of the clock, or those that this process and its finished children computed."""
+    """The function that measures time: elapsed time, or processor time of this process and its finished children."""
     return processor_seconds if options.processor_time else time.perf_counter
 
 
 def processor_seconds() -> float:
-    """Seconds that this process and its finished children computed; Windows does not count the children."""
+    """Processor time of this process and of its finished children; Windows does not count the children."""
     times = os.times()
     return time.process_time() + times.children_user + times.children_system
 
@@ -50,7 +52,7 @@ def processor_seconds() -> float:
 def in_turn(
     runs: Mapping[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Seconds of each run, one after the other in turn; after one warm-up each, unless each is to run only once."""
+    """Seconds of each run, measured in turn. One warm-up of each comes first, unless ``repeats`` is 1."""
     for once in runs.values() if repeats > 1 else ():
         once()
     seconds: dict[str, list[float]] = {name: [] for name in runs}
@@ -63,7 +65,7 @@ def in_turn(
 
 
 def matrix_products(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[], None], float]:
-    """A run of matrix products, to be timed beside others as the machine's own measure; and its operations."""
+    """A run of matrix products, timed in turn with others to measure the machine, and its number of operations."""
     one, other = (torch.randn(_SIDE, _SIDE, device=device).to(dtype) for _ in range(2))
 
     def once() -> None:
@@ -83,18 +85,18 @@ def report(
     notes: Mapping[str, str] | None = None,
     ratios: bool = True,
 ) -> None:
-    """Print the figures, with ratios and the change since an earlier run where asked for; keep them likewise.
+    """Print the figures with ratios and the change since an earlier run, and write them to the file of ``--json``.
 
     Args:
-        figures: the first is what the others are compared with.
-        machine: what ``benchmarks.machine.describe_machine`` says.
-        options: of ``add_options``.
-        unit: of the values.
-        notes: what to print behind a figure, by its name.
-        ratios: whether the figures are of the same thing, so that their ratios say something.
+        figures: the others are compared with the first one.
+        machine: result of ``benchmarks.machine.describe_machine``.
+        options: parsed options of ``add_options``.
+        unit: unit of the values.
+        notes: text to print after a figure, by its name.
+        ratios: whether ratios of the figures are meaningful, because all measure the same task.
     """
     print(json.dumps(machine))
-    print("seconds computed, not of the clock" if options.processor_time else "seconds of the clock")
+    print("processor time in seconds" if options.processor_time else "elapsed time in seconds")
     before = _figures_of(options.compare) if options.compare else {}
     reference = statistics.median(next(iter(figures.values())))
     for name, values in figures.items():
@@ -103,7 +105,7 @@ def report(
         if ratios:
             line += f" {reference / middle:6.2f}x"
         if before.get(name):
-            line += f"  {100 * (middle / statistics.median(before[name]) - 1):+.0f}% since"
+            line += f"  {100 * (middle / statistics.median(before[name]) - 1):+.0f}% since then"
         print(line, (notes or {}).get(name, ""), sep="  ")
     if options.json:
         settings = {key: str(value) for key, value in vars(options).items()}
@@ -112,6 +114,6 @@ def report(
 
 
 def _figures_of(file: Path) -> dict[str, list[float]]:
-    """The figures of a file that ``--json`` wrote."""
+    """The figures in a file of ``--json``."""
     found: dict[str, list[float]] = json.loads(file.read_text(encoding="utf-8"))["figures"]
     return found

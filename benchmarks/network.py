@@ -1,7 +1,7 @@
-"""Where the time of one evaluation of the network goes: diffusers' form of it beside the program's, in turn.
+"""Measure where the time of one network evaluation goes: diffusers' form of the network and the program's, in turn.
 
 The first table has the seconds of an evaluation of the default UNet (random weights, 128 px). The second has the
-profiler's shares of one more evaluation of each.
+profiler's shares for one more evaluation of each.
 
     python -m benchmarks.network
 """
@@ -34,7 +34,7 @@ _TIMESTEP: Final = 500
 
 
 def evaluation(model: UNet2DModel, batch: int, device: torch.device) -> Callable[[], object]:
-    """One evaluation, of a channels-last batch as the program gives it."""
+    """One evaluation of a channels-last batch, the layout that the program uses."""
     size = int(model.config["sample_size"])
     noisy = torch.randn(batch, 3, size, size, device=device).to(model.dtype, memory_format=torch.channels_last)
     return partial(_evaluate, model, noisy)
@@ -48,7 +48,7 @@ def _evaluate(model: UNet2DModel, noisy: torch.Tensor) -> None:
 
 
 def shares(once: Callable[[], object], device: torch.device) -> list[tuple[str, float]]:
-    """Operators and their part of an evaluation's time, the largest first."""
+    """Operators and their share of the time of an evaluation, largest first."""
     cuda = device.type == "cuda"
     with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]) as profiler:
         once()
@@ -60,10 +60,10 @@ def shares(once: Callable[[], object], device: torch.device) -> list[tuple[str, 
 
 
 def main() -> int:
-    """Measure, print both tables, and keep the numbers of the first where ``--json`` says."""
+    """Measure, print both tables, and write the figures of the first to the file of ``--json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=1, help="images an evaluation (default: %(default)s)")
-    parser.add_argument("--threads", type=int, help="default: as many as torch chooses")
+    parser.add_argument("--batch", type=int, default=1, help="images per evaluation (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="number of threads (default: chosen by torch)")
     parser.add_argument("--device", default="cpu")
     add_options(parser, repeats=7)
     options = parser.parse_args()
@@ -80,7 +80,7 @@ def main() -> int:
         for precision in sorted({"fp32", resolve_precision("auto", device)}, reverse=True)
         for plain in (True, False)
     }
-    report(in_turn(runs, options.repeats, clock_of(options)), describe_machine(device), options, "s an evaluation")
+    report(in_turn(runs, options.repeats, clock_of(options)), describe_machine(device), options, "s per evaluation")
     for name, once in runs.items():
         print(f"{name:16}", ", ".join(f"{kind} {100 * share:.0f}%" for kind, share in shares(once, device)))
     return 0

@@ -1,8 +1,9 @@
-"""What reuse of deep features saves, and what it changes: seconds an image, and the distance in grey levels of 255.
+"""Measure the savings of reusing deep features (seconds per image) and its effect (distance in grey levels of 255).
 
-Seconds are those of one image, all settings in turn. The distances are means over the pixels of some images of each
-class, to the images of the same seeds without reuse and, for samplers that draw no noise on the way, to those of very
-many steps: that is what fewer steps and reuse both fall short of, so that they can be compared at the same cost.
+Seconds are for one image; all settings are measured in turn. Distances are means over the pixels of some images of each
+class. They are measured to the images of the same seeds without reuse and, for samplers that draw no noise during
+denoising, to those of very many steps. Both fewer steps and reuse deviate from the latter, so they can be compared at
+the same cost.
 
     python -m benchmarks.reuse --checkpoints checkpoints --threads 1
     python -m benchmarks.reuse --random --settings dpmpp:20 --threads 1
@@ -38,18 +39,18 @@ from core.paths import CHECKPOINTS  # noqa: E402
 from core.presets import NO_REUSE, Preset  # noqa: E402
 
 _SETTINGS: Final = [("ddpm", 50), ("dpmpp", 20), ("unipc", 20), ("unipc", 10)]
-_NOISY: Final = "ddpm"  # draws noise at every step, so that more steps are another image
+_NOISY: Final = "ddpm"  # draws noise at every step, so more steps give a different image
 
 
 class Model(NamedTuple):
-    """A checkpoint and what is evaluated of it."""
+    """A checkpoint and the network built from it."""
 
     checkpoint: Checkpoint
     network: UNet2DModel
 
 
 def make(model: Model, setting: Preset, seeds: Sequence[int], device: torch.device) -> np.ndarray:
-    """The images of some seeds as one batch: int16 (B, S, S, 3)."""
+    """The images of the seeds as one batch: int16 (B, S, S, 3)."""
     sampler = Sampler(setting.sampler, model.checkpoint.scheduler, setting.steps)
     *_, last = denoise(model.network, sampler, seeds, device, setting.reuse)
     return to_pixels(last.images).astype(np.int16)
@@ -58,7 +59,7 @@ def make(model: Model, setting: Preset, seeds: Sequence[int], device: torch.devi
 def distances(
     models: Sequence[Model], settings: Sequence[Preset], images: int, many: int, device: torch.device
 ) -> list[str]:
-    """What to say of each setting; "-" stands for nothing to compare with."""
+    """A description of the distances of each setting; "-" means that there is nothing to compare with."""
     made: dict[Preset, list[np.ndarray]] = {}
 
     def of(setting: Preset) -> list[np.ndarray]:
@@ -69,27 +70,27 @@ def distances(
     def between(one: Preset, other: Preset) -> str:
         return f"{np.mean([np.abs(a - b).mean() for a, b in zip(of(one), of(other), strict=True)]):.2f}"
 
-    told = []
+    descriptions = []
     for setting in settings:
         without = "-" if setting.reuse == NO_REUSE else between(setting, replace(setting, reuse=NO_REUSE))
         limit = "-" if setting.sampler == _NOISY else between(setting, Preset(setting.sampler, many, NO_REUSE))
-        told.append(f"{without} from no reuse, {limit} from {many} steps")
-    return told
+        descriptions.append(f"{without} from no reuse, {limit} from {many} steps")
+    return descriptions
 
 
 def named(setting: Preset) -> str:
-    """As the table has it."""
+    """The name of a setting in the table."""
     return f"{setting.sampler} {setting.steps}, reuse {setting.reuse}"
 
 
 def parse_setting(text: str) -> tuple[str, int]:
-    """Read ``dpmpp:20``."""
+    """Parse a setting such as ``dpmpp:20``."""
     sampler, _, steps = text.partition(":")
     return sampler, int(steps)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print a table, and keep the numbers where ``--json`` says."""
+    """Measure, print a table, and write the figures to the file of ``--json``."""
     options = _parser().parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -102,9 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         named(setting): partial(make, models[0], setting, [0], device) for setting in settings
     }
     notes = {}
-    if not options.random:  # of weights that were never trained, the images say nothing
+    if not options.random:  # images of untrained weights are meaningless
         notes = dict(zip(runs, distances(models, settings, options.images, options.many, device), strict=True))
-    report(in_turn(runs, options.repeats, clock_of(options)), describe_machine(device), options, "s an image", notes)
+    report(in_turn(runs, options.repeats, clock_of(options)), describe_machine(device), options, "s per image", notes)
     return 0
 
 
@@ -121,13 +122,13 @@ def _random() -> Checkpoint:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
-    parser.add_argument("--random", action="store_true", help="the default UNet with random weights: seconds only")
-    parser.add_argument("--classes", nargs="+", default=["NV", "BCC"], help="the first is timed (default: NV BCC)")
-    parser.add_argument("--images", type=int, default=4, help="of each class, compared (default: %(default)s)")
+    parser.add_argument("--random", action="store_true", help="time the default UNet with random weights")
+    parser.add_argument("--classes", nargs="+", default=["NV", "BCC"], help="the first one is timed (default: NV BCC)")
+    parser.add_argument("--images", type=int, default=4, help="images per class to compare (default: %(default)s)")
     parser.add_argument("--settings", type=parse_setting, nargs="+", metavar="SAMPLER:STEPS", default=_SETTINGS)
     parser.add_argument("--reuse", type=int, nargs="+", default=[1, 2, 3, 5])
-    parser.add_argument("--many", type=int, default=100, help="steps that stand for very many (default: %(default)s)")
-    parser.add_argument("--threads", type=int, help="default: as many as torch chooses")
+    parser.add_argument("--many", type=int, default=100, help="steps of the reference images (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="number of threads (default: chosen by torch)")
     parser.add_argument("--device", default="auto")
     add_options(parser, repeats=3)
     return parser

@@ -1,10 +1,10 @@
-"""Quality against seconds an image: samplers at several numbers of steps and degrees of reuse, on the same seeds.
+"""Measure quality against seconds per image: samplers with several numbers of steps and degrees of reuse, same seeds.
 
-    python -m benchmarks.samplers --real HAM10000_FOLDER --output runs/samplers --table docs/samplers.md
+    python -m benchmarks.samplers --real HAM10000_FOLDER --output runs/samplers --table docs/measurements/samplers.md
 
-A set is generated for each sampler, number of steps and reuse and evaluated against the same real images; what is
-finished is not done again. Seconds an image are measured apart from that, in turn in one process, so that sets may be
-made over days and beside other work. The rows are ordered by them; one is marked where no faster row has a lower KID.
+A set is generated for each combination and evaluated against the same real images; finished sets are kept. Seconds per
+image are measured separately, in turn in one process, so sets can be generated over several days and on a busy machine.
+Rows are ordered by seconds. A row is marked if no faster row has a lower KID.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ from evaluation.run import evaluate
 STEPS = (10, 20, 50, 100)
 MADE_FILE = "made.json"
 TABLE = "samplers"
-"""Name of the place that is filled, in a document that has one (``core.report.document_markers``)."""
+"""Name of the markers in a document that are filled (``core.report.document_markers``)."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One sampler at one number of steps, with one reuse."""
+    """One sampler with one number of steps and one reuse."""
 
     how: Preset
     seconds: float
@@ -60,7 +60,7 @@ class Row:
 
     @property
     def kid(self) -> dict[str, Any]:
-        """The overall KID in the first features."""
+        """The overall KID with the first features."""
         space = next(iter(self.result["features"]))
         of_space = [figure for figure in self.result["figures"] if figure["features"] == space]
         kids: list[dict[str, Any]] = [figure for figure in of_space if figure["metric"] == "kid"]
@@ -68,10 +68,10 @@ class Row:
 
 
 def generate_set(job: GenerationJob) -> None:
-    """Generate a set, or find it finished.
+    """Generate a set unless it is finished.
 
     Raises:
-        JobFailedError: an image could not be made, or an earlier run was interrupted in it.
+        JobFailedError: an image could not be generated, or an earlier run was interrupted in this folder.
     """
     made = job.output / MADE_FILE
     if not made.is_file():
@@ -82,9 +82,9 @@ def generate_set(job: GenerationJob) -> None:
 
 
 def seconds_of(jobs: Mapping[str, GenerationJob], options: argparse.Namespace) -> dict[str, float]:
-    """Seconds that an image takes with the settings of each job, its model in memory: the median of the repeats.
+    """Seconds per image with the settings of each job, with the model in memory: the median of the repeats.
 
-    What is timed is a job of ``options.timed`` images of one class.
+    A job of ``options.timed`` images of one class is timed.
     """
     cache = ModelCache()
     with tempfile.TemporaryDirectory(prefix="isicgui-benchmark-") as folder:
@@ -99,7 +99,7 @@ def seconds_of(jobs: Mapping[str, GenerationJob], options: argparse.Namespace) -
 
 
 def evaluate_set(job: EvaluationJob) -> dict[str, Any]:
-    """Evaluate a set, or find it evaluated; returns the content of its ``evaluation.json``."""
+    """Evaluate a set unless it is evaluated; return the content of its ``evaluation.json``."""
     if not (job.output / JSON_FILE).is_file():
         with tqdm(total=1.0, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}") as bar:
 
@@ -113,7 +113,7 @@ def evaluate_set(job: EvaluationJob) -> dict[str, Any]:
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """Rows by seconds an image; best so far in KID are marked."""
+    """The rows by seconds per image; each row with the lowest KID so far is marked."""
     ordered = sorted(rows, key=lambda row: row.seconds)
     judges = [found["judge"] for found in ordered[0].result["agreement"]]
     best, cells = float("inf"), []
@@ -135,10 +135,10 @@ def table(rows: Sequence[Row]) -> Table:
             )
         )
     agreements = [f"Agreement ({judge})" for judge in judges]
-    columns = ("Sampler", "Steps", "Reuse", "Seconds an image", "KID", "KID ÷ floor", *agreements, "Copies")
+    columns = ("Sampler", "Steps", "Reuse", "Seconds per image", "KID", "KID ÷ floor", *agreements, "Copies")
     size = sum(ordered[0].result["set_images"].values())
     space = next(iter(ordered[0].result["features"].values()))
-    caption = f"{size} images a row, the same seeds. Features: {space}. Bold: no faster row has a lower KID."
+    caption = f"{size} images per row, same seeds. Features: {space}. Bold: no faster row has a lower KID."
     return Table(columns, cells, caption)
 
 
@@ -156,12 +156,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         images = jobs[name].output
         evaluation = EvaluationJob(images, options.real, folder / "evaluation", **settings, device=options.device)
         results[name] = evaluate_set(evaluation)
-        print(f"{name} is measured", flush=True)
+        print(f"{name} is finished", flush=True)
     check_comparable(results)
     seconds = seconds_of(jobs, options)
     found = table([Row(how, seconds[name], results[name]) for name, how in hows.items()])
     machine = json.dumps(describe_machine(resolve_device(options.device)))
-    what = "processor time" if options.processor_time else "of the clock"
+    what = "processor time" if options.processor_time else "elapsed time"
     text = (
         f"{markdown(found)}\nSeconds: {what}, median of {options.repeats} jobs of {options.timed} images. "
         f"Measured on: `{machine}`\n"
@@ -189,19 +189,19 @@ def _parser() -> argparse.ArgumentParser:
         "--table",
         type=Path,
         required=True,
-        help="Markdown file to write, or to fill where it has a place named samplers",
+        help="Markdown file to write; if it has markers named samplers, only the text between them is replaced",
     )
     parser.add_argument("--classes", default=",".join(CLASSES))
-    parser.add_argument("--images", type=int, default=50, help="of each class (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=50, help="images per class (default: %(default)s)")
     parser.add_argument("--samplers", default=",".join(SAMPLERS))
     parser.add_argument("--steps", default=",".join(map(str, STEPS)))
-    parser.add_argument("--reuse", default=str(NO_REUSE), help="of deep features (default: %(default)s, none)")
+    parser.add_argument("--reuse", default=str(NO_REUSE), help="reuse of deep features (default: %(default)s, none)")
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS)
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--quick", action="store_true", help="fewer real images and repetitions")
-    parser.add_argument("--timed", type=int, default=4, help="images of a job that is timed (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=3, help="of each timing, in turn (default: %(default)s)")
+    parser.add_argument("--timed", type=int, default=4, help="images per timed job (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="repeats of each timing, in turn (default: %(default)s)")
     add_processor_time(parser)
     return parser
 

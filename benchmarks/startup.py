@@ -1,7 +1,7 @@
-"""How long it takes until the program answers: its help, its window, and the first image.
+"""Measure how long the program takes to respond: its help, its window, and the first image.
 
-Each run is a fresh process. "after Start" begins where the window has already loaded torch, as it does while the user
-looks at it, and ends with the first image on disk (demonstration model, 50 DDPM steps).
+Each run is a fresh process. "after Start" begins when the window has already loaded torch, as it does in the
+background, and ends with the first image on disk (demonstration model, 50 DDPM steps).
 
     python -m benchmarks.startup
 """
@@ -35,7 +35,7 @@ window.show()
 application.processEvents()
 import os
 sys.stdout.flush()
-os._exit(0)  # what the window loads behind its back is no part of this
+os._exit(0)  # do not measure what the window loads in the background
 """
 
 AFTER_START = """
@@ -55,7 +55,7 @@ for event in runner.run(job):
 
 
 def process(*arguments: str) -> str:
-    """Run Python with these arguments to its end; returns what it printed."""
+    """Run Python with these arguments to its end; return its output."""
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(PROJECT_ROOT)}
     command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=PROJECT_ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
@@ -63,7 +63,7 @@ def process(*arguments: str) -> str:
 
 
 def startup_runs(folder: Path, steps: int) -> dict[str, Callable[[], object]]:
-    """What is timed from the start of a process to its end."""
+    """Runs that are timed from the start of a process to its end."""
     main, checkpoints = str(PROJECT_ROOT / "main.py"), str(folder / "checkpoints")
     generate = ("generate", "--classes", "MEL=1", "--steps", str(steps), "--device", "cpu", "--json")
     return {
@@ -77,19 +77,19 @@ def startup_runs(folder: Path, steps: int) -> dict[str, Callable[[], object]]:
 
 
 def main() -> int:
-    """Measure, print a table, and keep the numbers where ``--json`` says."""
+    """Measure, print a table, and write the figures to the file of ``--json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=50, help="of the first image (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=50, help="steps of the first image (default: %(default)s)")
     add_options(parser, repeats=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="isicgui-benchmark-") as name:
         folder = Path(name)
         unpack_demo_set(folder / "checkpoints")
         figures = in_turn(startup_runs(folder, options.steps), options.repeats, clock_of(options))
-        places = (str(folder / "checkpoints"), str(folder / "output"))
+        folders = (str(folder / "checkpoints"), str(folder / "output"))
         settings = (str(options.steps), str(options.processor_time))
         figures["first image after Start"] = [
-            float(process("-c", AFTER_START, *places, *settings)) for _ in range(options.repeats)
+            float(process("-c", AFTER_START, *folders, *settings)) for _ in range(options.repeats)
         ]
     report(figures, describe_machine(torch.device("cpu")), options, ratios=False)
     return 0

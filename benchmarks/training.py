@@ -1,11 +1,10 @@
-"""Seconds an image of this program's training against diffusers' ``train_unconditional.py``, interleaved in one run.
+"""Measure seconds per image of this program's training against diffusers' ``train_unconditional.py``, interleaved.
 
-The other side is the loop of that script with its defaults: fp32, no channels-last, images opened, decoded and resized
-one by one for every batch, AdamW, plain mean squared error, no averaged weights. This side is a step of
-``python -m diffusion train`` as it is: decoded images from the cache, flips, rotations and colour jitter, the precision
-that the device computes natively, the memory layout that is faster there (channels-last on GPUs), min-SNR weights, and
-averaged weights updated with every step. Both train the same network from the same kind of random weights on the same
-images.
+The reference is the loop of that script with its defaults: fp32, no channels-last, images opened, decoded and resized
+one by one for every batch, AdamW, plain mean squared error, no averaged weights. This program's side is a step of
+``python -m diffusion train`` with its defaults: decoded images from the cache, flips, rotations and colour jitter, the
+precision that the device computes natively, the faster memory layout (channels-last on GPUs), min-SNR weights, and
+averaged weights updated with every step. Both train the same network from random weights on the same images.
 
     python -m benchmarks.training --data HAM10000_FOLDER --json now.json --compare before.json
 """
@@ -50,7 +49,7 @@ SCRIPT, PROGRAM_FP32, PROGRAM = "train_unconditional.py", "program fp32", "progr
 
 
 class _Opened(torch.utils.data.Dataset[torch.Tensor]):
-    """Images opened and transformed when they are asked for, as the script does."""
+    """Images opened and transformed on access, as in the script."""
 
     def __init__(self, images: Sequence[LabelledImage], size: int) -> None:
         self.images = images
@@ -68,8 +67,8 @@ class _Opened(torch.utils.data.Dataset[torch.Tensor]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        with Image.open(self.images[index].path) as picture:
-            transformed: torch.Tensor = self.transform(picture.convert("RGB"))
+        with Image.open(self.images[index].path) as image:
+            transformed: torch.Tensor = self.transform(image.convert("RGB"))
         return transformed
 
 
@@ -122,7 +121,7 @@ def program_step(
 
 
 def repeated(once: Callable[[], None], steps: int, device: torch.device) -> Callable[[], None]:
-    """So many steps, which have ended when the call returns."""
+    """``steps`` steps; the call returns when they have finished."""
 
     def all_of_them() -> None:
         for _ in range(steps):
@@ -134,15 +133,15 @@ def repeated(once: Callable[[], None], steps: int, device: torch.device) -> Call
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print a table, and keep the numbers where ``--json`` says."""
+    """Measure, print a table, and write the figures to the file of ``--json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=EXCERPT, help="a folder of real images (default: the tests' 16)")
+    parser.add_argument("--data", type=Path, default=EXCERPT, help="folder of real images (default: 16 of the tests)")
     parser.add_argument("--architecture", choices=ARCHITECTURES, default="default")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=2, help="of each side in turn")
-    parser.add_argument("--compile", action="store_true", help="torch.compile on this program's side")
-    parser.add_argument("--cpu", action="store_true", help="also where there is a GPU")
+    parser.add_argument("--steps", type=int, default=2, help="steps of each side in turn")
+    parser.add_argument("--compile", action="store_true", help="use torch.compile for this program's side")
+    parser.add_argument("--cpu", action="store_true", help="use the CPU even if there is a GPU")
     add_options(parser, repeats=5)
     options = parser.parse_args(arguments)
     accelerator = Accelerator(cpu=options.cpu or not torch.cuda.is_available(), mixed_precision="no")
@@ -172,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     trained = options.steps * options.batch_size
     figures = {side: [taken / trained for taken in values] for side, values in seconds.items()}
     print(f"{options.architecture} UNet, {options.size} px, batches of {options.batch_size}; auto is {native}")
-    report(figures, describe_machine(device), options, "s an image")
+    report(figures, describe_machine(device), options, "s per image")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""Does the cost of an image grow with their number? A whole job whose network is replaced by one that costs nothing.
+"""Measure whether the cost per image grows with the number of images, in a whole job with a network without cost.
 
-Everything else is the program's own: numbers, noise, one step, PNG, row, events. Each figure is the seconds an image
-of a part of the job; memory stands behind it.
+The program does everything else: numbers, noise, one step, PNG, row, events. Each figure is the seconds per image of a
+part of the job, followed by the memory in use.
 
     python -m benchmarks.writing --images 10000
 """
@@ -29,7 +29,7 @@ from core.models.demo_set import unpack_demo_set
 
 
 class StandIn:
-    """Answers as a model does, at once."""
+    """Responds like a model, without computing."""
 
     dtype = torch.float32
 
@@ -37,26 +37,26 @@ class StandIn:
         self.config = {"sample_size": size}
 
     def __call__(self, noisy: torch.Tensor, _timestep: int, return_dict: bool = False) -> tuple[torch.Tensor]:  # noqa: ARG002
-        """What was asked is the answer; ``return_dict`` must be false."""
+        """Return the input; ``return_dict`` must be false."""
         return (noisy,)
 
 
 class StandInCache(ModelCache):
-    """Gives out a stand-in for every checkpoint."""
+    """Returns a stand-in for every checkpoint."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.size = size
 
     def get(self, path: Path, device: torch.device, precision: str) -> LoadedModel:  # noqa: ARG002
-        """The checkpoint's description with another model."""
+        """The description of the checkpoint with the stand-in model."""
         return LoadedModel(cast(Any, StandIn(self.size)), read_checkpoint(path), "0" * 64, 0)
 
 
 def write_images(
     folder: Path, images: int, parts: int, size: int, clock: Callable[[], float]
 ) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Run the job; returns the seconds an image of each part, and the memory in use at its end."""
+    """Run the job; return the seconds per image of each part, and the memory in use at its end."""
     job = GenerationJob(
         {"NV": images}, folder / "checkpoints", folder / "output", steps=1, device="cpu", precision="fp32"
     )
@@ -74,21 +74,21 @@ def write_images(
 
 
 def main() -> int:
-    """Measure, print a table, and keep the numbers where ``--json`` says."""
+    """Measure, print a table, and write the figures to the file of ``--json``."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--parts", type=int, default=10, help="of the job, each timed for itself")
+    parser.add_argument("--parts", type=int, default=10, help="number of parts of the job that are timed separately")
     parser.add_argument("--size", type=int, default=128, help="pixels (default: %(default)s)")
     add_options(parser, repeats=1)
     options = parser.parse_args()
     figures: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="isicgui-benchmark-") as name:
         unpack_demo_set(Path(name) / "checkpoints")
-        for _ in range(options.repeats):  # into the same folder: a repeat goes on after the images of the last one
+        for _ in range(options.repeats):  # the same folder: a repeat continues after the images of the last one
             once, notes = write_images(Path(name), options.images, options.parts, options.size, clock_of(options))
             for part, values in once.items():
                 figures.setdefault(part, []).extend(values)
-    report(figures, describe_machine(torch.device("cpu")), options, "s an image", notes)
+    report(figures, describe_machine(torch.device("cpu")), options, "s per image", notes)
     return 0
 
 

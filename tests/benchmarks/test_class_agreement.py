@@ -1,4 +1,4 @@
-"""The judge of class agreement, against a classifier whose answers are known."""
+"""The judge of class agreement, with a classifier whose predictions are known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.errors import ArgumentError
 
 
 def write_judge(file: Path, task: str = "isic7") -> Path:
-    """A ResNet-18 whose first convolution sees nothing: it answers BCC, whatever it is shown."""
+    """A ResNet-18 whose first convolution outputs zeros, so that it predicts BCC for any image."""
     network = build_network("resnet18", len(Task(task).classes))
     with torch.no_grad():
         network.fc.weight.zero_()
@@ -44,15 +44,15 @@ def test_the_share_of_each_class_and_their_mean(tmp_path: Path) -> None:
     assert found["confusion"][2][2] == 3
 
 
-def test_classes_that_were_not_asked_for_do_not_count() -> None:
+def test_classes_that_were_not_requested_do_not_count() -> None:
     counts = np.zeros((7, 7), int)
     counts[1, 1], counts[1, 4] = 3, 1
     assert agreement(counts) == {"NV": 0.75, "macro": 0.75}
 
 
-def test_what_cannot_be_judged_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="has no folder named after a class"):
+def test_a_set_that_cannot_be_judged_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="has no PNG in a folder named after a class"):
         judge(write_judge(tmp_path / "best.pt"), tmp_path)
     images = write_images(tmp_path / "set", {"NV": 1})
-    with pytest.raises(ArgumentError, match="must tell the seven classes apart"):
+    with pytest.raises(ArgumentError, match="use a judge with the seven classes"):
         judge(write_judge(tmp_path / "binary.pt", "binary"), images)

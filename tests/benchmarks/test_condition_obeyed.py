@@ -1,4 +1,4 @@
-"""Whether a condition is obeyed, judged where the answer is known; and the whole benchmark on a tiny model."""
+"""The judge of conditions on data with a known result, and the whole benchmark on a tiny model."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SEXES = [value_of(condition, "sex") for condition in ASKED["sex"]]
 
 
 def side(values: list[str], shown: list[str], strength: float = 6) -> Side:
-    """Images whose labels are ``values`` and whose features tell what is ``shown``."""
-    rng = np.random.default_rng(len(values[0]))  # other noise for real images, whose labels are empty
+    """Images whose labels are ``values`` and whose features encode ``shown``."""
+    rng = np.random.default_rng(len(values[0]))  # different noise for real images, whose labels are empty
     features = rng.normal(size=(len(shown), 8)).astype(np.float32)
     features[:, 0] += [strength * SEXES.index(value) for value in shown]
-    images = tuple(FoundImage(Path(str(place)), value, f"lesion {place}") for place, value in enumerate(values))
+    images = tuple(FoundImage(Path(str(index)), value, f"lesion {index}") for index, value in enumerate(values))
     return Side(images, ("",) * len(values), np.empty((len(values), 1, 1, 3), np.uint8), {CLASSIFIER: features})
 
 
-def test_what_is_obeyed_and_what_is_not() -> None:
+def test_obeyed_and_ignored_values() -> None:
     truth = SEXES * 150
     real, obedient = side([""] * 300, truth), side(truth, truth)
     found = judge("sex", real, np.array(truth), obedient, 0)
@@ -45,7 +45,7 @@ def test_what_is_obeyed_and_what_is_not() -> None:
     assert "| sex | 0.50 | 1.000 | 1.000 |" in table([found])
 
 
-def test_a_judge_who_names_one_value_alone_does_not_hide_what_is_obeyed() -> None:
+def test_the_auc_shows_obeyed_values_even_if_the_judge_names_only_one() -> None:
     truth = SEXES * 150
     found = judge("sex", side([""] * 300, truth), np.array(truth), side(truth, truth, strength=1), 0)
     assert found.by_value["male"] < 0.1
@@ -54,14 +54,14 @@ def test_a_judge_who_names_one_value_alone_does_not_hide_what_is_obeyed() -> Non
     assert area.low is not None and area.high is not None and area.low < 0.76 < area.high and area.low > 0.6
 
 
-def test_images_of_unknown_value_neither_teach_nor_judge() -> None:
+def test_images_of_unknown_value_are_used_neither_for_training_nor_for_the_test() -> None:
     truth = SEXES * 150
     values = np.array(truth)
     values[200:] = "unknown"
     assert judge("sex", side([""] * 300, truth), values, side(truth, truth), 0).real_images < 40
 
 
-def test_each_condition_tells_one_value_and_finished_images_stay(tmp_path: Path) -> None:
+def test_each_condition_sets_one_value_and_finished_images_are_kept(tmp_path: Path) -> None:
     models = write_conditioned(tmp_path)
     how = GenerationJob(
         {"UNSPECIFIED": 1}, models, tmp_path, steps=2, precision="fp32", device="cpu", color_adjustment=False,
@@ -76,11 +76,11 @@ def test_each_condition_tells_one_value_and_finished_images_stay(tmp_path: Path)
     }
     again = make_sets(replace(how, steps=3), tmp_path, 1)
     assert again == made
-    assert {len(images) for images in make_sets(how, tmp_path, 0).values()} == {0}  # fewer than there are
+    assert {len(images) for images in make_sets(how, tmp_path, 0).values()} == {0}  # fewer than exist
     assert grid(how, 42).size == (7 * 20 + 4, 4 * 40 + 4)
 
 
-def test_real_images_that_cannot_judge_are_refused_before_anything_is_made(
+def test_real_images_that_cannot_judge_are_refused_before_the_generation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--real", str(REAL_IMAGES), "--checkpoints", str(tmp_path), "--output", str(tmp_path / "out")]

@@ -1,4 +1,4 @@
-"""The figures of the benchmark on masks and maps whose fit is known, and the whole of it on four real images."""
+"""The figures of the benchmark for masks and maps with a known fit, and the whole benchmark on four real images."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MASK[:112, :112] = True
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Four real images, two of one lesion, with round masks in the middle."""
+    """Four real images, two of one lesion, with round masks in the centre."""
     folder = tmp_path / "data"
     (folder / "masks").mkdir(parents=True)
     (folder / "images").mkdir()
@@ -59,17 +59,17 @@ def test_a_map_without_preference_has_the_share_of_the_area() -> None:
     assert score(np.ones((224, 224)), MASK).inside == pytest.approx(0.25)
 
 
-def test_what_speaks_against_the_target_does_not_count() -> None:
+def test_negative_attributions_do_not_count() -> None:
     values = np.where(MASK, -5.0, 0.0)
     values[200, 200] = 1.0
     assert score(values, MASK) == Score(False, 0.0, 0.25)
 
 
-def test_a_map_of_nothing_has_nothing_inside() -> None:
+def test_an_empty_map_has_nothing_inside() -> None:
     assert score(np.zeros((224, 224)), MASK).inside == 0.0
 
 
-def test_the_blob_is_in_the_middle() -> None:
+def test_the_blob_is_in_the_centre() -> None:
     blob = centre_blob()
     assert np.allclose(blob, blob[::-1, ::-1])
     assert blob[111, 111] == pytest.approx(1.0, abs=1e-3)
@@ -87,7 +87,7 @@ def test_figures_and_intervals() -> None:
     assert hits["high"] - hits["low"] == pytest.approx(2 * spread, rel=0.15)
 
 
-def test_one_image_a_lesion_and_none_that_was_trained_on(data: Path, tmp_path: Path) -> None:
+def test_one_image_per_lesion_and_no_training_image(data: Path, tmp_path: Path) -> None:
     lesions = choose_lesions(data, None, "test", 10, seed=0)
     assert len(lesions) == 3
     assert isinstance(lesions[0], Lesion)
@@ -97,7 +97,7 @@ def test_one_image_a_lesion_and_none_that_was_trained_on(data: Path, tmp_path: P
     assert read_mask(lesions[0].mask).mean() == pytest.approx(np.pi * 60**2 / 256**2, rel=0.02)
 
 
-def test_any_layout_that_classification_reads_will_do(data: Path) -> None:
+def test_any_layout_that_classification_reads_is_accepted(data: Path) -> None:
     lesions = choose_lesions(data, None, "test", 10, seed=0)
     for file in (data / "images").iterdir():
         file.rename(data / file.name)
@@ -106,16 +106,16 @@ def test_any_layout_that_classification_reads_will_do(data: Path) -> None:
     assert [(lesion.image_id, lesion.mask) for lesion in moved] == [(each.image_id, each.mask) for each in lesions]
     assert all(lesion.image.parent == data for lesion in moved)
     shutil.rmtree(data / "masks")
-    with pytest.raises(ArgumentError, match=r"There is no .*masks; put the lesion masks there"):
+    with pytest.raises(ArgumentError, match=r"There is no folder .*masks; put the lesion masks there"):
         choose_lesions(data, None, "test", 10, seed=0)
 
 
-def test_the_noise_of_an_image_is_told_by_its_name() -> None:
+def test_the_noise_of_an_image_depends_on_its_name() -> None:
     assert _number_of("ISIC_0024306") == 24306
     assert _number_of("mole") == _number_of("mole") != _number_of("other")
 
 
-def test_the_whole_of_it(
+def test_the_whole_benchmark(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoints = write_classifier(tmp_path / "checkpoints")

@@ -1,4 +1,4 @@
-"""The benchmark of reuse runs in a small form, so that it does not rot between measurements."""
+"""Run the benchmark of reuse in a small form, so that it keeps working between measurements."""
 
 from __future__ import annotations
 

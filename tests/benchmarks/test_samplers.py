@@ -1,4 +1,4 @@
-"""The benchmark of the samplers runs in a small form, so that it does not rot between measurements."""
+"""Run the benchmark of the samplers in a small form, so that it keeps working between measurements."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def test_it_generates_evaluates_and_tabulates(
     lines = (tmp_path / "table.md").read_text().splitlines()
     rows = [line.replace("*", "").split(" | ")[:3] for line in lines[2:4]]
     assert sorted(rows) == [["| ddim", "2", "1"], ["| ddim", "2", "2"]]
-    assert "6 images a row" in lines[5]
+    assert "6 images per row" in lines[5]
     image = tmp_path / "grid" / "ddim-2-reuse-2" / "images" / "MEL" / "ISIC_0000001.png"
     assert read_parameters(image).reuse == 2
     made = (tmp_path / "grid" / "ddim-2" / "images" / "synthetic_dataset.csv").read_bytes()
     (tmp_path / "table.md").write_text("Before\n<!-- begin samplers -->\n<!-- end samplers -->\nAfter\n")
-    assert main(arguments) == 0  # finished work is not done again
+    assert main(arguments) == 0  # finished work is kept
     assert "| ddim" in (tmp_path / "table.md").read_text().partition("Before")[2].partition("After")[0].replace("*", "")
     assert (tmp_path / "grid" / "ddim-2" / "images" / "synthetic_dataset.csv").read_bytes() == made
     assert "ddim-2-reuse-2 is measured" in capsys.readouterr().out

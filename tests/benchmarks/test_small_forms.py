@@ -1,4 +1,4 @@
-"""The benchmarks run in a small form, so that they do not rot between measurements."""
+"""Run the benchmarks in a small form, so that they keep working between measurements."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from core.paths import PROJECT_ROOT
 
 @pytest.fixture(autouse=True)
 def runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Qt makes one among the temporary files of everybody where it finds none."""
+    """Without this variable, Qt creates a folder among the temporary files of all users."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
 
 def numbers_of(name: str, file: Path, *options: str) -> Any:
-    """Run a benchmark in a process of its own; what it keeps."""
+    """Run a benchmark in a separate process; return the content of its JSON file."""
     subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", "--repeats", "1", "--json", str(file), *options],
         cwd=PROJECT_ROOT,

@@ -1,4 +1,4 @@
-"""The training benchmark runs in a small form, so that it does not rot between measurements."""
+"""Run the training benchmark in a small form, so that it keeps working between measurements."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def test_steps_are_counted_and_measured_together() -> None:
     assert made == [0, 1, 2]
 
 
-def test_the_other_side_trains(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is compared with must be a real step: its weights move, and batch after batch comes."""
+def test_the_reference_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference must be a real step: its weights change, and it reads one batch after another."""
     make_networks_tiny(monkeypatch)
     images = training.read_images(training.EXCERPT).images
     made: list[torch.nn.Module] = []

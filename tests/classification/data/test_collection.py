@@ -39,7 +39,7 @@ def test_the_real_excerpt_is_read() -> None:
 def test_missing_images_are_counted(tmp_path: Path) -> None:
     found = read_listed(folder_of(tmp_path, HEADER + "L1,ISIC_1,nv,,\nL2,ISIC_2,mel,,\nL3,ISIC_3,mel,,\n"))
     assert found.missing == ("ISIC_3",)
-    assert "1 more are listed and not there" in found.describe()
+    assert "1 more are listed but missing" in found.describe()
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_unused_images_are_reported(tmp_path: Path) -> None:
     collection = open_collection(folder_of(tmp_path, HEADER + rows))
     assert [(image.image_id, image.class_name) for image in collection.images] == [("ISIC_1", "NV")]
     assert collection.describe().endswith(
-        "1 images of 1 lesions (NV 1); 1 rows list an image again and are passed over; left out are diagnoses that are "
-        "none of the seven ('scc' 1)."
+        "1 images of 1 lesions (NV 1); 1 rows list an image again and are ignored; diagnoses outside the seven classes "
+        "are left out ('scc' 1)."
     )
 
 

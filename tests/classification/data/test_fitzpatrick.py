@@ -134,11 +134,11 @@ def test_copies_are_distinguished_from_other_photographs() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (("md5hash,", "name,"), "not Fitzpatrick17k's table"),
-        ((",halo nevus,benign", ",halo nevus,odd"), "calls .* 'odd'"),
+        (("md5hash,", "name,"), "not the table of Fitzpatrick17k"),
+        ((",halo nevus,benign", ",halo nevus,odd"), "the partition 'odd'"),
         (("mal200,1,", "mal200,9,"), "the skin type '9'"),
         (("mal201,1,", "mal200,1,"), "lists mal200 2 times"),
-        (("eczema,non-neoplastic\n", "eczema\n"), r"Line \d+ of .* is too short"),
+        (("eczema,non-neoplastic\n", "eczema\n"), r"Line \d+ of .* has too few values"),
     ],
 )
 def test_a_table_that_does_not_fit_is_named(
@@ -151,7 +151,7 @@ def test_a_table_that_does_not_fit_is_named(
 
 
 def test_too_little_is_refused_before_anything_is_written(job: PrepareJob, tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="training part would have no image: of .* only 0 images"):
+    with pytest.raises(ArgumentError, match="training part would have no image: only 0 images of .* for the contrast"):
         prepare(replace(job, images=tmp_path))
     with pytest.raises(ArgumentError, match="no column url"):
         prepare(replace(job, images=tmp_path, download=True))
@@ -181,8 +181,8 @@ def test_a_table_that_cannot_be_replaced_is_reported_and_the_folder_is_not_marke
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": -1}, "seed -1 is not in"),
-        ({"test": 1.5}, "test 1.5 is not in"),
+        ({"seed": -1}, "seed -1 is out of range"),
+        ({"test": 1.5}, "test 1.5 is out of range"),
         ({"validation": float("nan")}, "validation nan is out of range"),
         ({"validation": 0.5, "test": 0.5}, "leave nothing for training"),
     ],
@@ -255,7 +255,7 @@ def test_a_server_that_never_answers_is_skipped(
     addresses = {f"{number}.jpg": f"{server.url}/{number}.jpg" for number in range(12)}
     reasons = download_images(addresses, tmp_path, patience=HASTE)
     assert len(reasons) == 12
-    assert len([reason for reason in reasons.values() if "failures of 127.0.0.1 in a row" in reason]) == 7
+    assert len([reason for reason in reasons.values() if "consecutive failures of 127.0.0.1" in reason]) == 7
 
 
 def test_a_server_that_answers_is_asked_for_every_image_even_after_many_dead_links(
