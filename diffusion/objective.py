@@ -15,7 +15,8 @@ MIN_SNR_GAMMA: Final = 5.0
 GUIDED_LATENTS: Final = range(100, 800)
 GUIDED: Final = range(150, 650)
 """Timesteps at which guidance acts (Kynkäänniemi et al. 2024, arXiv 2404.07724): earlier ones in sampling decide how
-varied images are, and lose by it. Later ones are left out too, as there; it made images softer (docs/evaluation.md)."""
+varied images are, and lose by it. Later ones are left out too, as there; it made images softer
+(docs/measurements/demonstration_set.md)."""
 
 
 def denoising_loss(

@@ -8,8 +8,20 @@ from tools.odd_idioms import ROOT, count, files_of, hits_in, main
 from tools.prose import Passage
 
 DONE = (
+    "benchmarks",
+    "classification",
+    "core/demo",
+    "docs/classification.md",
+    "docs/evaluation.md",
+    "docs/measurements",
+    "docs/performance.md",
+    "docs/samplers.md",
+    "evaluation",
+    "tests/benchmarks",
+    "tests/classification",
+    "tests/evaluation",
+    "tests/tools",
     "tools",
-    "tests/tools/test_prose.py",
 )
 """Files and folders that are in plain English; add a path when it is done, and never remove one."""
 _AT_MOST = 3.0

@@ -230,7 +230,7 @@ def test_a_curve_that_cannot_be_written_is_reported_once_and_training_continues(
     events: list[Event] = []
     train(job, emit=events.append)
     notes = [event.text for event in events if isinstance(event, Note)]
-    assert sum("curve.csv cannot be written" in text and "training goes on" in text for text in notes) == 1
+    assert sum("curve.csv cannot be written" in text and "and tries again later" in text for text in notes) == 1
     assert (job.output / BEST).is_file()
 
 

@@ -94,7 +94,7 @@ def test_a_copy_in_features_alone_is_found(reals: list[np.ndarray]) -> None:
 
 
 def test_the_search_reports_its_progress(reals: list[np.ndarray]) -> None:
-    """Each of its pieces begins anew; what it tells of the whole must not stand still through all but the first."""
+    """Each part counts its progress from 0; the overall progress must increase during every part."""
     generated, real = (
         image_set([lesion(seed) for seed in range(20)], noise=noise(20, 2)),
         image_set(reals, noise=noise(70, 0)),
