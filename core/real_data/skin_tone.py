@@ -1,11 +1,11 @@
-"""Skin tone measured on the image: the individual typology angle of the skin around the lesion.
+"""Measure skin tone on the image: the individual typology angle of the skin around the lesion.
 
 ITA = arctan((L* - 50) / b*) in degrees (A. Chardon et al., Int. J. Cosmet. Sci. 13, 1991), from the median colour of
 the pixels outside the lesion mask, as N. Kinyanjui et al. did for dermoscopy (MICCAI 2020, arXiv 1910.13268).
 
-It is a coarse measure. HAM10000's cameras, polarisation and white balance are unknown, so an angle says how light
-the skin is *in the image*; methods of this kind disagree strongly on dermoscopy (arXiv 2308.09640), and the groups
-are not Fitzpatrick's types.
+The measure is coarse. Cameras, polarisation and white balance of HAM10000 are unknown, so the angle describes how light
+the skin is *in the image*. Methods of this kind disagree strongly on dermoscopy (arXiv 2308.09640), and the groups are
+not Fitzpatrick types.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 from core.models.conditions import TONES, UNKNOWN
 
 _LIMITS: Final = (55.0, 41.0, 28.0, 10.0, -30.0)
-_MARGIN: Final = 0.04  # of the side: pigment fades out beyond the mask
-_DARKEST: Final = 25.0  # L* below: the rim of the lens, hair, ink
-_LEAST_SHARE: Final = 0.05  # of the image that must be skin
+_MARGIN: Final = 0.04  # share of the side; pigment extends beyond the mask
+_DARKEST: Final = 25.0  # pixels with a lower L* are the rim of the lens, hair or ink
+_LEAST_SHARE: Final = 0.05  # share of the image that must be skin
 
 
 def typology_angle(pixels: np.ndarray, lesion: np.ndarray) -> float | None:
-    """Individual typology angle of the skin outside the lesion, in degrees; None where too little skin is seen.
+    """Individual typology angle of the skin outside the lesion, in degrees; None if too little skin is visible.
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
@@ -43,5 +43,5 @@ def typology_angle(pixels: np.ndarray, lesion: np.ndarray) -> float | None:
 
 
 def tone_group(angle: float | None) -> str:
-    """The class of an angle."""
+    """The skin tone of an angle."""
     return UNKNOWN if angle is None else TONES[sum(angle <= limit for limit in _LIMITS)]
