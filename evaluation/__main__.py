@@ -40,7 +40,7 @@ def _evaluate(job: EvaluationJob) -> int:
     found = evaluation.copies
     copies = {"copies": len(found.copies), "suspicious": found.suspicious.hits, "images": found.suspicious.cases}
     tell("finished", main=str(files[0]), files=[str(file) for file in files], summary=summarise(evaluation), **copies)
-    if job.fail_on_copies and found.accuses:
+    if job.fail_on_copies and found.is_evidence:
         problem = "Copies were found" if found.copies else "More images than chance explains are close to real images"
         tell(
             "error",

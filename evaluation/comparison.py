@@ -180,7 +180,7 @@ def tables(results: Mapping[str, Mapping[str, Any]]) -> list[Table]:
     rows = [_judgement_row(name, result, judges) for name, result in results.items()]
     return [
         *found,
-        Table((*columns, "Alike", "Gain of balanced accuracy"), rows, "Class agreement, copies and usefulness."),
+        Table((*columns, "Similar", "Gain of balanced accuracy"), rows, "Class agreement, copies and usefulness."),
     ]
 
 
@@ -209,8 +209,9 @@ def _judgement_row(name: str, result: Mapping[str, Any], judges: Sequence[str]) 
     agreements = [f"{100 * macros[judge]:.1f}%" if macros.get(judge) is not None else None for judge in judges]
     gains = [_gain(found["gain"]) for found in result["usefulness"]]
     suspicious = f"{100 * result['copies']['suspicious']['share']:.1f}%"
-    alike = result["duplicates"]["alike"]["hits"]
-    return [name, *made, *agreements, result["copies"]["copies"], suspicious, alike, ", ".join(gains) or None]
+    duplicates = result["duplicates"]
+    similar = duplicates["similar" if "similar" in duplicates else "alike"]["hits"]  # its name in earlier versions
+    return [name, *made, *agreements, result["copies"]["copies"], suspicious, similar, ", ".join(gains) or None]
 
 
 def markdown(table: Table) -> str:

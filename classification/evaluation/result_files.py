@@ -38,7 +38,7 @@ def _write(output: Path, test: Predictions, result: Mapping[str, Any]) -> None:
     if "classes" in result:
         write_csv(output / "classes.csv", [_flattened(row) for row in result["classes"]])
         table = zip(test.task.classes, result["confusion"], strict=True)
-        rows = [{"is": name, **dict(zip(test.task.classes, counts, strict=True))} for name, counts in table]
+        rows = [{"true_class": name, **dict(zip(test.task.classes, counts, strict=True))} for name, counts in table]
         write_csv(output / "confusion.csv", rows)
     write_evaluation_report(output / "report.html", result, _plots(output, test, result))
     write_json(output / METRICS, result)

@@ -79,7 +79,7 @@ class CopyFindings:
         return sum(threshold.rate for threshold in self.thresholds)
 
     @property
-    def accuses(self) -> bool:
+    def is_evidence(self) -> bool:
         """Whether there is evidence of copying: single copies, or more suspicious images than chance explains."""
         return bool(self.copies) or chance_of(self.suspicious, self.control.cases, self.rate) <= FALSE_SHARES
 

@@ -27,19 +27,19 @@ class Duplicates:
 
     Attributes:
         equal: images whose pixels are identical to those of another image.
-        alike: images that resemble another image of the set, rotated or mirrored, more than chance explains.
+        similar: images that resemble another image of the set, rotated or mirrored, more than chance explains.
         control: real images that resemble an image of another lesion as much.
         pairs: indices and correlation of the most similar pairs, most similar first.
     """
 
     equal: Share
-    alike: Share
+    similar: Share
     control: Share
     pairs: tuple[tuple[int, int, float], ...]
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON values."""
-        return {"equal": self.equal.to_json(), "alike": self.alike.to_json(), "control": self.control.to_json()}
+        return {"equal": self.equal.to_json(), "similar": self.similar.to_json(), "control": self.control.to_json()}
 
 
 def find_duplicates(generated: Side, real: Side, control_size: int, seed: int) -> Work[Duplicates]:
@@ -51,7 +51,7 @@ def find_duplicates(generated: Side, real: Side, control_size: int, seed: int) -
     limit = threshold_of("duplicates", _nearness(control), len(generated), 1)
     return Duplicates(
         equal=Share(_equal(generated.pixels), len(generated)),
-        alike=_above(best, limit),
+        similar=_above(best, limit),
         control=_above(control, limit),
         pairs=_pairs(best, partner),
     )

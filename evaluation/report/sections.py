@@ -163,7 +163,7 @@ def _duplicates(evaluation: Evaluation) -> Iterator[Block]:
         ("", "Share"),
         [
             ("identical to another image of the set", _estimate(found.equal)),
-            ("similar to another image, rotated or mirrored", _estimate(found.alike)),
+            ("similar to another image, rotated or mirrored", _estimate(found.similar)),
             ("real images similar to one of another lesion", _estimate(found.control)),
         ],
         "Images that repeat each other. Similar: more than chance explains, according to the control of real images.",

@@ -96,7 +96,7 @@ def _copies(evaluation: Evaluation) -> Iterator[str]:
     repeated = evaluation.duplicates
     yield (
         f"Duplicates: {repeated.equal.hits:,} images are identical to another image of the set, and "
-        f"{repeated.alike.hits:,} are more similar to another image than chance explains (real images: "
+        f"{repeated.similar.hits:,} are more similar to another image than chance explains (real images: "
         f"{repeated.control.hits:,} of {repeated.control.cases:,})."
     )
 

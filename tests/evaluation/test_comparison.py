@@ -216,3 +216,15 @@ def test_a_set_is_listed_with_its_generation_settings(results: dict[str, Path]) 
     (made,) = (table for table in tables(loaded) if "Sampler" in table.columns)
     assert made.columns[:4] == ("Set", "Sampler", "Steps", "Reuse")
     assert list(made.rows[0][:4]) == ["good", "ddpm ddim", "50", "2"]
+
+
+def test_an_evaluation_of_an_earlier_version_is_compared(results: dict[str, Path]) -> None:
+    """Earlier versions wrote ``alike`` instead of ``similar``."""
+    loaded = {name: json.loads((folder / "evaluation.json").read_text()) for name, folder in results.items()}
+    duplicates = loaded["good"]["duplicates"]
+    duplicates["alike"] = {**duplicates.pop("similar"), "hits": 5}
+    (found,) = (table for table in tables(loaded) if "Similar" in table.columns)
+    assert [row[found.columns.index("Similar")] for row in found.rows] == [
+        5,
+        loaded["worse"]["duplicates"]["similar"]["hits"],
+    ]

@@ -48,7 +48,7 @@ def test_planted_copies_are_found_and_new_images_are_not_accused(reals: list[np.
     assert {suspicion.generated: suspicion.real for suspicion in found.copies} == dict(
         enumerate((3, 14, 25, 36, 47, 58))
     )
-    assert found.accuses
+    assert found.is_evidence
     assert found.suspicious.hits == 6
     assert found.shares["pixels"][0].hits == 6
     assert found.control.value <= RATE
@@ -156,7 +156,7 @@ def test_a_set_like_its_control_is_not_accused_however_small_the_control(size: i
     """Independent spaces give the highest share of images suspicious in at least one; ``quick`` has 200 and 4."""
     rng = np.random.default_rng(size + spaces)
     runs = [found_in(rng.normal(size=(spaces, 700)), rng.normal(size=(spaces, size))) for _ in range(100)]
-    assert np.mean([found.accuses for found in runs]) <= 0.05
+    assert np.mean([found.is_evidence for found in runs]) <= 0.05
     assert all(found.control.value <= found.rate for found in runs)
     assert np.mean([found.suspicious.value for found in runs]) == pytest.approx(runs[0].rate, rel=0.25)
 
@@ -169,7 +169,7 @@ def test_one_exact_copy_is_found_however_small_the_control(size: int, spaces: in
     of_set[-1, 7] = math.inf
     found = found_in(of_set, rng.normal(size=(spaces, size)))
     assert [suspicion.generated for suspicion in found.copies] == [7]
-    assert found.accuses
+    assert found.is_evidence
 
 
 @pytest.mark.parametrize("spaces", [3, 4])
@@ -182,7 +182,7 @@ def test_many_slightly_suspicious_images_are_found_together(size: int, spaces: i
         of_set[0, :70] = of_control[0].max() + 1e-6
         found = found_in(np.minimum(of_set, of_control.max() + 1e-6), of_control)
         assert not found.copies
-        assert found.accuses
+        assert found.is_evidence
 
 
 def test_the_chance_of_a_number_of_suspicious_images_is_that_of_random_draws() -> None:
@@ -225,6 +225,6 @@ def test_duplicates_in_a_set_are_counted(reals: list[np.ndarray]) -> None:
     new = [lesion(seed) for seed in range(4000, 4010)]
     generated = image_set([*new, new[0], new[1][:, ::-1], np.rot90(new[2])])
     found = result_of(find_duplicates(generated, image_set(reals), 70, 0))
-    assert (found.equal.hits, found.alike.hits) == (2, 6)
+    assert (found.equal.hits, found.similar.hits) == (2, 6)
     assert found.control.value <= 0.02
     assert {pair[:2] for pair in found.pairs[:3]} == {(0, 10), (1, 11), (2, 12)}
