@@ -57,7 +57,7 @@ def make(model: Model, setting: Preset, seeds: Sequence[int], device: torch.devi
 
 
 def distances(
-    models: Sequence[Model], settings: Sequence[Preset], images: int, many: int, device: torch.device
+    models: Sequence[Model], settings: Sequence[Preset], images: int, reference_steps: int, device: torch.device
 ) -> list[str]:
     """A description of the distances of each setting; "-" means that there is nothing to compare with."""
     made: dict[Preset, list[np.ndarray]] = {}
@@ -73,8 +73,10 @@ def distances(
     descriptions = []
     for setting in settings:
         without = "-" if setting.reuse == NO_REUSE else between(setting, replace(setting, reuse=NO_REUSE))
-        limit = "-" if setting.sampler == _NOISY else between(setting, Preset(setting.sampler, many, NO_REUSE))
-        descriptions.append(f"{without} from no reuse, {limit} from {many} steps")
+        limit = (
+            "-" if setting.sampler == _NOISY else between(setting, Preset(setting.sampler, reference_steps, NO_REUSE))
+        )
+        descriptions.append(f"{without} from no reuse, {limit} from {reference_steps} steps")
     return descriptions
 
 
@@ -104,7 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     notes = {}
     if not options.random:  # images of untrained weights are meaningless
-        notes = dict(zip(runs, distances(models, settings, options.images, options.many, device), strict=True))
+        notes = dict(
+            zip(runs, distances(models, settings, options.images, options.reference_steps, device), strict=True)
+        )
     report(in_turn(runs, options.repeats, clock_of(options)), describe_machine(device), options, "s per image", notes)
     return 0
 
@@ -127,7 +131,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=int, default=4, help="images per class to compare (default: %(default)s)")
     parser.add_argument("--settings", type=parse_setting, nargs="+", metavar="SAMPLER:STEPS", default=_SETTINGS)
     parser.add_argument("--reuse", type=int, nargs="+", default=[1, 2, 3, 5])
-    parser.add_argument("--many", type=int, default=100, help="steps of the reference images (default: %(default)s)")
+    parser.add_argument(
+        "--reference-steps", type=int, default=100, help="steps of the reference images (default: %(default)s)"
+    )
+    parser.add_argument("--many", dest="reference_steps", type=int, help=argparse.SUPPRESS)  # the former name
     parser.add_argument("--threads", type=int, help="number of threads (default: chosen by torch)")
     parser.add_argument("--device", default="auto")
     add_options(parser, repeats=3)

@@ -135,4 +135,6 @@ def _sentence(row: Mapping[str, Any]) -> str:
     verdict = "not significantly more or less faithful than"
     if above.low is not None and above.high is not None and above.low * above.high > 0:
         verdict = "more faithful than" if above.low > 0 else "less faithful than"
-    return f"{NAMES[row['method']]} (pixels made {row['removal']}) is {verdict} a random map: {cell(above)} above it."
+    return (
+        f"{NAMES[row['method']]} (pixels made {row['removal']}) is {verdict} a random map (difference {cell(above)})."
+    )

@@ -14,7 +14,17 @@ from core.presets import Preset
 
 def test_seconds_and_distances(tiny_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "n.json"
-    small = ["--checkpoints", str(tiny_checkpoints), "--classes", "MEL", "NV", "--images", "2", "--many", "8"]
+    small = [
+        "--checkpoints",
+        str(tiny_checkpoints),
+        "--classes",
+        "MEL",
+        "NV",
+        "--images",
+        "2",
+        "--reference-steps",
+        "8",
+    ]
     small += ["--settings", "ddpm:4", "unipc:8", "--reuse", "1", "2", "--repeats", "2", "--device", "cpu"]
     assert main([*small, "--json", str(file)]) == 0
     found = json.loads(file.read_text())

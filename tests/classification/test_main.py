@@ -101,7 +101,7 @@ def test_the_commands_lead_from_training_to_the_fairness_report(
         (["document", "--file", "{tmp}/none.md"], "cannot be read"),
     ],
 )
-def test_wrong_arguments_are_named_and_give_two(
+def test_wrong_arguments_are_named_and_exit_with_2(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = [argument.replace("{tmp}", str(tmp_path)) for argument in arguments]
@@ -160,7 +160,7 @@ def test_damaged_images_stop_neither_training_nor_evaluation_nor_audit_and_are_n
         assert all(f"{name}.jpg" in written for name in damaged)
 
 
-def test_an_export_that_cannot_be_written_gives_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_export_that_cannot_be_written_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "classifier.pth").mkdir()
     best = write_classifier(tmp_path / "best.pt", size=224)
     assert main(["export", "--checkpoint", str(best), "--output", str(tmp_path / "classifier.pth")]) == 1
@@ -170,7 +170,7 @@ def test_an_export_that_cannot_be_written_gives_one(tmp_path: Path, capsys: pyte
 @pytest.mark.parametrize(
     "arguments", [["train"], ["train", "--data", "x", "--size", "big"], ["fairness", "--model", "x"]]
 )
-def test_arguments_that_cannot_be_read_give_two(arguments: list[str]) -> None:
+def test_arguments_that_cannot_be_read_exit_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as error:
         main(arguments)
     assert error.value.code == 2
@@ -198,7 +198,9 @@ def test_former_option_names_still_work_but_are_not_documented(
     assert former not in printed
 
 
-def test_ctrl_c_gives_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_exits_with_130(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from classification.evaluation import runner as module
 
     def interrupted(*_: object) -> None:
@@ -228,7 +230,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, ham10000: Path, fitzpatrick:
     )
 
 
-def test_one_command_makes_every_run_of_a_table_and_the_document(study: StudyJob, tmp_path: Path) -> None:
+def test_one_command_runs_every_training_of_a_table_and_fills_the_document(study: StudyJob, tmp_path: Path) -> None:
     study_ham10000(study)
     study_fairness(study)
     runs = study.runs
