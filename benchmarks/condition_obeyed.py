@@ -125,9 +125,9 @@ def check_real(images: Sequence[LabelledImage]) -> None:
         for held_out in (False, True):
             there = {value_of(image.condition, field) for image in images if is_held_out(image.lesion_id) == held_out}
             if missing := {value_of(condition, field) for condition in conditions} - there:
-                part = "never trained on" if held_out else "trained on"
+                part = "held-out" if held_out else "training"
                 raise DataError(
-                    f"The real images cannot judge the {field.replace('_', ' ')}: no lesion {part} has the value "
+                    f"The real images cannot judge the {field.replace('_', ' ')}: no {part} lesion has the value "
                     f"{', '.join(sorted(missing))}; use other real images."
                 )
 

@@ -31,7 +31,7 @@ def test_it_generates_evaluates_and_tabulates(
     assert main(arguments) == 0  # finished work is kept
     assert "| ddim" in (tmp_path / "table.md").read_text().partition("Before")[2].partition("After")[0].replace("*", "")
     assert (tmp_path / "grid" / "ddim-2" / "images" / "synthetic_dataset.csv").read_bytes() == made
-    assert "ddim-2-reuse-2 is measured" in capsys.readouterr().out
+    assert "ddim-2-reuse-2 is finished" in capsys.readouterr().out
     assert "processor time, median of 1 jobs of 2 images" in lines[-1]
     assert all(float(line.split(" | ")[3]) > 0 for line in lines[2:4])
 
