@@ -154,11 +154,11 @@ def _fit(run: Run, state: Path | None) -> None:
 
 
 def check_resumable(file: Path, expected: Mapping[str, Any]) -> None:
-    """Refuse a state that Lightning cannot go on from; nothing in it is executed.
+    """Refuse a state that Lightning cannot continue from. No code in it is executed.
 
     Args:
         file: the state.
-        expected: weights by name, as the learner of this run has them.
+        expected: names and weights of the learner of this run.
 
     Raises:
         CheckpointError: damaged, of another program, or of another network.
