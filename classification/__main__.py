@@ -23,8 +23,8 @@ _TRAINING_PACKAGES: Final = {"lightning", "torchmetrics", "sklearn", "albumentat
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
-    kept = "interrupted; what was saved is kept, and --resume goes on with it"
+    """Run one command; return the exit code."""
+    kept = "Interrupted; the saved state is kept. Add --resume to continue"
     with lasting_streams():
         options = build_parser().parse_args(arguments)
         return run_command(

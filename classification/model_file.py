@@ -11,6 +11,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
+from classification.field_names import current_names
 from classification.file_output import plain_failures
 from classification.networks import build_network
 from classification.tasks import BACKBONES, Task
@@ -127,11 +128,12 @@ def _described(file: Path, content: Mapping[str, Any], sha256: str) -> TrainedCl
             f"{file} has the form {CLASSIFIER_FORMAT} but an incomplete description ({error}); train or copy it again."
         ) from error
     if not isinstance(backbone, str) or backbone not in BACKBONES:
-        raise CheckpointError(f"{file} names the unknown backbone {backbone!r}; known are {', '.join(BACKBONES)}.")
+        raise CheckpointError(f"{file} has the unknown backbone {backbone!r}; known are {', '.join(BACKBONES)}.")
     provenance = content.get("provenance", {})
     if not isinstance(weights, Mapping) or not isinstance(provenance, Mapping) or not 1 <= size <= _LARGEST:
         raise CheckpointError(f"{file} has no weights, no provenance or no image size from 1 to {_LARGEST}.")
     _check_weights(file, backbone, task, weights)
+    provenance = current_names(provenance)
     return TrainedClassifier(backbone, task, size, weights, provenance, str(file), sha256)
 
 

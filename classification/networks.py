@@ -72,7 +72,7 @@ def load_imagenet(network: nn.Module, backbone: str) -> tuple[bool, str]:
     try:
         weights, source = _lite_weights() if backbone == LITE else _resnet_weights(backbone)
     except DownloadError as error:
-        return False, f"Training from scratch: the ImageNet weights of {backbone} could not be had ({error})."
+        return False, f"Training from scratch: the ImageNet weights of {backbone} are not available ({error})."
     body = {name: tensor for name, tensor in weights.items() if not name.startswith(("fc.", "_fc."))}
     network.load_state_dict({**network.state_dict(), **body})
     return True, f"Training starts from ImageNet weights ({source})."

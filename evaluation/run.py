@@ -68,7 +68,7 @@ def _evaluate(job: EvaluationJob, started: float, warnings: list[str]) -> Work[E
     generated = yield from whole.part(read_side(generated_images, size, "images of the set"))
     real = yield from whole.part(read_side(real_images, size, "real images"))
     _require_enough(job, generated, real)
-    require_writable(job.output)  # after all that can be refused, before what takes minutes
+    require_writable(job.output)  # after all checks of the input, before the long computations
     for network in networks:
         yield from whole.part(add_features(real, network, job.cache, "real images"))
         yield from whole.part(add_features(generated, network, job.cache, "the set"))

@@ -88,9 +88,9 @@ class Pixels:
 
 
 def decode(images: Sequence[LabelledImage], size: int, cache: Path, emit: Emit = discard) -> PixelFile:
-    """All images at one size as a file in ``cache``, made on first use and again when an image has changed.
+    """Write all images at one size into a file in ``cache``, unless it exists and no image has changed.
 
-    A file that is damaged is made again. An image that cannot be read is black in it, and named by the result.
+    A damaged file is replaced. Unreadable images are black in the file, and the result lists them.
 
     Raises:
         JobFailedError: the cache cannot be written, for instance because the disk is full.
@@ -111,7 +111,7 @@ def decode(images: Sequence[LabelledImage], size: int, cache: Path, emit: Emit =
 
 
 def left_out(images: Sequence[LabelledImage], what: str) -> str:
-    """The sentence on images that cannot be read; it names the first of them."""
+    """The sentence about unreadable images; it names the first of them."""
     named = ", ".join(image.path.name for image in images[:_NAMED]) + (", …" if len(images) > _NAMED else "")
     return f"{len(images)} {what} cannot be read and are left out: {named}."
 

@@ -12,17 +12,17 @@ from core.real_data.skin_tone import tone_group, typology_angle
 
 
 def tone_of(image: LabelledImage) -> str:
-    """The class of an image with a lesion mask, ``<image_id>.png``, in its folder of masks.
+    """The skin tone of an image, from its lesion mask ``<image_id>.png`` in its folder of masks.
 
-    Unknown without a mask, and if the image or its mask cannot be read: a damaged file must not end the work on others.
+    It is unknown without a mask, and if the image or its mask cannot be read: a damaged file must not stop the job.
     """
     mask = image.masks / f"{image.image_id}.png" if image.masks else None
     if mask is None or not mask.is_file():
         return UNKNOWN
     try:
-        with Image.open(image.path) as picture, Image.open(mask) as outline:
-            pixels = np.asarray(picture.convert("RGB"))
-            lesion = np.asarray(outline.convert("L").resize(picture.size, Image.Resampling.NEAREST)) > 127
+        with Image.open(image.path) as opened, Image.open(mask) as outline:
+            pixels = np.asarray(opened.convert("RGB"))
+            lesion = np.asarray(outline.convert("L").resize(opened.size, Image.Resampling.NEAREST)) > 127
     except UNREADABLE:
         return UNKNOWN
     return tone_group(typology_angle(pixels, lesion))

@@ -95,15 +95,15 @@ def predict(
         task: the meaning of the outputs, to measure them by another contrast.
         augmented: average the probabilities over the eight symmetries of the square.
         device: auto, cpu or cuda:N.
-        cache: where decoded images are kept.
-        emit: receives the progress, and which images cannot be read.
+        cache: folder for decoded images.
+        emit: receives progress events, and the names of unreadable images.
 
     Returns:
-        The answers for the images that can be read, in their order.
+        The predictions for the readable images, in their order.
 
     Raises:
         JobFailedError: a probability is not a number, or none of the images can be read.
-        DeviceError: there is no such device.
+        DeviceError: the device does not exist.
     """
     resolved = resolve_device(device)
     network: Any = classifier.build().to(resolved)

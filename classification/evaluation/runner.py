@@ -106,7 +106,7 @@ def answers(
     """Predictions for the validation part and the evaluated part, after checking that the output can be written.
 
     Raises:
-        ArgumentError: they do not fit each other, there is no such device, or the output cannot be written.
+        ArgumentError: job, data and classifier do not fit, the device does not exist, or the output cannot be written.
         JobFailedError: a probability is not a number, or no image of a part can be read.
     """
     task = task_asked(job, classifier, collection)

@@ -95,7 +95,7 @@ class _Answered:
     facts: Mapping[str, Any] = field(repr=False)
 
     def audited(self, part: Predictions, group_of: Mapping[str, str], grouping: str) -> Audited:
-        """One of the parts with this classifier's decisions; ``group_of`` has the group of every image id."""
+        """A part with the decisions of this classifier; ``group_of`` has the group of every image id."""
         groups = [group_of[image.image_id] for image in part.images]
         return Audited(part, part.scores >= self.threshold, groups, GROUPS[grouping])
 
@@ -139,7 +139,7 @@ def audit(job: AuditJob, emit: Emit = discard) -> dict[str, Any]:
 
 
 def _groups(job: AuditJob, collection: Collection) -> dict[str, dict[str, str]]:
-    """By each grouping, the group of every validation and judging image, by its id; all classifiers share them."""
+    """The group of each validation and evaluated image by its id, for each grouping; the same for all classifiers."""
     asked = {name: images_asked(job.evaluation(file), collection) for name, file in job.classifiers.items()}
     _check_same_images({name: judged for name, (_, judged) in asked.items()})
     validation, judged = next(iter(asked.values()))

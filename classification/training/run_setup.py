@@ -119,7 +119,7 @@ class Run:
         return epochs, validation, drawn_shares(labels, weights[rows], len(self.task.classes))
 
     def _decoded(self, size: int, *sets: Sequence[LabelledImage]) -> tuple[Pixels, set[int]]:
-        """The images of several sets in a row, and the numbers of those that cannot be read."""
+        """The images of several sets as one sequence, and the indices of the unreadable ones."""
         files = [decode(images, size, self.job.cache, self.emit) for images in sets if images]
         starts = itertools.accumulate((len(images) for images in sets if images), initial=0)
         damaged = {start + row for start, file in zip(starts, files, strict=False) for row in file.damaged}

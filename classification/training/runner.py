@@ -19,6 +19,7 @@ from classification.data.collection import open_collection
 from classification.data.pixel_cache import left_out
 from classification.data.splits import write_split
 from classification.events import Emit, Note, Written, discard
+from classification.field_names import current_names
 from classification.model_file import check_exportable, export_classifier, load_classifier, require_writable_file
 from classification.tasks import Task
 from classification.training.callbacks import CURVE, KeepBest, Progress, SaveState, StopWhenStale
@@ -94,12 +95,12 @@ def _check_output(job: TrainingJob, *, resume: bool) -> None:
             )
         return
     if not (file.is_file() and state.is_file()):
-        raise ArgumentError(f"{job.output} holds no interrupted run to go on with; leave --resume out.")
+        raise ArgumentError(f"{job.output} contains no interrupted run; omit --resume to start one.")
     written = read_job_file(file)
     if not isinstance(written, dict):
         raise ArgumentError(f"{file} is not the job of a training run; name another --output.")
-    # Runs of earlier versions have no augmentation in their job: there was one.
-    before, now = {"augmentation": AUGMENTATIONS[0], **written}, job.to_json()
+    # Jobs of earlier versions have no augmentation, because there was only one.
+    before, now = {"augmentation": AUGMENTATIONS[0], **current_names(written)}, job.to_json()
     for name in sorted(set(now) - _FREE_ON_RESUME):
         if before.get(name) != now[name]:
             raise ArgumentError(
@@ -153,11 +154,11 @@ def _fit(run: Run, state: Path | None) -> None:
 
 
 def check_resumable(file: Path, expected: Mapping[str, Any]) -> None:
-    """Refuse a state that Lightning cannot go on from; nothing in it is executed.
+    """Refuse a state that Lightning cannot continue from. No code in it is executed.
 
     Args:
         file: the state.
-        expected: weights by name, as the learner of this run has them.
+        expected: names and weights of the learner of this run.
 
     Raises:
         CheckpointError: damaged, of another program, or of another network.

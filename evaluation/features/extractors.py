@@ -161,7 +161,7 @@ def open_networks(wanted: Sequence[str], checkpoints: Path, device: torch.device
         try:
             found.append(_open(name, checkpoints, device))
         except (OSError, ImportError, RuntimeError, ClassifierError, DownloadError, JobFailedError) as error:
-            # Without the folder: the sentence stands in a report that is published.
+            # The folder is removed because the sentence is part of a published report.
             reasons[name] = str(error).partition("\n")[0].rstrip(".").replace(f"{checkpoints}{os.sep}", "")
     if not found:
         why = "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items())

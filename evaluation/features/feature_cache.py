@@ -22,10 +22,10 @@ class FeatureCache:
         """Open the file of a network.
 
         Args:
-            folder: where it is.
-            network, fingerprint: the name of the network and of its weights.
-            size: of the pictures, in pixels.
-            width: how many numbers the features of an image are; a file of others counts as empty.
+            folder: folder of the file.
+            network, fingerprint: names of the network and of its weights.
+            size: height and width of the images, in pixels.
+            width: number of features of an image; a file with another number counts as empty.
         """
         self._width = width
         self._file = folder / f"{network}-{fingerprint[:16]}-{size}px.npz"

@@ -60,7 +60,7 @@ def _shorter_side(path: Path) -> int:
         with open_regular(path) as stream, Image.open(stream) as image:
             return min(image.size)
     except UNREADABLE:
-        return 0  # named when its pixels are read
+        return 0  # reported when the pixels are read
 
 
 def load_images(paths: Sequence[Path], size: int, what: str) -> Work[tuple[np.ndarray, list[int]]]:

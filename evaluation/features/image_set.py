@@ -67,7 +67,7 @@ def read_side(images: Sequence[FoundImage], size: int, what: str) -> Work[Side]:
 
 
 def add_features(side: Side, network: Network, cache: Path, what: str) -> Work[None]:
-    """Compute a network's features of every image, or take them from the cache."""
+    """Compute a network's features of every image, or read them from the cache."""
     width = max(columns.stop for columns in network.spaces.values())
     memory = FeatureCache(cache, network.name, network.fingerprint, side.pixels.shape[1], width)
     new = memory.missing(side.digests)

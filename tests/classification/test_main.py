@@ -137,11 +137,11 @@ def test_damaged_images_stop_neither_training_nor_evaluation_nor_audit_and_are_n
     damaged = ["ISIC_0000.jpg", "ISIC_0051.jpg", "ISIC_0102.jpg"]
     for name in damaged:
         (folder / "images" / name).write_bytes(b"")
-    places = ["--output", str(tmp_path / "run"), "--split", str(tmp_path / "split.csv"), "--cache", str(tmp_path)]
+    folders = ["--output", str(tmp_path / "run"), "--split", str(tmp_path / "split.csv"), "--cache", str(tmp_path)]
     machine = ["--no-imagenet", "--device", "cpu", "--precision", "fp32", "--workers", "0", "--size", "40"]
-    assert main(["train", "--data", str(folder), "--passes", "1", *places, *machine]) == 0
-    said = f"3 images cannot be read and are left out: {', '.join(damaged)}."
-    assert said in capsys.readouterr().out
+    assert main(["train", "--data", str(folder), "--epochs", "1", *folders, *machine]) == 0
+    sentence = f"3 images cannot be read and are left out: {', '.join(damaged)}."
+    assert sentence in capsys.readouterr().out
     asked = ["--data", str(folder), "--split", str(tmp_path / "split.csv"), "--cache", str(tmp_path), "--device", "cpu"]
     asked += ["--resamples", "20", "--part", "test"]
     file = tmp_path / "run" / "best.pt"

@@ -46,16 +46,16 @@ def test_lite_starts_from_the_weights_of_its_package() -> None:
 
 @pytest.fixture
 def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where torch's cache of this test keeps the ImageNet weights of ResNet-18; nothing is there yet."""
+    """The file for the ImageNet weights of ResNet-18 in torch's cache of this test; it does not exist yet."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody is there
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no server has this address
     RESNETS["resnet18"].cached.parent.mkdir(parents=True)
     return RESNETS["resnet18"].cached
 
 
 @pytest.mark.parametrize(("offline", "reason"), [("1", "HF_HUB_OFFLINE is set"), ("", "urlopen error")])
-def test_without_a_network_it_says_that_it_trains_from_scratch(
+def test_training_from_scratch_without_a_connection_is_reported(
     cached: Path, monkeypatch: pytest.MonkeyPatch, offline: str, reason: str
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", offline)
@@ -63,12 +63,12 @@ def test_without_a_network_it_says_that_it_trains_from_scratch(
     before = network.state_dict()["conv1.weight"].clone()
     loaded, sentence = load_imagenet(network, "resnet18")
     assert not loaded
-    assert sentence.startswith("Training from scratch: the ImageNet weights of resnet18 could not be had")
+    assert sentence.startswith("Training from scratch: the ImageNet weights of resnet18 are not available")
     assert reason in sentence
     assert torch.equal(network.state_dict()["conv1.weight"], before)
 
 
-def test_downloaded_weights_are_taken_but_for_the_head(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_downloaded_weights_are_used_except_for_the_head(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = resnet18()
     torch.save(there.state_dict(), cached)
     monkeypatch.setitem(RESNETS, "resnet18", PublishedWeights(RESNETS["resnet18"].url, sha256_of(cached)))

@@ -85,7 +85,7 @@ def test_every_kind_of_damaged_image_is_named(tmp_path: Path, monkeypatch: pytes
             read(IMAGES[0].path)
 
 
-def test_several_files_are_one_and_a_worker_gets_their_names_alone(tmp_path: Path) -> None:
+def test_several_files_are_indexed_as_one_and_a_worker_receives_only_their_names(tmp_path: Path) -> None:
     pixels = Pixels((decode(IMAGES[:5], 64, tmp_path).path, decode(IMAGES[5:], 64, tmp_path).path))
     assert len(pixels) == 16
     for index in (0, 4, 5, 15):

@@ -116,7 +116,7 @@ def test_a_head_of_other_classes_judges_nothing(tmp_path: Path) -> None:
 
 @pytest.fixture
 def inception_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where torch's cache of this test keeps the Inception weights; nothing is there yet."""
+    """The file for the Inception weights in torch's cache of this test; it does not exist yet."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
     published.INCEPTION.cached.parent.mkdir(parents=True)

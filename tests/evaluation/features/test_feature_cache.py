@@ -83,10 +83,10 @@ def test_an_evaluation_survives_a_cache_of_features_of_another_width(tmp_path: P
     cache = FeatureCache(tmp_path, "counting", "1", 32)
     cache.add({side.digests[0]: np.zeros(7, np.float32)})
     result_of(add_features(side, Counting(), tmp_path, "images"))
-    assert side.features["colour"] == pytest.approx(side.pictures.mean(axis=(1, 2)))
+    assert side.features["colour"] == pytest.approx(side.pixels.mean(axis=(1, 2)))
 
 
-def test_two_processes_do_not_lose_what_the_other_found(tmp_path: Path) -> None:
+def test_two_processes_keep_the_features_of_each_other(tmp_path: Path) -> None:
     first, second = (FeatureCache(tmp_path, "net", "print", 64) for _ in range(2))
     first.add({"a": np.ones(3, np.float32)})
     second.add({"b": np.zeros(3, np.float32)})
