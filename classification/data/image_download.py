@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -97,7 +98,7 @@ class _Run:
         except DownloadError as error:
             # A second run consists mostly of dead links. A server that reports one is alive.
             self._count(host, failed=not isinstance(error, FinalAnswerError))
-            return str(error).partition(";")[0]  # the rest is advice about model downloads
+            return re.split(r"[;.] ", str(error), maxsplit=1)[0]  # the rest is advice about model downloads
         except OSError as error:
             return f"it could not be written ({error.strerror})"
         self._count(host, failed=False)

@@ -83,7 +83,7 @@ def test_benign_and_malignant_in_words_are_labels_if_no_diagnosis_is_known(tmp_p
     found = open_collection(folder)
     assert labels(folder) == {"a": "MALIGNANT", "b": "BENIGN"}
     assert found.contrast == "malignant"
-    assert "none of the seven ('indeterminate' 1)" in found.describe()
+    assert "diagnoses outside the seven classes are left out ('indeterminate' 1)" in found.describe()
 
 
 def test_isic_2019_is_read(tmp_path: Path) -> None:
