@@ -144,6 +144,7 @@ def test_damaged_images_stop_neither_training_nor_evaluation_nor_audit_and_are_n
     assert sentence in capsys.readouterr().out
     asked = ["--data", str(folder), "--split", str(tmp_path / "split.csv"), "--cache", str(tmp_path), "--device", "cpu"]
     asked += ["--resamples", "20", "--part", "test"]
+    fair = ["--output", str(tmp_path / "fair")]
     half = ["--threshold", "half"]  # the few validation images that can be read all have one outcome
     file = tmp_path / "run" / "best.pt"
     with (tmp_path / "split.csv").open(newline="") as stream:
