@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from core.paths import PROJECT_ROOT
+from core.paths import PROJECT_ROOT, is_checkout
 
 
 def what_to_start_instead(error: ModuleNotFoundError, program: str = "") -> str:
@@ -20,6 +20,9 @@ def what_to_start_instead(error: ModuleNotFoundError, program: str = "") -> str:
     name = (error.name or "").partition(".")[0]
     if not name or (PROJECT_ROOT / name).exists() or (PROJECT_ROOT / f"{name}.py").exists():
         raise error
+    if not is_checkout(PROJECT_ROOT):
+        again = 'repeat the installation in the source folder of ISICGUI: pip install ".[train]"'
+        return f"{name} is not installed in this Python; {again}."
     launcher = "run_isicgui.bat" if sys.platform == "win32" else "./run_isicgui.sh"
     start = f"{launcher} {program}".rstrip()
     return f"{name} is not installed in this Python; start with {start}, which makes an environment that has it."

@@ -9,12 +9,12 @@ from typing import Any, Final
 from core.classes import CLASSES
 from core.errors import ArgumentError
 from core.io.job_file import checked_fields, path_field, read_job_file
-from core.paths import CHECKPOINTS, PROJECT_ROOT
+from core.paths import CHECKPOINTS, RUNS
 from core.presets import AUTO
 
 EVALUATION_FORMAT: Final = "isicgui.evaluation/1"
 COMPARISON_FORMAT: Final = "isicgui.comparison/1"
-CACHE: Final = PROJECT_ROOT / "runs" / "evaluation_cache"
+CACHE: Final = RUNS / "evaluation_cache"
 FEATURES: Final = ("imagenet", "classifier", "inception")
 UTILITIES: Final = ("", "features", "network")
 LEAST_SIZE: Final = 16
