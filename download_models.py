@@ -17,7 +17,7 @@ from core.errors import ArgumentError, DownloadError
 from core.io.plain_text import printable
 from core.packages import what_to_start_instead
 from core.paths import CHECKPOINTS
-from core.process.exit_codes import DONE, FAILED, run_command
+from core.process.exit_codes import DONE, FAILED, VERBOSE_HELP, run_command
 from core.process.streams import lasting_streams
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         return run_command(
             lambda: _run(options),
+            name="download_models",
             as_json=options.json,
+            verbose=options.verbose,
             when_interrupted="\nInterrupted. Run the same command again to go on from here.",
             result_is_output=options.list or options.verify,
         )
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dest", type=Path, default=CHECKPOINTS, metavar="DIR", help="folder to fill (%(default)s)")
     parser.add_argument("--force", action="store_true", help="fetch again what is there, and replace foreign files")
     parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    parser.add_argument("--verbose", action="store_true", help=VERBOSE_HELP)
     return parser
 
 
@@ -111,7 +114,10 @@ def _classes(words: Iterable[str]) -> tuple[str, ...]:
 
 def _show_all(events: Generator[Event, None, None], view: _JsonLines | _Terminal) -> None:
     with closing(view), closing(events):  # closing is what keeps the bytes and frees the lock
+        from core.generation.event_log import log_event
+
         for event in events:
+            log_event(event)
             view.show(event)
 
 

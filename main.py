@@ -21,10 +21,10 @@ def main() -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    if not arguments:
+    if arguments in ([], ["--verbose"]):
         from gui.main import run_window
 
-        return run_window(arguments)
+        return run_window([], verbose=bool(arguments))
     from cli.application import main as run_command
 
     return run_command(arguments)

@@ -27,7 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kept = "interrupted; what was saved is kept, and --resume goes on with it"
     with lasting_streams():
         options = build_parser().parse_args(arguments)
-        return run_command(lambda: _run(options), as_json=options.json, when_interrupted=kept, result_is_output=False)
+        return run_command(
+            lambda: _run(options),
+            name=f"classification {options.command}",
+            as_json=options.json,
+            verbose=options.verbose,
+            when_interrupted=kept,
+            result_is_output=False,
+        )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -49,8 +56,10 @@ def _given(options: argparse.Namespace, kind: type, **values: Any) -> dict[str, 
 
 def _teller(options: argparse.Namespace) -> Any:
     from classification.events import as_text
+    from core.generation.event_log import log_event
 
     def tell(event: Event) -> None:
+        log_event(event)
         print(json.dumps(event.to_json()) if options.json else printable(as_text(event)), flush=True)
 
     return tell

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from classification.tasks import BACKBONES, CONTRASTS, TASKS
+from core.process.exit_codes import VERBOSE_HELP
 
 GROUPINGS: Final = ("skin_type", "skin_tone", "sex", "age")
 _RULES: Final = "equal | youden | half | sensitivity:0.95 | specificity:0.90"
@@ -25,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=description, argument_default=argparse.SUPPRESS)
         add(command)
         command.add_argument("--json", action="store_true", default=False, help="one JSON object a line on stdout")
+        command.add_argument("--verbose", action="store_true", default=False, help=VERBOSE_HELP)
     return parser
 
 

@@ -12,8 +12,9 @@ from core.classes import CLASSES
 from core.generation.job import GenerationJob
 from core.generation.seeds import fresh_base_seed
 from core.models.conditions import SEXES, SITES, TONES, UNKNOWN
+from core.paths import PROJECT_ROOT, is_checkout
 from core.presets import MAX_ANALYSIS_INTERVAL, MAX_REUSE, MAX_STEPS, PRECISIONS, PRESETS, SAMPLERS, STANDARD
-from core.process.exit_codes import run_command
+from core.process.exit_codes import VERBOSE_HELP, run_command
 
 _COMMANDS_THAT_PRINT: Final = ("models", "reproduce")
 
@@ -23,7 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     options = build_parser().parse_args(arguments)
     return run_command(
         lambda: _run(options),
+        name=options.command,
         as_json=getattr(options, "json", False),
+        verbose=getattr(options, "verbose", False),
         result_is_output=options.command in _COMMANDS_THAT_PRINT,
     )
 
@@ -57,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The parser of ``main.py``. Options that were not given are absent, so that a job file can supply them."""
     parser = argparse.ArgumentParser(
-        prog="main.py",
+        prog="main.py" if is_checkout(PROJECT_ROOT) else "isicgui",
         description="Generate labelled synthetic dermoscopic images with diffusion models. "
         "Research software, not a medical device.",
     )
@@ -71,6 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_compare(commands.add_parser("compare", help="tabulate several generated sets side by side"))
     _add_convert(commands.add_parser("convert", help="write a generated set in the form of another program"))
     _add_models(commands.add_parser("models", help="list the checkpoints and whether they can be used"))
+    for command in commands.choices.values():
+        command.add_argument("--verbose", action="store_true", help=VERBOSE_HELP)
     return parser
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from core.errors import ArgumentError
 from core.io.plain_text import printable
 from core.presets import PRECISIONS
-from core.process.exit_codes import DONE, FAILED, INTERRUPTED, report, run_command
+from core.process.exit_codes import DONE, FAILED, INTERRUPTED, VERBOSE_HELP, report, run_command
 from core.process.streams import lasting_streams
 
 _TRAINING_PACKAGES: Final = {"accelerate", "tensorboard"}
@@ -24,7 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = build_parser().parse_args(arguments)
         as_json = getattr(options, "json", False)
         return run_command(
-            lambda: _run(options, as_json=as_json), as_json=as_json, result_is_output=options.command == "inspect"
+            lambda: _run(options, as_json=as_json),
+            name=f"diffusion {options.command}",
+            as_json=as_json,
+            verbose=getattr(options, "verbose", False),
+            result_is_output=options.command == "inspect",
         )
 
 
@@ -126,6 +130,8 @@ def build_parser() -> argparse.ArgumentParser:
     colors.add_argument("--output", type=Path, default=Path("color_statistics.json"), help="the file to write")
     colors.add_argument("--size", type=int, default=128, help="pixels (default: 128)")
     colors.add_argument("--cache", type=Path, default=Path("runs/cache"), help="where decoded images are kept")
+    for name in ("train", "export", "inspect", "color-statistics"):
+        commands.choices[name].add_argument("--verbose", action="store_true", help=VERBOSE_HELP)
     return parser
 
 
@@ -221,6 +227,7 @@ def _add_autoencoder(parser: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--cache", type=Path, default=Path("runs/cache"), help="for decoded images")
     evaluate.add_argument("--json", action="store_true", help="one JSON object on stdout")
     for command in (train, evaluate):
+        command.add_argument("--verbose", action="store_true", help=VERBOSE_HELP)
         command.add_argument("--device", default="auto", help="auto | cpu | cuda:N (default: auto)")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TABLE: Final = "loss.csv"
 PICTURE: Final = "loss.png"
 BOARD: Final = "tensorboard"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class History:
 
     def add(self, row: Measured) -> None:
         """Take note of a validation, and write table and picture anew; what fails is made good by the next."""
+        _log.info("%s", row)
         self.rows.append(row)
         with self.side_files.going_on_without(self.folder / TABLE):
             write_whole(self.folder / TABLE, _as_csv(self.rows))

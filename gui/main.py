@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+from core.process.log_file import log_file
+
 if TYPE_CHECKING:
     from gui.main_window import MainWindow
 
@@ -27,11 +29,12 @@ def display_problem() -> str | None:
     return None
 
 
-def run_window(arguments: Sequence[str]) -> int:
+def run_window(arguments: Sequence[str], *, verbose: bool = False) -> int:
     """Open the window and stay until it is closed.
 
     Args:
         arguments: of the command line, without the program's name; Qt takes its own from them.
+        verbose: log every step, to stderr too.
 
     Returns:
         The exit code: 0, or 1 where there is no display.
@@ -40,6 +43,11 @@ def run_window(arguments: Sequence[str]) -> int:
     if problem:
         sys.stderr.write(f"error: {problem}\n")
         return 1
+    with log_file("window", verbose=verbose):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     import PyQt5
     from PyQt5.QtCore import QCoreApplication, Qt
     from PyQt5.QtWidgets import QApplication

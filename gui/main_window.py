@@ -12,9 +12,10 @@ from PyQt5.QtWidgets import QApplication, QMainWindow
 from core.generation.events import Notice
 from core.paths import XAI_RESULTS
 from core.presets import AUTO
+from core.process.bug_report import bug_details
 from gui.browsing_presenter import BrowsingPresenter
 from gui.closing import Closing
-from gui.dialogs import RESEARCH_USE, choose_folder, show_error
+from gui.dialogs import RESEARCH_USE, choose_folder, show_error, show_information
 from gui.displayed_overlay import DisplayedOverlay
 from gui.downloads import Downloads
 from gui.evaluation_job import EvaluationRequest
@@ -96,6 +97,7 @@ class MainWindow(QMainWindow):
             evaluate_set=self.evaluate_set,
             refresh=self.browsing.refresh,
             choose_theme=self.choose_theme,
+            copy_details=self.copy_details,
         )
         theme = self.settings.theme
         return Menus(self, self.parts, commands, jobs=self.jobs, controller=self.controller, theme=theme)
@@ -219,6 +221,12 @@ class MainWindow(QMainWindow):
             self.browsing.open(folder)
         else:
             self.show_error(f"{folder} is not there yet; it is made with the first image.")
+
+    def copy_details(self) -> None:
+        """Copy versions, device and the last log messages to the clipboard, without the folders of any path."""
+        QApplication.clipboard().setText(bug_details(self.parts.status.device.text()))
+        text = "The details are on the clipboard. Read them before you publish them: they contain file names."
+        show_information(self, "Details for a bug report", text)
 
     def show_error(self, text: str) -> None:
         """Say once what happened and what to do; the log has it as well."""

@@ -30,6 +30,7 @@ class WindowCommands:
     evaluate_set: Callable[[], None]
     refresh: Callable[[], None]
     choose_theme: Callable[[str], None]
+    copy_details: Callable[[], None]
 
 
 class Menus:
@@ -106,6 +107,8 @@ class Menus:
         self._add(menu, "&Search the log", "Ctrl+F", "mdi6.magnify", parts.log.search.setFocus)
 
     def _help(self, menu: QMenu) -> None:
+        copy = self._commands.copy_details
+        self._add(menu, "Copy &details for a bug report", "Ctrl+Shift+B", "mdi6.bug-outline", copy)
         self._add(menu, "&About", "F1", "mdi6.information-outline", lambda: show_about(self._window))
 
     def _add(self, menu: QMenu, text: str, keys: str, icon: str, action: Callable[[], object]) -> QAction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,7 @@ UNTRAINED_HEAD: Final = (
     "The classifier's head is untrained: its probabilities and the overlays made with it say nothing about a diagnosis."
 )
 DEMONSTRATION: Final = "The classifier is the bundled demonstration, trained on HAM10000 alone: see its card."
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def ready(
         DeviceError: fp16 on a processor.
     """
     dtype = DTYPES[resolve_precision(precision, device)]
+    _log.info("Classifier %s on %s in %s", source, device, dtype)
     model = weights.build()
     _fold_batch_norms(model)
     model.relu, model.maxpool = model.maxpool, model.relu  # they commute, and three quarters are gone after pooling

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from core.errors import ArgumentError, CheckpointError, JobFailedError
 from core.generation.control import Control, Decision
 from core.generation.deep_cache import check_reuse
 from core.generation.denoising import denoise, to_pixels, usable
+from core.generation.event_log import log_event
 from core.generation.events import (
     ClassStarted,
     DenoisingStep,
@@ -89,7 +91,10 @@ def run(
     layout = OF_CONDITIONS if job.condition else OF_CLASSES
     with open_output_folder(job.output, layout, job.masks) as output:
         running = _Run(job, control or Control(), models, output, colors, device, precision)
-        yield from running.events()
+        with contextlib.closing(running.events()) as events:
+            for event in events:
+                log_event(event)
+                yield event
 
 
 def _check_models(job: GenerationJob) -> None:
@@ -152,7 +157,7 @@ class _Run:
     failed: int = 0
     table_warned: bool = False
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event, None, None]:
         job, started = self.job, time.monotonic()
         first = {name: self.output.highest_number(name) + 1 for name in job.counts}
         how = (job.steps, job.sampler, job.reuse, str(self.device), self.precision)

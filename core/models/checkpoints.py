@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 UNET_FORMAT: Final = "isicgui.unet/1"
 LATENT_FORMAT: Final = "isicgui.latent_unet/1"
 _LARGEST_IMAGE: Final = 1024
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -413,6 +415,7 @@ class ModelCache:
         facts = path.stat()
         key = (str(path), facts.st_mtime_ns, facts.st_size, precision)
         if key not in self._models:
+            _log.info("Loading %s on %s in %s", path, device, precision)
             self._models[key] = self._read(path, device, precision)
             self._evict(device)
         self._models.move_to_end(key)

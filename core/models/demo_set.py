@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,7 @@ UNFINISHED: Final = ".isicgui.unpacking"
 """In a checkpoints folder while the set is unpacked into it, and afterwards if that was cut short."""
 AUTOENCODER_PREFIX: Final = "autoencoder."
 """Of the names of an autoencoder's weights in the bundled file."""
+_log = logging.getLogger(__name__)
 
 
 def unpack_demo_set(folder: Path) -> list[Path]:
@@ -73,6 +75,7 @@ def unpack_demo_set(folder: Path) -> list[Path]:
             f"The demonstration weights cannot be unpacked into {folder} ({error.strerror}); "
             "name a checkpoints folder that can be written."
         ) from error
+    _log.info("Unpacked %d files of the demonstration set into %s", len(written), folder)
     return written
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from core.errors import ArgumentError, CheckpointError, ClassifierError, IsicGuiError
 from core.io.plain_text import printable
+from core.process.log_file import log_file
 from core.process.streams import is_ended_pipe, lasting_streams, lost_output
 from core.signals import stop_signals_interrupt
 
@@ -19,10 +21,18 @@ DONE: Final = 0
 FAILED: Final = 1  # what was made is kept
 WRONG_ARGUMENTS: Final = 2  # nothing was written
 INTERRUPTED: Final = 130  # cleanly
+VERBOSE_HELP: Final = "log every step, to stderr too"
+_log = logging.getLogger(__name__)
 
 
 def run_command(
-    command: Callable[[], int], *, as_json: bool, when_interrupted: str = "", result_is_output: bool = True
+    command: Callable[[], int],
+    *,
+    as_json: bool,
+    name: str = "command",
+    verbose: bool = False,
+    when_interrupted: str = "",
+    result_is_output: bool = True,
 ) -> int:
     """Run a command to its exit code; an error becomes one sentence on stderr.
 
@@ -31,18 +41,20 @@ def run_command(
     Args:
         command: returns its exit code.
         as_json: report an error as a line of JSON on stdout too.
+        name: name of the command, for the log.
+        verbose: log every step, to stderr too.
         when_interrupted: printed to stderr after an interrupt; nothing if it is empty.
         result_is_output: a command that succeeds but whose output is lost has failed (exit code 1), or was interrupted
             if the reader of a pipe is gone (130). False for a command whose results are files.
     """
-    with lasting_streams():
+    with lasting_streams(), log_file(name, verbose=verbose):
         code = _code_of(command, as_json=as_json, when_interrupted=when_interrupted)
         lost = lost_output() if result_is_output and code == DONE else None
-        if lost is None:
-            return code
-        if is_ended_pipe(lost):
-            return INTERRUPTED
-        return report(f"The output cannot be written ({lost.strerror}); write it elsewhere.", FAILED, as_json=False)
+        if lost is not None:
+            reason = f"The output cannot be written ({lost.strerror}); write it elsewhere."
+            code = INTERRUPTED if is_ended_pipe(lost) else report(reason, FAILED, as_json=False)
+        _log.info("%s ended with exit code %d", name, code)
+        return code
 
 
 def _code_of(command: Callable[[], int], *, as_json: bool, when_interrupted: str) -> int:
@@ -59,6 +71,7 @@ def _code_of(command: Callable[[], int], *, as_json: bool, when_interrupted: str
 
 def report(text: str, code: int, *, as_json: bool) -> int:
     """Say why a command failed; returns ``code``."""
+    _log.error("%s", text)
     if as_json:
         print(json.dumps({"event": "error", "text": text, "exit_code": code}), flush=True)
     print(f"error: {printable(text)}", file=sys.stderr)

@@ -16,6 +16,7 @@ the window through QProcess.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import queue
 import shutil
@@ -43,6 +44,7 @@ STOP_WITH_STDIN: Final = "ISICGUI_STOP_WITH_STDIN"
 _CHUNK: Final = 1 << 16
 _STOPS: Final = (Decision.STOP_NOW, Decision.STOP_AFTER_IMAGE)
 _POLL_S: Final = 0.1
+_log = logging.getLogger(__name__)
 
 
 def headless_command(package: str) -> tuple[str, ...]:
@@ -81,6 +83,7 @@ def run_headless(
         JobFailedError: the job file could not be written, or the process could not be started, did not end well or
             took too long; says why.
     """
+    _log.info("Starting %s", " ".join(command[1:]))
     with _job_file(job) as file:
         try:
             process = subprocess.Popen(
@@ -135,7 +138,9 @@ class _Run:
         parser = Messages()
         while chunk := self._next_chunk():
             if self._kill_at is None:
-                yield from parser.feed(chunk)
+                for message in parser.feed(chunk):
+                    _log.debug("%s", message)
+                    yield message
         if self._read_errors:
             self._reason = f"its output could not be read ({self._read_errors[0].strerror})"
             self._ask_to_end()

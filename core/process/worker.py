@@ -8,6 +8,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -21,11 +22,14 @@ import psutil
 
 from core.errors import IsicGuiError
 from core.process.exit_codes import INTERRUPTED, WRONG_ARGUMENTS, code_of
+from core.process.log_file import log_file
 from core.process.runner import STOP_WITH_STDIN
 from core.process.streams import lasting_streams
 from core.signals import stop_signals
 
 _STDIN: Final = 0
+_LEVELS: Final = {"error": logging.ERROR, "warning": logging.WARNING, "progress": logging.DEBUG}
+_log = logging.getLogger(__name__)
 
 
 def tell(event: str, **values: Any) -> None:
@@ -35,6 +39,7 @@ def tell(event: str, **values: Any) -> None:
         event: its name.
         **values: plain JSON values.
     """
+    _log.log(_LEVELS.get(event, logging.INFO), "%s: %s", event, values)
     sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
     sys.stdout.flush()
 
@@ -48,7 +53,7 @@ def run_job(package: str, arguments: list[str], work: Callable[[Path], int]) -> 
         work: takes the job file, tells what it does, returns the exit code. It is interrupted when the process is
             asked to stop; an error of this program is told and becomes its code.
     """
-    with lasting_streams():
+    with lasting_streams(), log_file(package):
         return _run_job(package, arguments, work)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -33,6 +34,7 @@ from diffusion.weights import HAM10000
 _STATISTICS_IMAGES: Final = 1000
 _VALIDATION_IMAGES: Final = 64
 _BATCH: Final = 16
+_log = logging.getLogger(__name__)
 
 
 def train(options: argparse.Namespace) -> bool:
@@ -71,7 +73,9 @@ def train(options: argparse.Namespace) -> bool:
                 bar.write(f"Stopped after step {learner.step}; continue with --resume. The state: {state_file}")
                 return False
             if learner.step % settings.validate_every == 0 or learner.finished:
-                bar.write(f"step {learner.step}: {_validation(learner, held_out or training, cache)}")
+                line = f"step {learner.step}: {_validation(learner, held_out or training, cache)}"
+                _log.info("%s", line)
+                bar.write(line)
     mean, std = latent_statistics(learner, training, cache)
     file = options.output / AUTOENCODER_FILE
     write_autoencoder(file, learner.weights(mean, std), _provenance(learner, str(found.form)))

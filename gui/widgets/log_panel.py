@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from gui.widgets.controls import combo_box, heading_line, named, tool_button
 
 LEVELS = ("info", "warning", "error")
 _MOST_LINES = 5000
+_log = logging.getLogger(__name__)
 _WRITE_EVERY_MS = 50
 
 
@@ -76,6 +78,7 @@ class LogPanel(QWidget):
 
     def add(self, level: str, text: str) -> None:
         """Append a line. Lines are written together a little later: a fast job must not repaint for each."""
+        _log.log(getattr(logging, level.upper()), "%s", text)
         line = _Line(datetime.now().strftime("%H:%M:%S"), level, printable(text, keep="\n"))
         self._lines.append(line)
         if self._shown(line):

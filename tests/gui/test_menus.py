@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QMenu
+from PyQt5.QtWidgets import QApplication, QMenu, QMessageBox
 from pytestqt.qtbot import QtBot
 
+from core import __version__
 from gui.main_window import MainWindow
 from tests.gui.conftest import WAIT_MS, images_in, log_of, wait_for_job
 
@@ -44,3 +45,15 @@ def test_the_job_menu_greys_out_what_makes_no_sense(window: MainWindow) -> None:
     assert not menus.regenerate.isEnabled()
     menu.aboutToHide.emit()
     assert menus.stop_now.isEnabled()
+
+
+def test_details_for_a_bug_report_are_copied(window: MainWindow) -> None:
+    actions = [action for menu in window.menuBar().findChildren(QMenu) for action in menu.actions()]
+    (copy,) = (action for action in actions if "bug report" in action.text())
+    copy.trigger()
+    text = QApplication.clipboard().text()
+    assert text.startswith(f"ISICGUI {__version__}\n")
+    assert f"Device: {window.parts.status.device.text()}" in text
+    (box,) = window.findChildren(QMessageBox)
+    assert "clipboard" in box.text()
+    box.close()
