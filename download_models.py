@@ -40,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         return run_command(
             lambda: _run(options),
-            as_json=options.json,
             name="download_models",
+            as_json=options.json,
             verbose=options.verbose,
             when_interrupted="\nInterrupted. Run the same command again to go on from here.",
             result_is_output=options.list or options.verify,

@@ -51,11 +51,11 @@ def run_command(
         code = _code_of(command, as_json=as_json, when_interrupted=when_interrupted)
         _log.info("%s ended with exit code %d", name, code)
         lost = lost_output() if result_is_output and code == DONE else None
-        if lost is None:
-            return code
-        if is_ended_pipe(lost):
-            return INTERRUPTED
-        return report(f"The output cannot be written ({lost.strerror}); write it elsewhere.", FAILED, as_json=False)
+        if lost is not None:
+            reason = f"The output cannot be written ({lost.strerror}); write it elsewhere."
+            code = INTERRUPTED if is_ended_pipe(lost) else report(reason, FAILED, as_json=False)
+        _log.info("%s ended with exit code %d", name, code)
+        return code
 
 
 def _code_of(command: Callable[[], int], *, as_json: bool, when_interrupted: str) -> int:

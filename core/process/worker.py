@@ -22,6 +22,7 @@ import psutil
 
 from core.errors import IsicGuiError
 from core.process.exit_codes import INTERRUPTED, WRONG_ARGUMENTS, code_of
+from core.process.log_file import log_file
 from core.process.runner import STOP_WITH_STDIN
 from core.process.streams import lasting_streams
 from core.signals import stop_signals
@@ -38,6 +39,7 @@ def tell(event: str, **values: Any) -> None:
         event: name of the event.
         **values: plain JSON values.
     """
+    _log.log(_LEVELS.get(event, logging.INFO), "%s: %s", event, values)
     sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
     sys.stdout.flush()
 
@@ -51,7 +53,7 @@ def run_job(package: str, arguments: list[str], work: Callable[[Path], int]) -> 
         work: receives the job file, sends messages, and returns the exit code. A request to stop raises
             KeyboardInterrupt in it. An ``IsicGuiError`` is reported and converted into an exit code.
     """
-    with lasting_streams():
+    with lasting_streams(), log_file(package):
         return _run_job(package, arguments, work)
 
 

@@ -154,17 +154,7 @@ def test_damaged_images_stop_neither_training_nor_evaluation_nor_audit_and_are_n
         (folder / "images" / f"{name}.jpg").write_bytes(b"")
     for command in (
         ["evaluate", "--checkpoint", str(file), *asked, *half],
-        [
-            "fairness",
-            "--model",
-            f"a={file}",
-            "--groups",
-            "sex,skin_tone",
-            *asked,
-            *half,
-            "--output",
-            str(tmp_path / "fair"),
-        ],
+        ["fairness", "--model", f"a={file}", "--groups", "sex,skin_tone", *asked, *half, *fair],
         ["fidelity", "--checkpoint", str(file), "--images", "2", "--ig-steps", "2", *asked, "--show", damaged[0]],
     ):
         assert main(command) == 0
