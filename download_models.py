@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name="download_models",
             as_json=options.json,
             verbose=options.verbose,
-            when_interrupted="\nInterrupted. Run the same command again to go on from here.",
+            when_interrupted="\nInterrupted. Run the same command again to resume.",
             result_is_output=options.list or options.verify,
         )
 

@@ -83,8 +83,10 @@ def is_safe(url: str) -> bool:
 def _parts(url: str) -> SplitResult:
     """The parts of an address; an address that cannot be parsed has none."""
     try:
-        return urlsplit(url)
-    except ValueError:  # of brackets that are no IPv6 address
+        parts = urlsplit(url)
+        _ = parts.port  # raises for a port that is not a number
+        return parts
+    except ValueError:  # also of brackets that are no IPv6 address
         return SplitResult("", "", "", "", "")
 
 

@@ -28,7 +28,7 @@ from tests.conftest import SCHEDULER, TINY_UNET, tiny_unet, write_checkpoint, wr
 PATH = Path("unet_MEL_best.pth")
 
 
-def refused(file: Path, reason: str = "") -> str:
+def refused(file: Path, reason: str | None = None) -> str:
     started = time.monotonic()
     with pytest.raises(CheckpointError, match=reason) as error:
         read_checkpoint(file)
