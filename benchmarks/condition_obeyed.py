@@ -204,7 +204,7 @@ def grid(how: GenerationJob, seed: int) -> Image.Image:
                 how.checkpoints / CONDITIONED_FILE, replace(_BASE, **changed), how.guidance, device, precision
             )
             sampler = Sampler(how.sampler, loaded.checkpoint.scheduler, how.steps)
-            *_, last = denoise(loaded.model, sampler, [seed], device)
+            *_, last = denoise(loaded.model, sampler, [seed], device, decoder=loaded.decoder)
             rows[-1].append((f"{field.replace('_', ' ')} {value_of(condition, field)}", to_pixels(last.images)[0]))
     return _drawn(rows)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ from benchmarks.measure import add_options, clock_of, in_turn, report  # noqa: E
 from core.generation.denoising import denoise, to_pixels  # noqa: E402
 from core.generation.samplers import Sampler  # noqa: E402
 from core.models.architectures import DEFAULT_SCHEDULER, DEFAULT_UNET  # noqa: E402
-from core.models.checkpoints import Checkpoint, read_checkpoint  # noqa: E402
+from core.models.checkpoints import Checkpoint, LoadedModel, read_checkpoint  # noqa: E402
 from core.models.devices import resolve_device, resolve_precision  # noqa: E402
 from core.models.model_lookup import checkpoint_file  # noqa: E402
 from core.paths import CHECKPOINTS  # noqa: E402
@@ -42,22 +42,15 @@ _SETTINGS: Final = [("ddpm", 50), ("dpmpp", 20), ("unipc", 20), ("unipc", 10)]
 _NOISY: Final = "ddpm"  # draws noise at every step, so more steps give a different image
 
 
-class Model(NamedTuple):
-    """A checkpoint and the network built from it."""
-
-    checkpoint: Checkpoint
-    network: UNet2DModel
-
-
-def make(model: Model, setting: Preset, seeds: Sequence[int], device: torch.device) -> np.ndarray:
+def make(model: LoadedModel, setting: Preset, seeds: Sequence[int], device: torch.device) -> np.ndarray:
     """The images of the seeds as one batch: int16 (B, S, S, 3)."""
     sampler = Sampler(setting.sampler, model.checkpoint.scheduler, setting.steps)
-    *_, last = denoise(model.network, sampler, seeds, device, setting.reuse)
+    *_, last = denoise(model.model, sampler, seeds, device, setting.reuse, model.decoder, together=True)
     return to_pixels(last.images).astype(np.int16)
 
 
 def distances(
-    models: Sequence[Model], settings: Sequence[Preset], images: int, reference_steps: int, device: torch.device
+    models: Sequence[LoadedModel], settings: Sequence[Preset], images: int, reference_steps: int, device: torch.device
 ) -> list[str]:
     """A description of the distances of each setting; "-" means that there is nothing to compare with."""
     made: dict[Preset, list[np.ndarray]] = {}
@@ -100,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     precision = resolve_precision("auto", device)
     settings = [Preset(sampler, steps, reuse) for sampler, steps in options.settings for reuse in options.reuse]
     checkpoints = [_random()] if options.random else [_read(options.checkpoints, name) for name in options.classes]
-    models = [Model(checkpoint, checkpoint.build(device, precision)) for checkpoint in checkpoints]
+    models = [checkpoint.load(device, precision, "") for checkpoint in checkpoints]
     runs: dict[str, Callable[[], object]] = {
         named(setting): partial(make, models[0], setting, [0], device) for setting in settings
     }

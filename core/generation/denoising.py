@@ -91,7 +91,7 @@ def denoise(
     evaluated = [reusing(model, reuse) for _ in (seeds if apart else seeds[:1])]
     generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
     size = int(model.config["sample_size"])
-    shape = (1, int(model.config["in_channels"]), size, size)
+    shape = (1, int(model.config.get("in_channels", 3)), size, size)
     state = torch.cat([torch.randn(shape, generator=generator, device=device) for generator in generators])
     for index, timestep in enumerate(sampler.timesteps, start=1):
         noisy = state.to(model.dtype, memory_format=torch.channels_last)
