@@ -1,5 +1,5 @@
 @echo off
-rem Fetches, verifies or unpacks checkpoints; the arguments are those of download_models.py.
+rem Downloads, verifies or unpacks checkpoints. The arguments are those of download_models.py.
 setlocal
 set "python=python"
 where /q py && set "python=py -3"

@@ -1,4 +1,4 @@
-"""Fetch, verify or unpack checkpoints: ``python download_models.py --help``."""
+"""Download, verify or unpack checkpoints: ``python download_models.py --help``."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 _PROGRESS_EVERY_S: Final = 0.5
 _EPILOG: Final = """\
 sources: a name from core/model_sources.json, https://.../models.zip, https://.../manifest.json, gdrive:ID,
-hf:owner/repo[@revision], or a folder or zip on this computer. Files that are there and whole are not fetched again;
-an interrupted download goes on where it stopped. HTTPS_PROXY, REQUESTS_CA_BUNDLE and HF_HUB_OFFLINE are honoured.
-exit codes: 0 done, 1 failed (what arrived is kept), 2 wrong arguments, 130 interrupted."""
+hf:owner/repo[@revision], or a folder or zip on this computer. Intact files are not downloaded again; an interrupted
+download resumes where it stopped. HTTPS_PROXY, REQUESTS_CA_BUNDLE and HF_HUB_OFFLINE are used.
+exit codes: 0 done, 1 failed (received bytes are kept), 2 wrong arguments, 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_command(
             lambda: _run(options),
             as_json=options.json,
-            when_interrupted="\nInterrupted. Run the same command again to go on from here.",
+            when_interrupted="\nInterrupted. Run the same command again to resume.",
             result_is_output=options.list or options.verify,
         )
 
@@ -50,7 +50,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         _show_all(_events(options), _JsonLines() if options.json else _Terminal())
     except OSError as error:
-        raise DownloadError(f"A file could not be read or written ({error}); what arrived is kept.") from error
+        raise DownloadError(f"A file could not be read or written ({error}); the received bytes are kept.") from error
     except ModuleNotFoundError as error:
         print(f"error: {what_to_start_instead(error, 'download_models.py')}", file=sys.stderr)
         return FAILED
@@ -65,14 +65,20 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--source", help="where to fetch from (default: the published archive)")
-    what.add_argument("--demo", action="store_true", help="unpack the bundled demonstration models instead; no network")
-    what.add_argument("--verify", action="store_true", help="check what is there (checksums, and that it opens)")
-    what.add_argument("--list", action="store_true", help="say what is there, and which sources are known by name")
-    parser.add_argument("--classes", nargs="+", default=[], metavar="CLASS", help=f"only these of {', '.join(CLASSES)}")
-    parser.add_argument("--dest", type=Path, default=CHECKPOINTS, metavar="DIR", help="folder to fill (%(default)s)")
-    parser.add_argument("--force", action="store_true", help="fetch again what is there, and replace foreign files")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    what.add_argument("--source", help="source of the models (default: the published archive)")
+    what.add_argument("--demo", action="store_true", help="unpack the bundled demonstration models; needs no network")
+    what.add_argument("--verify", action="store_true", help="check the files in the folder: checksums and content")
+    what.add_argument("--list", action="store_true", help="list the files in the folder and the sources with a name")
+    parser.add_argument(
+        "--classes", nargs="+", default=[], metavar="CLASS", help=f"download only these classes: {', '.join(CLASSES)}"
+    )
+    parser.add_argument(
+        "--dest", type=Path, default=CHECKPOINTS, metavar="DIR", help="checkpoints folder (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="download intact files again, and replace files from other sources"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line on stdout")
     return parser
 
 
@@ -110,13 +116,13 @@ def _classes(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _show_all(events: Generator[Event, None, None], view: _JsonLines | _Terminal) -> None:
-    with closing(view), closing(events):  # closing is what keeps the bytes and frees the lock
+    with closing(view), closing(events):  # closing keeps the received bytes and releases the lock
         for event in events:
             view.show(event)
 
 
 def _verify(folder: Path, classes: tuple[str, ...]) -> Generator[Event, None, None]:
-    """The state of every file, and at the end an error for what is damaged or was asked for and is not there."""
+    """Yield the state of every file. Then raise an error if a file is damaged or a requested file is missing."""
     from core import download
 
     found = []
@@ -124,14 +130,14 @@ def _verify(folder: Path, classes: tuple[str, ...]) -> Generator[Event, None, No
         found.append(status)
         yield status
     if damaged := [status.name for status in found if status.state == "damaged"]:
-        raise DownloadError(f"{', '.join(damaged)} in {folder} cannot be trusted; fetch again without --verify.")
+        raise DownloadError(f"{', '.join(damaged)} in {folder} cannot be trusted; download again without --verify.")
     missing = [status.name for status in found if status.state == "missing"]
     if (classes and missing) or len(missing) == len(found):
         raise DownloadError(f"{', '.join(missing)} is not in {folder}; run download_models.py without --verify.")
 
 
 class _JsonLines:
-    """Every event as one line of JSON on stdout; of progress and waiting, two a second are enough."""
+    """Print every event as one line of JSON on stdout, but progress and waiting at most twice a second."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
@@ -147,11 +153,11 @@ class _JsonLines:
         print(json.dumps(content), flush=True)
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no resource is open."""
 
 
 class _Terminal:
-    """A bar for each file on stderr, with speed and time left; one line on stdout for what is done."""
+    """Show a progress bar per file on stderr, with speed and remaining time, and one line per result on stdout."""
 
     def __init__(self) -> None:
         self._bar: tqdm[Any] | None = None
@@ -167,7 +173,7 @@ class _Terminal:
         elif isinstance(event, events.Waiting):
             self._say_once(f"{event.name}: {event.reason}; trying again in {event.seconds:.0f} s.")
         elif isinstance(event, events.DownloadResumed):
-            self._say(f"{event.name}: going on after {event.done / 1e6:.1f} MB.", sys.stderr)
+            self._say(f"{event.name}: resuming after {event.done / 1e6:.1f} MB.", sys.stderr)
         elif line := _line(event):
             self._say(line, sys.stdout)
 
@@ -187,9 +193,9 @@ class _Terminal:
             self._bar = tqdm(
                 total=event.total, initial=event.done, desc=what, unit="B", unit_scale=True, dynamic_ncols=True
             )
-        self._bar.update(event.done - self._bar.n)  # less than before where a file has to start again
+        self._bar.update(event.done - self._bar.n)  # negative if a file has to start again
         if event.done == event.total:
-            self.close()  # its clock must not run while the file is checked
+            self.close()  # the clock of the bar must not run while the file is checked
 
     def _say_once(self, text: str) -> None:
         reason = text.rpartition(";")[0]
@@ -203,23 +209,23 @@ class _Terminal:
 
 
 def _line(event: Event) -> str:
-    """One line for an event that is worth one."""
+    """Return a line of text for an event; an empty text if the event needs no line."""
     from core.download import events
     from core.generation.events import Notice
 
     if isinstance(event, events.Planned):
         size = f", {event.bytes / 1e6:,.0f} MB" if event.bytes is not None else ""
-        return f"Fetching {len(event.names)} files from {event.source} into {event.folder}{size}."
+        return f"Downloading {len(event.names)} files from {event.source} into {event.folder}{size}."
     if isinstance(event, events.Installed):
-        return f"{event.name}: in place ({event.bytes / 1e6:.1f} MB, sha256 {event.sha256[:12]}…)."
+        return f"{event.name}: installed ({event.bytes / 1e6:.1f} MB, sha256 {event.sha256[:12]}…)."
     if isinstance(event, (events.Kept, events.Skipped)):
-        verb = "kept" if isinstance(event, events.Kept) else "left out"
+        verb = "kept" if isinstance(event, events.Kept) else "ignored"
         return f"{event.name}: {verb}, {event.reason}."
     if isinstance(event, events.FileStatus):
         facts = [f"{event.bytes / 1e6:.1f} MB" if event.bytes else "", event.source, event.reason]
         return f"{event.name}: {event.state}  {', '.join(fact for fact in facts if fact)}".rstrip()
     if isinstance(event, events.DownloadFinished):
-        return f"Done: {event.installed} files fetched, {event.kept} kept in {event.folder}."
+        return f"Done: {event.installed} files downloaded, {event.kept} kept in {event.folder}."
     return event.text if isinstance(event, Notice) else ""
 
 

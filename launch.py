@@ -1,19 +1,20 @@
-"""Makes the environment on first use, then starts the program in it.
+"""Create the environment at the first start, then start the program in it.
 
     python launch.py [--with train|dev] [--setup-only] [main.py | SCRIPT.py | -m MODULE] [arguments]
 
---with NAME     also install requirements-NAME.txt; it stays installed from then on
---setup-only    only make the environment; with a program named, also what that needs of the system
+--with NAME     also install requirements-NAME.txt; later set-ups keep it installed
+--setup-only    only create the environment; if a program is named, also install its system packages
 
-Without a script it is main.py, and without arguments that opens the window. The order of work:
+The default script is main.py, which opens the window if there are no arguments. The order of work:
 
     parse -> is the stamp current? -> set up (Python, environment, packages) -> Qt's system libraries -> start
 
-The stamp (.venv/isicgui-setup.json) is completed last, so a set-up that was cut short is noticed and mended, and a
-start with a current stamp reads a few small files and needs no network. Every message goes to stderr: stdout belongs
-to the program. Standard library only; must also run on Python 3.6, to find a better one or to say what is missing.
+The stamp (.venv/isicgui-setup.json) is written last, so an interrupted set-up is detected and repaired. A start with a
+current stamp reads a few small files and needs no network. All messages are printed to stderr, because stdout belongs
+to the program. This file uses only the standard library and must run on Python 3.6, to find a newer Python or to report
+missing packages.
 """
-# ruff: noqa: UP006, UP035, UP045 - the newer spellings of these types do not run on the Pythons that this must run on
+# ruff: noqa: UP006, UP035, UP045 - old Python versions do not support the newer syntax of these types
 
 import contextlib
 import hashlib
@@ -41,7 +42,7 @@ TRAINING = "requirements-train.txt"
 UNLOCKED = re.compile(r"(?:torch|torchvision)==\S+")  # whose files differ with the index: CUDA, processors alone
 TRAINING_MODULES = ("diffusion", "classification", "benchmarks")  # these install it on first use
 
-# The shared libraries that Qt's wheels expect of the system, and the Debian and Ubuntu packages that hold them.
+# The shared libraries that the Qt wheels need, and the Debian and Ubuntu packages that contain them.
 LIBRARY_PACKAGES = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
@@ -89,7 +90,7 @@ class BeforeTorchvision:
 sys.meta_path.insert(0, BeforeTorchvision())
 """
 PAIRED = 1  # the way in which torch and torchvision are made to fit each other; a new way is applied at the next start
-QT_FILES = (  # below site-packages/PyQt5/Qt5: what a window loads, the plugins included
+QT_FILES = (  # in site-packages/PyQt5/Qt5: the libraries and plugins that a window loads
     "plugins/platforms/libqxcb.so",
     "plugins/xcbglintegrations/*.so",
     "lib/libQt5Gui.so.5",
@@ -97,27 +98,33 @@ QT_FILES = (  # below site-packages/PyQt5/Qt5: what a window loads, the plugins 
     "lib/libQt5XcbQpa.so.5",
 )
 
-# What pip says when it fails, and what that means; the first match counts.
+# Error messages of pip and their meaning; the first match is used.
 PIP_FAILURES = (
     (
         r"DO NOT MATCH THE HASHES",
         "a package differs from the one that this program was tested with; check the package index, and see the log",
     ),
-    (r"No space left on device|\[Errno 28\]|not enough space|Disk quota", "the disk is full; make room on it"),
+    (r"No space left on device|\[Errno 28\]|not enough space|Disk quota", "the disk is full; free some space"),
     (r"Long Path support", "the folder's path is too long for Windows; move the folder to a shorter one"),
-    (r"CERTIFICATE_VERIFY_FAILED|SSLError|SSL:", "the package index's certificate was refused; check clock and proxy"),
+    (
+        r"CERTIFICATE_VERIFY_FAILED|SSLError|SSL:",
+        "the certificate of the package index was refused; check clock and proxy",
+    ),
     (r"ProxyError|Tunnel connection failed", "the network proxy refused the connection; check the proxy's settings"),
     (
         r"[Cc]onnection|getaddrinfo|name resolution|Network is unreachable|Max retries|[Tt]imed out|IncompleteRead",
         "the package index cannot be reached; check the network",
     ),
     (r"No matching distribution", "the package index lacks a package for this Python and system; see the log"),
-    (r"Permission denied|\[Errno 13\]|Access is denied", "a file may not be written; check the folder's permissions"),
-    (r"MemoryError|Killed", "the memory ran out; close other programs"),
+    (
+        r"Permission denied|\[Errno 13\]|Access is denied",
+        "a file cannot be written; check the permissions of the folder",
+    ),
+    (r"MemoryError|Killed", "there is not enough memory; close other programs"),
 )
 UNKNOWN_FAILURE = "pip failed; delete the folder .venv and see the log if it happens again"
 
-PROBE = (  # also readable by Python 2, which some machines still call python
+PROBE = (  # must also run on Python 2, which some machines still call python
     "import importlib, json, platform, sys\n"
     "try:\n    import ensurepip; pip = True\n"
     "except ImportError:\n    pip = False\n"
@@ -127,24 +134,24 @@ PROBE = (  # also readable by Python 2, which some machines still call python
 
 
 class SetupError(Exception):
-    """The set-up cannot go on: one sentence with the reason and what to do."""
+    """The set-up cannot continue; the message is one sentence with the reason and the solution."""
 
 
 class Request(NamedTuple):
-    """What the command line asks for."""
+    """The parsed command line."""
 
-    files: List[str]  # requirement files, by name
+    files: List[str]  # names of the requirement files
     setup_only: bool
-    program: List[str]  # what follows "python" on the command line
+    program: List[str]  # the arguments after "python"
 
     @property
     def is_window(self) -> bool:
-        """Whether this opens the window: main.py without arguments."""
+        """Check whether this opens the window: main.py without arguments."""
         return self.program == [str(HERE / "main.py")]
 
     @property
     def is_tests(self) -> bool:
-        """Whether this runs the tests."""
+        """Check whether this runs the tests."""
         return self.program[:2] == ["-m", "pytest"]
 
 
@@ -154,13 +161,13 @@ class Python(NamedTuple):
     command: List[str]
     version: str
     bits: int
-    fits: bool  # 64 bit, and of a version that the packages exist for
-    has_pip: bool  # Debian keeps it, and with it the making of environments, in a package of its own
+    fits: bool  # 64 bit, and the packages support its version
+    has_pip: bool  # on Debian, pip and venv are in a separate package
     executable: str
 
 
 def say(message: str) -> None:
-    """Print one line to stderr, on any console: what its encoding lacks is written as an escape."""
+    """Print one line to stderr; characters that the console cannot encode are printed as escapes."""
     if sys.stderr is None:  # a daemon may have closed it
         return
     encoding = sys.stderr.encoding or "ascii"
@@ -169,7 +176,7 @@ def say(message: str) -> None:
 
 
 def parse(arguments: List[str]) -> Request:
-    """Split the launcher's own leading options from the program and its arguments."""
+    """Separate the leading options of the launcher from the program and its arguments."""
     rest, files, setup_only = list(arguments), [BASE], False
     while rest and rest[0] in ("--with", "--setup-only"):
         if rest.pop(0) == "--setup-only":
@@ -180,8 +187,8 @@ def parse(arguments: List[str]) -> Request:
     if setup_only and not rest:
         return Request(files, setup_only, [])
     if rest and rest[0].endswith(".py"):
-        beside = HERE / rest[0]
-        rest[0] = str(beside) if beside.is_file() else rest[0]
+        script = HERE / rest[0]
+        rest[0] = str(script) if script.is_file() else rest[0]
     elif rest[:1] != ["-m"]:
         rest.insert(0, str(HERE / "main.py"))
     elif rest[1:2] and rest[1].split(".")[0] in TRAINING_MODULES and TRAINING not in files:
@@ -190,10 +197,10 @@ def parse(arguments: List[str]) -> Request:
 
 
 def requirement_file(extra: str) -> str:
-    """The name of the requirement file that --with EXTRA installs."""
+    """Return the name of the requirement file for --with EXTRA."""
     known = sorted(path.stem[len("requirements-") :] for path in HERE.glob("requirements-*.txt"))
     if extra not in known:
-        raise ValueError(f"--with {extra!r}: no such set of packages; choose from {', '.join(known) or 'none'}.")
+        raise ValueError(f"--with {extra!r} is not a known set of packages; choose from {', '.join(known) or 'none'}.")
     return f"requirements-{extra}.txt"
 
 
@@ -201,7 +208,7 @@ def requirement_file(extra: str) -> str:
 
 
 def candidates() -> List[List[str]]:
-    """Commands that may start a fitting Python: the running one first, the plain names last."""
+    """Return commands that may start a suitable Python, the running one first and the plain names last."""
     running = getattr(sys, "_base_executable", None) or sys.executable
     newest_first = [f"3.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
     commands = [[running]] + [["py", f"-{version}"] for version in newest_first if os.name == "nt"]
@@ -209,13 +216,13 @@ def candidates() -> List[List[str]]:
 
 
 def probe(command: List[str]) -> Optional[Python]:
-    """Start a candidate and ask it what it is; None if it does not start."""
-    # An interpreter inside our own environment may be removed in a moment: it cannot make its own successor.
+    """Start a candidate and return its properties; None if it does not start."""
+    # Skip the interpreter of our own environment, because the set-up may remove it.
     found = shutil.which(command[0])
     if found is None or Path(found).parent == VENV_BIN:
         return None
     try:
-        answer = subprocess.run(  # noqa: PLW1510 - the exit code is looked at
+        answer = subprocess.run(  # noqa: PLW1510 - the exit code is not needed
             [found, *command[1:], "-c", PROBE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30
         )
         numbers, version, bits, has_pip, executable = json.loads(answer.stdout.decode("utf-8", "replace"))
@@ -226,7 +233,7 @@ def probe(command: List[str]) -> Optional[Python]:
 
 
 def find_python() -> Python:
-    """The Python to make the environment with; a Debian Python without pip is completed where that is allowed."""
+    """Find a Python for the environment. Install pip for a Debian Python without it, if this user may do so."""
     seen: List[Python] = []
     for command in candidates():
         python = probe(command)
@@ -238,26 +245,26 @@ def find_python() -> Python:
             return completed(python)
     found = sorted({f"{python.version} ({python.bits} bit, {python.executable})" for python in seen})
     raise SetupError(
-        f"Python {dotted(OLDEST)} to {dotted(NEWEST)} (64 bit) is needed and this machine has "
+        f"Python {dotted(OLDEST)} to {dotted(NEWEST)} (64 bit) is needed, but this machine has "
         f"{', '.join(found) or 'none'}; install one from https://www.python.org/downloads and start again."
     )
 
 
 def completed(python: Python) -> Python:
-    """The same Python, with the package that lets it make environments."""
+    """Install the package that a Python needs to create environments, and return that Python."""
     package = "python{}.{}-venv".format(*python.version.split("."))
     install_packages([package])
     again = probe(python.command)
     if again is None or not again.has_pip:
         raise SetupError(
-            f"{python.executable} cannot make environments; install the package {package} "
+            f"{python.executable} cannot create environments; install the package {package} "
             f"(sudo apt-get install {package}) and start again."
         )
     return again
 
 
 def dotted(version: "tuple[int, int]") -> str:
-    """(3, 10) as 3.10."""
+    """Return (3, 10) as 3.10."""
     return f"{version[0]}.{version[1]}"
 
 
@@ -265,7 +272,7 @@ def dotted(version: "tuple[int, int]") -> str:
 
 
 def read_stamp() -> Dict[str, Any]:
-    """What the last finished set-up left, or {}."""
+    """Return the stamp of the last set-up, or {}."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -274,7 +281,7 @@ def read_stamp() -> Dict[str, Any]:
 
 
 def write_stamp(stamp: Dict[str, Any]) -> None:
-    """Write the stamp whole or not at all."""
+    """Write the stamp atomically."""
     temporary = STAMP.with_name(STAMP.name + ".tmp")
     temporary.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
     temporary.replace(STAMP)
@@ -289,12 +296,12 @@ def fingerprints(files: List[str]) -> Dict[str, str]:
 
 
 def lock_of(name: str) -> str:
-    """The lock that .ci/lock makes from a requirement file: every package, in one version, with its hashes."""
+    """Return the lock file that .ci/lock writes for a requirement file: exact versions and hashes of all packages."""
     return name[: -len(".txt")] + ".lock"
 
 
 def interpreter() -> str:
-    """Which Python the environment leads to; "" where it leads nowhere, as after that Python was removed."""
+    """Return the Python used by the environment; "" if that Python has been removed."""
     try:
         settings = (VENV / "pyvenv.cfg").read_text(encoding="utf-8")
     except (OSError, ValueError):
@@ -302,17 +309,17 @@ def interpreter() -> str:
     home = re.search(r"^home *= *(.+)$", settings, re.MULTILINE)
     if home is None or not Path(home.group(1).strip()).is_dir() or not VENV_PYTHON.is_file():
         return ""
-    # /usr/bin/python3 turns into another version when the system is upgraded: the link's end tells.
+    # Follow the link, because /usr/bin/python3 becomes another version when the system is upgraded.
     return str(Path(home.group(1).strip()) / VENV_PYTHON.resolve().name)
 
 
 def site_packages() -> List[Path]:
-    """Where the environment keeps its packages."""
+    """Return the package folders of the environment."""
     return [*VENV.glob("lib/python3*/site-packages"), *VENV.glob("Lib/site-packages")]
 
 
 def is_current(stamp: Dict[str, Any], files: List[str]) -> bool:
-    """Whether the environment holds what these requirement files ask for."""
+    """Check whether the environment satisfies these requirement files."""
     installed: Dict[str, str] = stamp.get("files", {})
     wanted = fingerprints(with_installed(files, stamp))
     fits = stamp.get("interpreter", "") == interpreter() != "" and stamp.get("torchvision") == PAIRED
@@ -320,22 +327,22 @@ def is_current(stamp: Dict[str, Any], files: List[str]) -> bool:
 
 
 def with_installed(files: List[str], stamp: Dict[str, Any]) -> List[str]:
-    """These requirement files and those once added by --with: all are kept up to date, or they would drift apart."""
+    """Return these requirement files and those added earlier by --with, so that all of them are kept up to date."""
     return files + [name for name in stamp.get("files", {}) if name not in files and (HERE / name).is_file()]
 
 
 def set_up(files: List[str]) -> None:
-    """Bring the environment to the state that the requirement files describe, whatever state it is in."""
+    """Create or repair the environment so that it satisfies the requirement files."""
     with locked():
         before = read_stamp()
         if is_current(before, files):
             return
         files = with_installed(files, before)
         LOG.write_text(f"Set-up by Python {sys.version} for {', '.join(files)}\n", encoding="utf-8")
-        say("Setting up; the first time this takes minutes and several GB of disk, later starts skip it.")
+        say("Setting up. The first set-up takes minutes and several GB of disk space; later starts skip it.")
         if not is_whole(before):
             make_environment()
-        write_stamp({**before, "interpreter": ""})  # from here on unfinished, and known to be
+        write_stamp({**before, "interpreter": ""})  # marks the set-up as unfinished
         remove_half_installed()
         install(files)
         pair_torchvision()
@@ -347,8 +354,8 @@ def set_up(files: List[str]) -> None:
 def pair_torchvision() -> None:
     """Make ``import torchvision`` work for every program in the environment.
 
-    The compiled part of torchvision fits one build of torch. Where torch is another build, as the one for processors
-    alone, the same build of torchvision is installed; where it cannot be had, a hook declares what is missing.
+    The compiled part of torchvision fits only one build of torch. If torch is another build, such as the one for
+    processors, the same build of torchvision is installed. If that is not available, a hook declares the missing parts.
     """
     folder = next((place for place in site_packages() if (place / "torchvision").is_dir()), None)
     if folder is None:
@@ -393,40 +400,40 @@ def write_hook(folder: Path) -> None:
 
 
 def advise_cuda() -> None:
-    """Where there is an NVIDIA GPU and torch is the build that cannot use it, as on Windows: how to get the other."""
+    """If there is an NVIDIA GPU but torch was built without CUDA, as on Windows, print how to install CUDA support."""
     if not shutil.which("nvidia-smi"):
         return
     for folder in site_packages():
         version = folder / "torch" / "version.py"
         if version.is_file() and re.search(r"^cuda\b[^=]*= None", version.read_text(encoding="utf-8"), re.MULTILINE):
             say(
-                "This machine has an NVIDIA GPU, and torch was installed for the processor alone. For the GPU, remove "
-                f"torch and torchvision ({VENV_PYTHON} -m pip uninstall torch torchvision), install the same versions "
-                "with the --index-url that https://pytorch.org/get-started/locally/ names; docs/install.md shows it."
+                "This machine has an NVIDIA GPU, but torch was installed for the processor only. To use it, remove "
+                f"torch and torchvision ({VENV_PYTHON} -m pip uninstall torch torchvision) and install the same "
+                "versions with the --index-url given on https://pytorch.org/get-started/locally/; see docs/install.md."
             )
 
 
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
-    """Let one set-up work at a time; a second one waits. The lock goes with its process, even a killed one."""
+    """Allow one set-up at a time; a second one waits. The system releases the lock if the process is killed."""
     VENV.mkdir(exist_ok=True)
     with LOCK.open("a+b") as stream:
         waiting = False
         while not try_lock(stream):
             if not waiting:
-                say("Another set-up is running in this folder; waiting for it.")
+                say("Another set-up is running in this folder; waiting until it has finished.")
             waiting = True
             time.sleep(0.2)
-        # pip inherits the lock: should this process be killed, the lock holds until pip is through.
+        # pip inherits the lock, so that the lock is held until pip ends even if this process is killed.
         os.set_inheritable(stream.fileno(), True)
         yield
 
 
 def try_lock(stream: "IO[bytes]") -> bool:
-    """Lock an open file without waiting; False if another process has it."""
+    """Lock an open file without waiting; return False if another process holds the lock."""
     try:
         if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 - each of the two exists on one system only
+            import msvcrt  # noqa: PLC0415 - each of the two modules exists on one system only
 
             stream.seek(0)
             msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
@@ -440,9 +447,9 @@ def try_lock(stream: "IO[bytes]") -> bool:
 
 
 def is_whole(stamp: Dict[str, Any]) -> bool:
-    """Whether the environment has a working, fitting Python and pip, so that installing into it makes sense."""
-    leads_to = interpreter()
-    if not leads_to or (stamp.get("interpreter") or leads_to) != leads_to:
+    """Check whether the environment has a working, suitable Python and pip, so that packages can be installed."""
+    current = interpreter()
+    if not current or (stamp.get("interpreter") or current) != current:
         return False
     if not any(is_recorded(mark) for folder in site_packages() for mark in folder.glob("pip-*.dist-info")):
         return False
@@ -451,37 +458,37 @@ def is_whole(stamp: Dict[str, Any]) -> bool:
 
 
 def make_environment() -> None:
-    """Make .venv anew; what was in it goes, except the lock."""
+    """Create .venv from the start; delete its old content except the lock."""
     python = find_python()
     for path in VENV.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(str(path))
         elif path != LOCK:
             path.unlink()
-    say(f"Making the environment {VENV} with Python {python.version}.")
+    say(f"Creating the environment {VENV} with Python {python.version}.")
     made = run([*python.command, "-m", "venv", str(VENV)])
     if made.code != 0:
-        raise SetupError(f"The environment could not be made: {reason(made.lines)} ({LOG}).\n{tail(made.lines)}")
+        raise SetupError(f"The environment could not be created: {reason(made.lines)} ({LOG}).\n{tail(made.lines)}")
 
 
 def remove_half_installed() -> None:
-    """Remove the marks of packages whose installation was cut short: pip writes RECORD last, yet never looks at it."""
+    """Remove the metadata of partly installed packages. pip writes RECORD last but does not check it."""
     for mark in (mark for folder in site_packages() for mark in folder.glob("*.dist-info")):
         if not is_recorded(mark):
             shutil.rmtree(str(mark))
 
 
 def is_recorded(mark: Path) -> bool:
-    """Whether the installation of the package with this .dist-info folder came to its end."""
+    """Check whether the package with this .dist-info folder is completely installed."""
     record = mark / "RECORD"
     return record.is_file() and record.stat().st_size > 0
 
 
 def install(files: List[str]) -> None:
-    """Install what the locks of these requirement files name, each file checked against its hash, and then torch.
+    """Install the packages in the locks of these requirement files, checked by their hashes, and then torch.
 
-    Torch comes last and by its version alone: its files depend on the index that serves it. By then everything that it
-    needs is there, except for the CUDA libraries of its own index.
+    Torch is installed last and only by its version, because its files depend on the package index. All of its
+    dependencies are then installed, except the CUDA libraries of its index.
     """
     locks = [word for name in files for word in ("-r", str(HERE / lock_of(name)))]
     pip_install(["--require-hashes", "--no-deps", "--only-binary", ":all:", *locks])
@@ -492,14 +499,14 @@ def install(files: List[str]) -> None:
 
 
 def pip_install(arguments: List[str]) -> None:
-    """Let pip install something; what it downloads is shown."""
+    """Install packages with pip, and show the downloads."""
     command = [str(VENV_PYTHON), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
     command += ["--progress-bar", "off", "--log", str(LOG), *arguments]
     done = run(
         command, show=r" *(Downloading (?!\S+\.metadata)\S+ \(.*|Building wheel \S+|Installing collected packages)"
     )
     if done.code != 0:
-        # Without retries pip tells only its log why an index gave no answer.
+        # Only the log of pip contains the reason why an index did not answer.
         log = LOG.read_text(encoding="utf-8", errors="replace").splitlines()
         unanswered = [line for line in log if "Could not fetch URL" in line]
         why = reason(done.lines + unanswered)
@@ -507,15 +514,15 @@ def pip_install(arguments: List[str]) -> None:
 
 
 def reason(lines: List[str]) -> str:
-    """What pip's output means for the user."""
+    """Return the meaning of pip's error output for the user."""
     text = "\n".join(lines)
     return next((meaning for pattern, meaning in PIP_FAILURES if re.search(pattern, text)), UNKNOWN_FAILURE)
 
 
 def tail(lines: List[str]) -> str:
-    """The last lines of a program's output, indented; pip's warnings say little next to its errors."""
-    telling = [line for line in lines if line and not line.startswith(("WARNING", "[notice]"))]
-    return "\n".join("    " + line for line in (telling or lines)[-6:])
+    """Return the last lines of a program's output, indented and without warnings of pip."""
+    relevant = [line for line in lines if line and not line.startswith(("WARNING", "[notice]"))]
+    return "\n".join("    " + line for line in (relevant or lines)[-6:])
 
 
 class Finished(NamedTuple):
@@ -526,8 +533,8 @@ class Finished(NamedTuple):
 
 
 def run(command: List[str], show: str = "(?!)") -> Finished:
-    """Run a helper to its end; its output goes to the log, and what matches `show` to the screen too."""
-    # A PIP_USER or PIP_TARGET made for other projects would send the packages past the environment.
+    """Run a program and write its output to the log; also print the lines that match `show`."""
+    # A PIP_USER or PIP_TARGET of another project would install the packages outside the environment.
     unwanted = {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONHOME", "__PYVENV_LAUNCHER__"}
     environment = {name: value for name, value in os.environ.items() if name not in unwanted}
     environment["PYTHONIOENCODING"] = "utf-8"
@@ -539,9 +546,9 @@ def run(command: List[str], show: str = "(?!)") -> Finished:
         try:
             for line in process.stdout or ():
                 lines.append(line.rstrip())
-                telling = re.match(show, line)
-                if telling:
-                    say("  " + telling.group().strip())
+                shown = re.match(show, line)
+                if shown:
+                    say("  " + shown.group().strip())
         except KeyboardInterrupt:
             process.terminate()
             raise
@@ -555,7 +562,7 @@ def run(command: List[str], show: str = "(?!)") -> Finished:
 
 
 def provide_system_packages(request: Request) -> None:
-    """Before a window or the tests on Linux: have what Qt and the tests need of the system, checked once."""
+    """On Linux, install the system packages for the window or the tests; check this once."""
     purpose = "window" if request.is_window else "tests" if request.is_tests else ""
     if not purpose or not sys.platform.startswith("linux") or purpose in read_stamp().get("system", []):
         return
@@ -566,16 +573,16 @@ def provide_system_packages(request: Request) -> None:
     if not missing:
         remember(purpose)
         return
-    advice = f"For the {purpose} this system lacks {', '.join(missing)}; install what holds them"
+    advice = f"For the {purpose}, this system lacks {', '.join(missing)}; install the packages that contain them"
     if shutil.which("apt-get"):
         advice += f": sudo apt-get install {' '.join(name for name in missing if '.so' not in name)}"
     if purpose == "window" and os.environ.get("QT_QPA_PLATFORM", "xcb") == "xcb":
-        raise SetupError(advice)  # Qt would abort the program, and name none of them
+        raise SetupError(advice)  # Qt would abort the program without naming them
     say(advice)
 
 
 def remember(purpose: str) -> None:
-    """Note in the stamp that the system has what is needed; someone else's environment is left as it is."""
+    """Record in the stamp that the system packages are installed; do not change an environment without a stamp."""
     with contextlib.suppress(OSError), locked():
         stamp = read_stamp()
         if stamp:
@@ -583,7 +590,7 @@ def remember(purpose: str) -> None:
 
 
 def missing_packages(purpose: str) -> List[str]:
-    """What to install: Debian packages, or the names of libraries where those are not known."""
+    """Return the missing Debian packages, or names of libraries if their packages are unknown."""
     has_apt = bool(shutil.which("apt-get"))
     libraries = missing_libraries()
     packages = sorted({LIBRARY_PACKAGES.get(name, name) for name in libraries}) if has_apt else libraries
@@ -591,7 +598,7 @@ def missing_packages(purpose: str) -> List[str]:
 
 
 def missing_libraries() -> List[str]:
-    """The shared libraries that Qt would look for in vain."""
+    """Return the shared libraries that Qt needs and that are missing."""
     files = [str(file) for folder in site_packages() for name in QT_FILES for file in folder.glob("PyQt5/Qt5/" + name)]
     if not files or not shutil.which("ldd"):
         return []
@@ -599,7 +606,7 @@ def missing_libraries() -> List[str]:
 
 
 def missing_test_tools() -> List[str]:
-    """The packages that the tests of the window use and that are not there: a screen, a mouse, letters."""
+    """Return the missing packages for tests of the window: a virtual display, mouse control, and a font."""
     tools = {"Xvfb": "xvfb", "xauth": "xauth", "xdotool": "xdotool"}
     packages = [package for tool, package in tools.items() if not shutil.which(tool)]
     fonts = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
@@ -607,7 +614,7 @@ def missing_test_tools() -> List[str]:
 
 
 def install_packages(packages: List[str]) -> None:
-    """Install Debian packages where this user may without being asked; who calls looks at what came of it."""
+    """Install Debian packages if no password is needed. The caller must check the result."""
     prefix = apt_prefix()
     if prefix is None or not packages:
         return
@@ -618,7 +625,7 @@ def install_packages(packages: List[str]) -> None:
 
 
 def apt_prefix() -> Optional[List[str]]:
-    """What to put before apt-get: nothing as root, sudo where it asks nothing; None where it cannot be used."""
+    """Return the prefix for apt-get: nothing for root, sudo if it needs no password; None if apt-get is unusable."""
     if sys.platform == "win32" or not shutil.which("apt-get"):
         return None
     if os.geteuid() == 0:
@@ -631,12 +638,12 @@ def apt_prefix() -> Optional[List[str]]:
 
 
 def start(request: Request) -> int:
-    """Start the program. On POSIX it takes this process over, and with it Ctrl-C and the exit code."""
+    """Start the program. On POSIX, it replaces this process, so Ctrl-C and the exit code are its own."""
     os.environ.pop("PYTHONHOME", None)
     if request.program[0] == "-m":  # packages are found from any folder
         put_first("PYTHONPATH", HERE)
     plugins = [folder / "PyQt5" / "Qt5" / "plugins" for folder in site_packages()]
-    if plugins and ascii(str(HERE)) != repr(str(HERE)):  # Qt 5 does not find its own plugins below such a folder
+    if plugins and ascii(str(HERE)) != repr(str(HERE)):  # Qt 5 does not find its plugins in such a folder
         put_first("QT_PLUGIN_PATH", plugins[0])
     command = [str(VENV_PYTHON), *request.program]
     if os.name != "nt":
@@ -645,17 +652,17 @@ def start(request: Request) -> int:
         return start_window([str(VENV_BIN / "pythonw.exe"), *request.program])
     with subprocess.Popen(command) as process:
         while True:
-            with contextlib.suppress(KeyboardInterrupt):  # the program got Ctrl-C too: it decides what that means
+            with contextlib.suppress(KeyboardInterrupt):  # the program also receives Ctrl-C and handles it
                 return process.wait()
 
 
 def put_first(variable: str, folder: Path) -> None:
-    """Put a folder before those that an environment variable names."""
+    """Add a folder at the start of a path list in an environment variable."""
     os.environ[variable] = os.pathsep.join(filter(None, [str(folder), os.environ.get(variable)]))
 
 
 def start_window(command: List[str], patience: float = 3.0) -> int:
-    """Start the window without a console; wait just long enough to report one that fails at once."""
+    """Start the window without a console; wait some seconds to report an immediate failure."""
     with WINDOW_LOG.open("wb") as log:
         process = subprocess.Popen(  # it outlives this function
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
@@ -663,7 +670,7 @@ def start_window(command: List[str], patience: float = 3.0) -> int:
     try:
         code = process.wait(timeout=patience)
     except subprocess.TimeoutExpired:
-        process.returncode = 0  # it runs on by itself; nobody here waits for it
+        process.returncode = 0  # the window keeps running; this process does not wait for it
         return 0
     if code != 0:
         lines = WINDOW_LOG.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -672,7 +679,7 @@ def start_window(command: List[str], patience: float = 3.0) -> int:
 
 
 def main(arguments: List[str]) -> int:
-    """Set up what is missing and start the program; returns an exit code where the program has not taken over."""
+    """Set up the environment if necessary and start the program; return the exit code."""
     try:
         request = parse(arguments)
     except ValueError as error:
@@ -683,7 +690,7 @@ def main(arguments: List[str]) -> int:
             set_up(request.files)
         provide_system_packages(request)
     except KeyboardInterrupt:
-        say("The set-up was interrupted; the next start goes on with it.")
+        say("The set-up was interrupted; the next start continues it.")
         return 130
     except SetupError as error:
         say(str(error))

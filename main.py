@@ -1,4 +1,4 @@
-"""Entry point: the window without arguments; generate, reproduce, explain, models with."""
+"""Entry point: without arguments, open the window; with arguments, run a command such as ``generate``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from core.process.streams import lasting_streams
 
 
 def main() -> int:
-    """Open the window, or run one command; returns the exit code."""
+    """Open the window or run one command; return the exit code."""
     arguments = sys.argv[1:]
     with lasting_streams():
         try:

@@ -1,5 +1,5 @@
 @echo off
-rem Runs the tests with the same arguments as pytest; the environment is made on first use.
+rem Runs the tests with the same arguments as pytest. The first start creates the environment.
 setlocal
 cd /d "%~dp0"
 set "python=python"

@@ -1,1 +1,1 @@
-"""The command line: thin adapters over the core. Importing this package loads neither torch nor Qt."""
+"""The command line: thin adapters over the core. Importing this package does not load torch or Qt."""

@@ -1,4 +1,4 @@
-"""``main.py analyse``: the full analysis of one image in a process of its own, with a progress bar or JSON lines."""
+"""``main.py analyse``: the full analysis of one image in a separate process, with a progress bar or JSON lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xai.job import ANALYSIS, EVERY_VARIABLE, TARGETS, ExplanationJob, every_of
 
 
 def analyse(options: argparse.Namespace) -> int:
-    """Analyse the image that the options name; returns the exit code."""
+    """Analyse the image named in the options; return the exit code."""
     job = job_from(options)
     return run_shown(
         headless_command("xai"),
@@ -28,10 +28,10 @@ def analyse(options: argparse.Namespace) -> int:
 
 
 def job_from(options: argparse.Namespace) -> ExplanationJob:
-    """The job that the options describe.
+    """Return the job described by the options.
 
     Raises:
-        ArgumentError: the image is not there, or a value out of range.
+        ArgumentError: the image does not exist, or a value is out of range.
     """
     if not options.image.is_file():
         raise ArgumentError(f"There is no image {options.image}.")

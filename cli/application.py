@@ -1,4 +1,4 @@
-"""Parse the arguments, run one command, turn errors into one sentence and an exit code."""
+"""Parse the arguments, run one command, and convert errors into one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMMANDS_THAT_PRINT: Final = ("models", "reproduce")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the program; returns the exit code."""
+    """Run the program; return the exit code."""
     options = build_parser().parse_args(arguments)
     return run_command(
         lambda: _run(options),
@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``main.py``. Options that were not given are absent, so that a job file can supply them."""
+    """Create the parser of ``main.py``. Omitted options have no attribute, so that a job file can supply them."""
     parser = argparse.ArgumentParser(
         prog="main.py",
         description="Generate labelled synthetic dermoscopic images with diffusion models. "
@@ -64,31 +64,33 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ISICGUI {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_generate(commands.add_parser("generate", help="generate images", argument_default=argparse.SUPPRESS))
-    _add_reproduce(commands.add_parser("reproduce", help="make images again from what they say, and compare"))
-    _add_explain(commands.add_parser("explain", help="show where a classifier looks in any images"))
-    _add_analyse(commands.add_parser("analyse", help="analyse one image and its denoising, with a report"))
-    _add_evaluate(commands.add_parser("evaluate", help="measure a generated set against real images, with a report"))
-    _add_compare(commands.add_parser("compare", help="tabulate several generated sets side by side"))
+    _add_reproduce(
+        commands.add_parser("reproduce", help="generate images again from their stored parameters, and compare")
+    )
+    _add_explain(commands.add_parser("explain", help="show where a classifier looks in images of any source"))
+    _add_analyse(commands.add_parser("analyse", help="analyse one image and its denoising steps, with a report"))
+    _add_evaluate(commands.add_parser("evaluate", help="compare a generated set with real images, with a report"))
+    _add_compare(commands.add_parser("compare", help="compare several generated sets in one table"))
     _add_convert(commands.add_parser("convert", help="write a generated set in the form of another program"))
-    _add_models(commands.add_parser("models", help="list the checkpoints and whether they can be used"))
+    _add_models(commands.add_parser("models", help="list the checkpoints and check whether they can be used"))
     return parser
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:
     defaults = GenerationJob({"MEL": 1})
-    parser.add_argument("--classes", help=f"what to generate: MEL=4,NV=2 or ALL=3 (classes: {', '.join(CLASSES)})")
+    parser.add_argument("--classes", help=f"images per class: MEL=4,NV=2 or ALL=3 (classes: {', '.join(CLASSES)})")
     parser.add_argument("--output", type=Path, help="folder for images and table (default: output)")
     parser.add_argument("--checkpoints", type=Path, help="folder of unet_<CLASS>_best.pth (default: checkpoints)")
     presets = "; ".join(f"{name}: {preset.steps} steps of {preset.sampler}" for name, preset in PRESETS.items())
-    parser.add_argument("--preset", help=f"{presets} (default: {STANDARD}); the next three options win over it")
+    parser.add_argument("--preset", help=f"{presets} (default: {STANDARD}); the next three options override it")
     parser.add_argument("--steps", type=int, help=f"denoising steps, 1 to {MAX_STEPS} (default: {defaults.steps})")
     parser.add_argument("--sampler", help=f"{' | '.join(SAMPLERS)} (default: {defaults.sampler})")
     parser.add_argument(
         "--reuse",
         type=int,
         metavar="N",
-        help=f"compute the network's deep features anew every N-th step only, 1 to {MAX_REUSE}: faster, and not the "
-        f"same images (default: {defaults.reuse})",
+        help=f"compute the deep features of the network only in every N-th step, 1 to {MAX_REUSE}: faster, but "
+        f"changes the images (default: {defaults.reuse})",
     )
     parser.add_argument(
         "--seed",
@@ -98,13 +100,14 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
         help=f"base seed; random draws one and reports it (default: {defaults.base_seed})",
     )
     parser.add_argument("--device", help="auto | cpu | cuda:N (default: auto)")
-    parser.add_argument("--precision", help=f"{' | '.join(PRECISIONS)} (default: auto: bf16 where it is native)")
-    parser.add_argument("--batch-size", help="auto | N images at a time (default: auto)")
     parser.add_argument(
-        "--no-color", action="store_false", dest="color_adjustment", help="leave colours as the model gives them"
+        "--precision",
+        help=f"{' | '.join(PRECISIONS)} (default: auto, which is bf16 if the device supports it natively)",
     )
+    parser.add_argument("--batch-size", help="auto | N images per batch (default: auto)")
+    parser.add_argument("--no-color", action="store_false", dest="color_adjustment", help="do not adjust the colours")
     parser.add_argument(
-        "--record-trajectory", action="store_true", help="keep the estimate of every step beside each image"
+        "--record-trajectory", action="store_true", help="save the estimate of every step with each image"
     )
     parser.add_argument(
         "--explain-every",
@@ -123,10 +126,10 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
         "--explanations", type=Path, help="folder for these overlays and analyses (default: xai_results)"
     )
     parser.add_argument("--masks", type=Path, metavar="DIR", help="folder for lesion masks (default: <output>_masks)")
-    _add_conditions(parser.add_argument_group("metadata, with unet_metadata_best.pth; --classes may then be ANY=N"))
-    parser.add_argument("--job", type=Path, help="take the job from this file; other options override it")
-    parser.add_argument("--save-job", type=Path, help="write the job to this file as well")
-    parser.add_argument("--json", action="store_true", help="one JSON event a line on stdout")
+    _add_conditions(parser.add_argument_group("metadata (needs unet_metadata_best.pth; also allows --classes ANY=N)"))
+    parser.add_argument("--job", type=Path, help="read the job from this file; other options override it")
+    parser.add_argument("--save-job", type=Path, help="also write the job to this file")
+    parser.add_argument("--json", action="store_true", help="print one JSON event per line on stdout")
 
 
 def _add_conditions(group: argparse._ArgumentGroup) -> None:
@@ -134,8 +137,10 @@ def _add_conditions(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--sex", help=f"{' | '.join(SEXES)} | {UNKNOWN}")
     group.add_argument("--age", help=f"years | {UNKNOWN}")
     group.add_argument("--site", help=f"{' | '.join(SITES)} | {UNKNOWN}")
-    group.add_argument("--tone", help=f"skin: {' | '.join(TONES)} | {UNKNOWN}")
-    group.add_argument("--guidance", type=float, help="1: as the model learned it; more exaggerates (default: 2)")
+    group.add_argument("--tone", help=f"skin tone: {' | '.join(TONES)} | {UNKNOWN}")
+    group.add_argument(
+        "--guidance", type=float, help="guidance scale; 1: as in the training data, higher: exaggerated (default: 2)"
+    )
 
 
 def _base_seed(text: str) -> int:
@@ -151,62 +156,66 @@ def _base_seed(text: str) -> int:
 def _add_reproduce(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE.png")
     parser.add_argument("--checkpoints", type=Path, help="folder of unet_<CLASS>_best.pth (default: checkpoints)")
-    parser.add_argument("--device", help="auto | cpu | cuda:N (default: the kind that the image names)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    parser.add_argument("--device", help="auto | cpu | cuda:N (default: the device type stored in the image)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line on stdout")
 
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     parser.add_argument("--output", type=Path, help="folder for the results (default: xai_results)")
-    parser.add_argument("--methods", default="ig,shap", help="ig, shap, gradcam, with commas (default: %(default)s)")
     parser.add_argument(
-        "--target", default="predicted", help="a class, predicted or label, what is explained (default: %(default)s)"
+        "--methods", default="ig,shap", help="ig, shap, gradcam, separated by commas (default: %(default)s)"
     )
-    parser.add_argument("--baseline", help="blurred | black | mean_skin: what stands for nothing (default: blurred)")
-    parser.add_argument("--ig-steps", type=int, help="points of the path of Integrated Gradients (default: 32)")
+    parser.add_argument(
+        "--target", default="predicted", help="explained class: a class, predicted or label (default: %(default)s)"
+    )
+    parser.add_argument("--baseline", help="blurred | black | mean_skin: image without information (default: blurred)")
+    parser.add_argument("--ig-steps", type=int, help="points on the path of Integrated Gradients (default: 32)")
     parser.add_argument("--shap-samples", type=int, help="coalitions that SHAP evaluates (default: 256)")
-    parser.add_argument("--seed", type=int, help="of everything that is drawn (default: 0)")
+    parser.add_argument("--seed", type=int, help="seed of all random draws (default: 0)")
     parser.add_argument("--checkpoints", type=Path, help="folder of classifier.pth (default: checkpoints)")
     parser.add_argument("--device", default="auto", help="auto | cpu | cuda:N (default: auto)")
     parser.add_argument(
-        "--precision", choices=PRECISIONS, default="auto", help="of the classifier (default: auto: bf16 where native)"
+        "--precision", choices=PRECISIONS, default="auto", help="precision of the classifier (default: auto)"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line on stdout")
 
 
 def _add_analyse(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="the image, of this program or any other")
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="an image of any source")
     parser.add_argument("--every", type=int, help="keep every N-th denoising step (default: XAI_SAVE_EVERY_N, else 5)")
     parser.add_argument("--output", type=Path, help="folder for the results (default: xai_results)")
     parser.add_argument(
-        "--target", default="predicted", help="a class, predicted or label, what is explained (default: %(default)s)"
+        "--target", default="predicted", help="explained class: a class, predicted or label (default: %(default)s)"
     )
     parser.add_argument("--checkpoints", type=Path, help="folder of classifier and models (default: checkpoints)")
     parser.add_argument("--device", default="auto", help="auto | cpu | cuda:N for the classifier (default: auto)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default: %(default)s)")
-    parser.add_argument("--time-limit", type=float, metavar="S", help="stop after this many seconds (default: never)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random draws (default: %(default)s)")
+    parser.add_argument("--time-limit", type=float, metavar="S", help="time limit in seconds (default: none)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line on stdout")
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("images", type=Path, metavar="SET", help="a generated set: folders named by classes")
-    parser.add_argument("--real", type=Path, required=True, help="real images: class folders, or HAM10000's form")
+    parser.add_argument("images", type=Path, metavar="SET", help="a generated set: folders named after the classes")
+    parser.add_argument("--real", type=Path, required=True, help="real images: class folders, or a HAM10000 folder")
     parser.add_argument("--output", type=Path, required=True, help="folder for report, JSON and dataset card")
     parser.add_argument(
-        "--fail-on-copies", action="store_true", default=None, help="exit code 1 where copies are found"
+        "--fail-on-copies", action="store_true", default=None, help="return exit code 1 if copies are found"
     )
     _add_measuring(parser)
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sets", nargs="+", type=Path, metavar="SET", help="generated sets, or outputs of evaluate")
-    parser.add_argument("--real", type=Path, help="real images, for the sets that are not evaluated yet")
+    parser.add_argument("--real", type=Path, help="real images, for sets that are not evaluated yet")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     _add_measuring(parser)
 
 
 def _add_measuring(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--classes", help=f"those to be measured, with commas (default: all; {', '.join(CLASSES)})")
+    parser.add_argument(
+        "--classes", help=f"classes to measure, separated by commas (default: all; {', '.join(CLASSES)})"
+    )
     parser.add_argument("--quick", action="store_true", default=None, help="fewer real images and repetitions")
     parser.add_argument(
         "--utility",
@@ -215,13 +224,17 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
         choices=("features", "network"),
         help="train classifiers with and without the set: on frozen features (default), or a whole network (hours)",
     )
-    parser.add_argument("--features", help="imagenet, classifier, inception, with commas (default: those at hand)")
-    parser.add_argument("--size", type=int, help="pixels at which images are compared (default: that of the smaller)")
+    parser.add_argument(
+        "--features", help="imagenet, classifier, inception, separated by commas (default: the available ones)"
+    )
+    parser.add_argument(
+        "--size", type=int, help="image size for the comparison in pixels (default: the smaller size of both)"
+    )
     parser.add_argument("--checkpoints", type=Path, help="folder of classifier.pth (default: checkpoints)")
-    parser.add_argument("--cache", type=Path, help="folder where features are kept (default: runs/evaluation_cache)")
+    parser.add_argument("--cache", type=Path, help="folder for stored features (default: runs/evaluation_cache)")
     parser.add_argument("--device", help="auto | cpu | cuda:N (default: auto)")
-    parser.add_argument("--seed", type=int, help="of everything that is drawn (default: 0)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    parser.add_argument("--seed", type=int, help="seed of all random draws (default: 0)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line on stdout")
 
 
 def _add_convert(parser: argparse.ArgumentParser) -> None:
@@ -230,7 +243,7 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
         "--export",
         choices=("synt-isic",),
         required=True,
-        help="synt-isic: its folders, a JSON file beside each image, and the one-hot table of ISIC 2018 task 3",
+        help="synt-isic: its folders, a JSON file next to each image, and the one-hot table of ISIC 2018 task 3",
     )
     parser.add_argument("--output", type=Path, required=True, help="an empty folder")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -238,4 +251,4 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoints", type=Path, help="folder of unet_<CLASS>_best.pth (default: checkpoints)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line on stdout")

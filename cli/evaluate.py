@@ -1,4 +1,4 @@
-"""``main.py evaluate`` and ``main.py compare``: measure generated sets in a process of its own."""
+"""``main.py evaluate`` and ``main.py compare``: measure generated sets in a separate process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evaluation.job import FEATURES, ComparisonJob, EvaluationJob
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Measure the set that the options name; returns the exit code."""
+    """Evaluate the set named in the options; return the exit code."""
     settings = settings_from(options)
     job = EvaluationJob(images=options.images, real=options.real, output=options.output, **settings)
     _require_folders(options.images, options.real)
@@ -25,12 +25,12 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Tabulate the sets that the options name; returns the exit code."""
+    """Compare the sets named in the options; return the exit code."""
     if len(options.sets) < 2:
         raise ArgumentError("A comparison needs at least two sets; name them.")
     settings = settings_from(options)
     _require_folders(*options.sets, *([options.real] if options.real else []))
-    # Checked here as the sets' own jobs will be, so that wrong values are found before anything is computed.
+    # Check the settings as in the jobs of the sets, to report wrong values before the computation starts.
     EvaluationJob(images=options.sets[0], real=options.real or options.sets[0], output=options.output, **settings)
     plain = {name: str(value.resolve()) if isinstance(value, Path) else value for name, value in settings.items()}
     plain |= {"real": str(options.real.resolve())} if options.real else {}
@@ -38,10 +38,10 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def settings_from(options: argparse.Namespace) -> dict[str, Any]:
-    """Fields of ``EvaluationJob`` that were given.
+    """Return the fields of ``EvaluationJob`` given on the command line.
 
     Raises:
-        ArgumentError: an unknown class or network.
+        ArgumentError: a class or a network is unknown.
     """
     given = {name: value for name, value in vars(options).items() if value is not None}
     names = ("quick", "utility", "fail_on_copies", "size", "checkpoints", "cache", "device", "seed")

@@ -1,4 +1,4 @@
-"""``main.py explain``: overlays of any images, one line an image."""
+"""``main.py explain``: overlays of images of any source, one output line per image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def explain(options: argparse.Namespace) -> int:
-    """Explain every image named; returns 0 when all could be, 1 when not."""
+    """Explain every named image; return 0 if all could be explained, otherwise 1."""
     missing = [image for image in options.images if not image.exists()]
     if missing:
         raise ArgumentError(f"There is no image {missing[0]}.")
@@ -45,10 +45,10 @@ def explain(options: argparse.Namespace) -> int:
 
 
 def settings_from(options: argparse.Namespace) -> ExplainSettings:
-    """What the options ask for; those that were not given keep their defaults.
+    """Return the settings given by the options, with defaults for omitted options.
 
     Raises:
-        ArgumentError: a method, target or number that cannot be.
+        ArgumentError: a method, target or number is not valid.
     """
     from xai.attribution import AttributionOptions
     from xai.explain import ExplainSettings

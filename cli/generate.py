@@ -1,4 +1,4 @@
-"""``main.py generate``: a progress bar, or JSON lines, over the events of a job."""
+"""``main.py generate``: show the events of a job as a progress bar or as JSON lines."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from core.process.exit_codes import INTERRUPTED, code_of_job
 
 CONDITION_OPTIONS: Final = ("melanocytic", "sex", "age", "site", "tone")
 GUIDANCE: Final = 2.0
-"""Of a job under a condition, unless another is given."""
+"""Default guidance scale of a job with a condition."""
 
 
 def generate(options: argparse.Namespace) -> int:
-    """Run the job that the options describe; returns the exit code."""
+    """Run the job described by the options; return the exit code."""
     job, cadence = job_from(options), _cadence(options)
     if hasattr(options, "save_job"):
         job.save(options.save_job)
@@ -57,8 +57,8 @@ def generate(options: argparse.Namespace) -> int:
             explanations = opened.enter_context(contextlib.closing(BackgroundExplanations(job, every, output, control)))
         for event in events:
             view.show(event)
-            for told in explanations.follow(event) if explanations else ():
-                view.show(told)
+            for explained in explanations.follow(event) if explanations else ():
+                view.show(explained)
     return INTERRUPTED if explanations and explanations.given_up else code_of_job(event)
 
 
@@ -70,20 +70,20 @@ def _cadence(options: argparse.Namespace) -> int | None:
     """The interval of the explained numbers of a class; None for no overlays.
 
     Raises:
-        ArgumentError: not a positive number.
+        ArgumentError: N is not a positive number.
     """
     if "explain_every" not in options:
         return None
     if options.explain_every < 1:
-        raise ArgumentError(f"--explain-every {options.explain_every} is not a positive number; 10 is a good one.")
+        raise ArgumentError(f"--explain-every {options.explain_every} is not a positive number; try 10.")
     return int(options.explain_every)
 
 
 def job_from(options: argparse.Namespace) -> GenerationJob:
-    """The job of ``--job``, or the default one, with the preset and then every other option that was given.
+    """Return the job of ``--job`` or the default job, changed by the preset and then by the other options.
 
     Raises:
-        ArgumentError: neither ``--job`` nor ``--classes``, an unknown preset, or a value out of range.
+        ArgumentError: ``--job`` and ``--classes`` are missing, the preset is unknown, or a value is out of range.
     """
     given: dict[str, Any] = vars(options)
     values = {field.name: given[field.name] for field in fields(GenerationJob) if field.name in given}
@@ -102,7 +102,9 @@ def job_from(options: argparse.Namespace) -> GenerationJob:
     if base:
         return GenerationJob(**{**{field.name: getattr(base, field.name) for field in fields(base)}, **values})
     if "counts" not in values:
-        raise ArgumentError("Say what to generate: --classes MEL=4,NV=2 or --classes ALL=3, or --job FILE.json.")
+        raise ArgumentError(
+            "Name the classes to generate: --classes MEL=4,NV=2 or --classes ALL=3, or --job FILE.json."
+        )
     return GenerationJob(**values)
 
 
@@ -115,18 +117,18 @@ def _batch_size(text: str) -> int | None:
 
 
 class JsonLines:
-    """Every event as one line of JSON on stdout."""
+    """Print every event as one line of JSON on stdout."""
 
     def show(self, event: Event) -> None:
         """Print one event."""
         print(json.dumps(event.to_json()), flush=True)
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no resource is open."""
 
 
 class ProgressBar:
-    """A bar over all denoising steps of the job on stderr, messages above it, the summary on stdout."""
+    """Show a progress bar over all denoising steps on stderr, messages above it, and a summary on stdout."""
 
     def __init__(self, job: GenerationJob) -> None:
         self._job = job
@@ -146,7 +148,7 @@ class ProgressBar:
     def show(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, DenoisingStep):
-            # From what is done, so that a batch that has to be repeated does not count twice.
+            # Compute the position from finished images, so that a repeated batch does not count twice.
             position = self._done * self._job.steps + len(event.numbers) * event.step
             self._bar.update(max(0, min(position, self._total) - self._bar.n))
         elif isinstance(event, (ImageSaved, ImageFailed)):
@@ -155,9 +157,7 @@ class ProgressBar:
             self._say(event.text)
         elif isinstance(event, ImageExplained):
             likely = max(event.probabilities, key=event.probabilities.__getitem__)
-            self._say(
-                f"{event.path.parent.name}/{event.path.name} looks like {likely} to the classifier: {event.overlay}"
-            )
+            self._say(f"{event.path.parent.name}/{event.path.name}: predicted {likely}; overlay: {event.overlay}")
         elif isinstance(event, AnalysisProgress):
             self._show_analysis(event)
         elif isinstance(event, ImageAnalysed):
@@ -180,9 +180,9 @@ class ProgressBar:
             self._analysis.close()
 
     def _show_analysis(self, event: AnalysisProgress) -> None:
-        """Behind the bar of the images; in a bar of its own when these are complete."""
+        """Show the analysis in the bar of the images, or in a separate bar when the images are complete."""
         text = f"analysing {event.path.parent.name}/{event.path.name}: {event.doing}"
-        if not self._bar.disable:  # as it is when closed
+        if not self._bar.disable:  # a closed bar is disabled
             self._bar.set_postfix_str(f"{self._class_name}, {text} {event.fraction:.0%}")
             return
         if self._analysis is None:
@@ -208,6 +208,6 @@ class ProgressBar:
         output = printable(str(self._job.output))
         print(f"{counted_images(event.saved)} in {output} ({made or 'none'}) in {event.seconds:.1f} s.")
         if event.failed:
-            print(f"{event.failed} images failed; they have neither file nor row.")
+            print(f"{event.failed} images failed and were not saved.")
         if event.stopped:
-            print(f"Stopped: {self._job.total - event.saved - event.failed} images were not made.")
+            print(f"Stopped: {self._job.total - event.saved - event.failed} images were not generated.")

@@ -1,4 +1,4 @@
-"""A headless process on the terminal: a bar while it works and a summary at its end, or its messages as JSON lines."""
+"""Show a headless process in the terminal: a progress bar and a summary, or its messages as JSON lines."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def run_shown(
     environment: Mapping[str, str] | None = None,
     time_limit_s: float | None = None,
 ) -> int:
-    """Run a job in a process of its own and show what it tells; returns the exit code.
+    """Run a job in a separate process and show its messages; return the exit code.
 
     Args:
-        command: as of ``core.process.runner.headless_command``.
-        job: the content of the job file.
-        summarise: the lines for stdout, from the message ``finished``.
-        as_json: every message as one line of JSON on stdout instead.
-        title: what the bar is called before the process says what it does.
-        environment: variables beside those of every headless process.
-        time_limit_s: after which it is stopped; None for no limit.
+        command: command from ``core.process.runner.headless_command``.
+        job: content of the job file.
+        summarise: returns the summary lines for the message ``finished``.
+        as_json: print every message as one line of JSON on stdout instead.
+        title: title of the progress bar until the process reports its activity.
+        environment: additional environment variables of the process.
+        time_limit_s: time limit in seconds; None for no limit.
 
     Raises:
-        ArgumentError, JobFailedError: as of ``run_headless``.
+        ArgumentError, JobFailedError: see ``run_headless``.
     """
     control = Control()
     finished = False
@@ -61,17 +61,17 @@ def run_shown(
 
 
 class _Lines:
-    """Every message as one line of JSON on stdout."""
+    """Print every message as one line of JSON on stdout."""
 
     def show(self, message: Message) -> None:
         print(json.dumps(message), flush=True)
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no resource is open."""
 
 
 class _Bar:
-    """A bar on stderr, what is said above it, and at the end the summary on stdout."""
+    """Show a progress bar on stderr, messages above it, and the summary on stdout."""
 
     def __init__(self, title: str, summarise: Summary) -> None:
         self._summarise = summarise

@@ -1,4 +1,4 @@
-"""``main.py models``: what the checkpoints folder holds for each class."""
+"""``main.py models``: list the checkpoints of all classes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def list_models(options: argparse.Namespace) -> int:
-    """Print one line a class; returns 0 when at least one can be used, else 1."""
+    """Print one line per class; return 0 if at least one checkpoint can be used, otherwise 1."""
     folder = options.checkpoints or CHECKPOINTS
     if options.checkpoints and not folder.is_dir():
         raise ArgumentError(f"There is no checkpoints folder {folder}.")

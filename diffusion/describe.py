@@ -14,8 +14,8 @@ from core.models.guided_checkpoints import CONDITIONED_FORMAT
 from diffusion.state import STATE_FORMAT, checked_state, conditioning_of, is_state
 from diffusion.weights import read_weights
 
-_TOLD = {
-    "none": "nothing but the timestep",
+_CONDITIONS = {
+    "none": "only the timestep",
     "class": "the class",
     "metadata": "the twelve numbers of a condition",
     "all": "class, metadata and skin tone",
@@ -54,7 +54,7 @@ def _of_network(path: Path) -> dict[str, Any]:
         **({"autoencoder": weights.autoencoder.class_name} if weights.autoencoder else {}),
         "parameters": sum(tensor.numel() for tensor in weights.state_dict.values()),
         "dtypes": sorted({str(tensor.dtype).removeprefix("torch.") for tensor in weights.state_dict.values()}),
-        "told": _TOLD[weights.conditioning],
+        "conditioned_on": _CONDITIONS[weights.conditioning],
         "predicts": weights.scheduler.get("prediction_type", "epsilon"),
         "scheduler": weights.scheduler,
         "architecture": weights.config,

@@ -66,13 +66,13 @@ class History:
     def add(self, row: Measured) -> None:
         """Take note of a validation, and write table and picture anew; what fails is made good by the next."""
         self.rows.append(row)
-        with self.side_files.going_on_without(self.folder / TABLE):
+        with self.side_files.continue_without(self.folder / TABLE):
             write_whole(self.folder / TABLE, _as_csv(self.rows))
-        with self.side_files.going_on_without(self.folder / PICTURE):
+        with self.side_files.continue_without(self.folder / PICTURE):
             _draw(self.rows, self.folder / PICTURE)
         if not self._board:
             return
-        with self.side_files.going_on_without(self.folder / BOARD):
+        with self.side_files.continue_without(self.folder / BOARD):
             for name in ("loss", "held_out_loss", "images_per_second", "learning_rate", "memory_mib"):
                 self._board.add_scalar(name, getattr(row, name), row.step)
 
@@ -80,14 +80,14 @@ class History:
         """Show a grid of images, uint8 (H, W, 3), in TensorBoard too."""
         if not self._board:
             return
-        with self.side_files.going_on_without(self.folder / BOARD):
+        with self.side_files.continue_without(self.folder / BOARD):
             self._board.add_image("averaged weights", pixels, step, dataformats="HWC")
 
     def close(self) -> None:
         """Write out what TensorBoard still holds."""
         if not self._board:
             return
-        with self.side_files.going_on_without(self.folder / BOARD):
+        with self.side_files.continue_without(self.folder / BOARD):
             self._board.close()
 
 

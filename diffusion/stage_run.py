@@ -237,7 +237,7 @@ class StageRun:
         with trainer.averaged() as model:
             pixels = draw_grid(model, self.config.conditioning, trainer.schedule, trainer.device, decoder)
         grids = trainer.places.output / "grids"
-        with self.history.side_files.going_on_without(grids):
+        with self.history.side_files.continue_without(grids):
             save_grid(pixels, grids / f"step_{trainer.step:07d}.png")
         self.history.add_grid(pixels, trainer.step)
         self.paused += time.monotonic() - begun

@@ -105,7 +105,7 @@ def _train_one(
     def publish(trainer: Learner) -> None:
         written = write_checkpoints(weights_of(trainer.state()), checkpoints, run.classes)
         published.update(written)
-        with side_files.going_on_without(checkpoints / MANIFEST):
+        with side_files.continue_without(checkpoints / MANIFEST):
             enter_in_manifest(checkpoints, written)
 
     # The state is read by its owner alone: another run might replace it on its way out.

@@ -1,4 +1,4 @@
-"""Make the picture of the README from a generated folder: a column a class, eight images each.
+"""Create the image sheet of the README from a generated folder: one column per class, eight images each.
 
 python main.py generate --classes ALL=8 --output sheet
 python docs/make_contact_sheet.py sheet docs/pictures/contact_sheet.jpg
@@ -20,7 +20,7 @@ HEADING = 24
 
 
 def contact_sheet(folder: Path) -> Image.Image:
-    """The first eight images of every class under the class's name."""
+    """Return a sheet with the first eight images of every class below the name of the class."""
     columns = [sorted((folder / name).glob("ISIC_*.png"))[:ROWS] for name in CLASSES]
     with Image.open(columns[0][0]) as first:
         cell = first.width

@@ -1,8 +1,8 @@
-"""Make the pictures of the window that README and docs show: ``python docs/make_screenshots.py``.
+"""Take the screenshots of the window for README and docs: ``python docs/make_screenshots.py``.
 
-Runs a real job with the demonstration weights (or the models that ``--checkpoints`` names) in a temporary folder,
-and takes the window's picture in both themes: while it generates, and after; and once with the eight steps of
-practical use numbered. Without a display: ``QT_QPA_PLATFORM=offscreen``, or under ``xvfb-run``.
+The script runs a job with the demonstration weights, or with the models of ``--checkpoints``, in a temporary folder. It
+takes screenshots in both themes, during and after the job, and one with the eight steps numbered. Without a display,
+use ``QT_QPA_PLATFORM=offscreen`` or ``xvfb-run``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gui.settings import Settings, save_settings
 PICTURES: Final = Path(__file__).resolve().parent / "pictures"
 _LONGEST_S: Final = 900
 _LARGEST_BYTES: Final = 400_000
-_STEPS: Final = (  # the eight steps of practical use, by the widgets that each is done with
+_STEPS: Final = (  # the widgets of each of the eight steps
     ("selectModelsButton",),
     ("selectOutputButton",),
     ("deviceCombo",),
@@ -43,7 +43,7 @@ _STEPS: Final = (  # the eight steps of practical use, by the widgets that each 
 
 
 def main() -> int:
-    """Take the pictures."""
+    """Take the screenshots."""
     parser = _parser()
     options = parser.parse_args()
     if options.checkpoints != CHECKPOINTS and not options.checkpoints.is_dir():
@@ -64,7 +64,7 @@ def main() -> int:
             _take(window, options.folder / f"window_{theme}.png", keep=True)
             if theme == "light":
                 _save(_numbered(window), options.folder / "eight_steps.png")
-        window.explanations.cancel()  # closing would ask about one that is running
+        window.explanations.cancel()  # otherwise closing would ask about a running explanation
         _wait(application, lambda: not window.explanations.busy)
         window.close()
         _wait(application, lambda: not window.isVisible())
@@ -72,13 +72,15 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Make the pictures of the window for README and docs.")
-    parser.add_argument("--folder", type=Path, default=PICTURES, help="where the pictures go (default: docs/pictures)")
+    parser = argparse.ArgumentParser(description="Take the screenshots of the window for README and docs.")
+    parser.add_argument(
+        "--folder", type=Path, default=PICTURES, help="folder for the screenshots (default: docs/pictures)"
+    )
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="models folder")
     parser.add_argument("--steps", type=int, default=20, help="denoising steps (default: 20)")
     parser.add_argument("--size", default="1280x720", help="size of the window (default: 1280x720)")
-    parser.add_argument("--xai", action="store_true", help="with XAI Mode on (needs a classifier)")
-    parser.add_argument("--all", action="store_true", help="also keep the pictures taken while generating")
+    parser.add_argument("--xai", action="store_true", help="switch on XAI Mode (needs a classifier)")
+    parser.add_argument("--all", action="store_true", help="also keep the screenshots taken during generation")
     return parser
 
 
@@ -125,7 +127,7 @@ def _wait(application: QApplication, until: Callable[[], bool]) -> None:
     end = time.monotonic() + _LONGEST_S
     while not until():
         if time.monotonic() > end:
-            raise TimeoutError("The window did not get so far within 15 minutes.")
+            raise TimeoutError("The window did not reach this state within 15 minutes.")
         application.processEvents()
         time.sleep(0.005)
 
@@ -136,7 +138,7 @@ def _take(window: MainWindow, file: Path, *, keep: bool) -> None:
 
 
 def _numbered(window: MainWindow) -> QPixmap:
-    """The window with a frame and a number around what each of the eight steps is done with."""
+    """Return a screenshot with a numbered frame around the widgets of each of the eight steps."""
     picture = window.grab()
     painter = QPainter(picture)
     painter.setRenderHint(QPainter.Antialiasing)
@@ -167,7 +169,7 @@ def _frame(painter: QPainter, frame: QRect, number: int) -> None:
 
 
 def _save(taken: QPixmap, file: Path) -> None:
-    """Save a picture, in 256 colours where it would be large for a README otherwise."""
+    """Save a screenshot; use 256 colours if the file would be too large for a README."""
     if not taken.save(str(file)):
         raise OSError(f"{file} cannot be written.")
     with Image.open(file) as picture:

@@ -1,1 +1,1 @@
-"""The desktop window: one widget a file, thin adapters over the core. Only this package imports PyQt5."""
+"""The desktop window: one widget per file, and thin adapters over the core. Only this package imports PyQt5."""

@@ -1,4 +1,4 @@
-"""Browsing: keeps the listing current, shows the chosen image, and carries out what is wanted of it."""
+"""Browsing: keep the listing current, show the chosen image, and run the actions of its menu."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gui.widgets.browser import Browser
 
 
 class BrowsingPresenter(QObject):
-    """Follows one output folder.
+    """Shows one output folder and follows its changes.
 
     Signals:
-        shown: ``ImageFacts`` of the image that was chosen.
-        reproduce, explain, analyse, use_settings: the user wants that of an image.
+        shown: ``ImageFacts`` of the chosen image.
+        reproduce, explain, analyse, use_settings: the user requested this action for an image (path).
         failed: a sentence for an error box.
-        free_changed: bytes free where the output goes, or None.
+        free_changed: free bytes on the disk of the output folder, or None.
     """
 
     shown = pyqtSignal(object)
@@ -48,7 +48,7 @@ class BrowsingPresenter(QObject):
 
     @property
     def _wishes(self) -> dict[str, pyqtBoundSignal]:
-        """What is carried out elsewhere, by the action's name."""
+        """Return the signals of the actions that other objects run, by action name."""
         return {
             "reproduce": self.reproduce,
             "explain": self.explain,
@@ -62,7 +62,7 @@ class BrowsingPresenter(QObject):
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the folders again; while they are being read, once more after that."""
+        """Read the folders again. If a reading is running, read them once more afterwards."""
         if self._listing:
             self._again = True
             return
@@ -73,7 +73,7 @@ class BrowsingPresenter(QObject):
         self._keeper.start(task)
 
     def show_image(self, path: Path) -> None:
-        """Read an image, then show it; of several clicks in a row the last one counts."""
+        """Read an image, then show it. If several images are requested, only the last one is shown."""
         if path == self._reading:
             return
         self._reading = path
@@ -82,7 +82,7 @@ class BrowsingPresenter(QObject):
         self._keeper.start(task)
 
     def show_explained(self, image: Path) -> None:
-        """An image has been explained: show what was found where the image is shown, and its results in the tree."""
+        """Show the new explanation of an image in the tree, and in the details if the image is shown there."""
         self.refresh()
         if image == self._shown:
             self.show_image(image)
@@ -106,7 +106,7 @@ class BrowsingPresenter(QObject):
 
     def _on_wanted(self, action: str, path: Path) -> None:
         if not path.exists():
-            self.failed.emit(f"{path} is not there any more; press Ctrl+Shift+R to read the folders again.")
+            self.failed.emit(f"{path} does not exist any more; press Ctrl+Shift+R to read the folders again.")
             self.refresh()
         elif action == "open":
             self.open(path)
@@ -125,6 +125,6 @@ class BrowsingPresenter(QObject):
             self.open(explained.report)
 
     def open(self, path: Path) -> None:
-        """Open a file or folder in the system's program for it."""
+        """Open a file or folder in the default program of the system."""
         if not open_path(path):
-            self.failed.emit(f"The system has no program to open {path}; install an image viewer, or open it by hand.")
+            self.failed.emit(f"The system has no program to open {path}; install one, or open the file yourself.")

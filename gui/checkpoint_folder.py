@@ -1,4 +1,4 @@
-"""A first look at a checkpoints folder by file names alone: the window shows it before torch is loaded."""
+"""Inspect a checkpoints folder by its file names, so that the window can show it before torch is loaded."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ FOLDER_NAME: Final = "checkpoints"
 
 
 def classes_in(folder: Path) -> tuple[str, ...]:
-    """The classes that have a checkpoint file there, usable or not."""
+    """Return the classes with a checkpoint file in the folder, whether usable or not."""
     return tuple(name for name in CLASSES if checkpoint_file(folder, name).is_file())
 
 
 def find_checkpoints(chosen: Path) -> Path | None:
-    """The checkpoints folder that a user means by ``chosen``: itself, or the folder of that name in it.
+    """Return the chosen folder, or its subfolder ``checkpoints``, whichever contains checkpoints.
 
     Returns:
-        None when neither is one.
+        None if neither is a checkpoints folder.
     """
     inner = chosen / FOLDER_NAME
     if classes_in(chosen):
@@ -33,7 +33,7 @@ def find_checkpoints(chosen: Path) -> Path | None:
 
 
 def demo_set_would_fill(folder: Path) -> bool:
-    """Whether a job unpacks the demonstration weights there: the folder has no checkpoint at all."""
+    """Return whether a job will unpack the demonstration weights, because the folder has no checkpoint."""
     return not classes_in(folder) and (folder.is_dir() or folder == CHECKPOINTS) and DEMO_SET.is_dir()
 
 
@@ -42,11 +42,11 @@ class Availability:
     """Whether a class can be generated.
 
     Attributes:
-        usable: it can be chosen.
-        reason: why not, or what is special about it; shown as a tool tip.
-        image_size: pixels; None until the file has been read.
-        parameters: weights of the model; None until the file has been read.
-        demonstration: the file says that it is one of the bundled demonstration weights.
+        usable: whether the class can be chosen.
+        reason: why it cannot be chosen, or a description of the model; shown as a tool tip.
+        image_size: width and height in pixels; None until the file has been read.
+        parameters: number of weights; None until the file has been read.
+        demonstration: whether the file contains bundled demonstration weights.
     """
 
     usable: bool
@@ -57,16 +57,16 @@ class Availability:
 
 
 def first_look(folder: Path) -> dict[str, Availability]:
-    """What each class is to the eye: a file that is there counts as usable until it has been read."""
-    there = classes_in(folder)
+    """Return the availability of each class by file names. An existing file counts as usable until it is read."""
+    present = classes_in(folder)
     if demo_set_would_fill(folder):
-        reason = f"{folder} has no model: the bundled demonstration weights are unpacked there at Start."
+        reason = f"{folder} contains no model. Start unpacks the bundled demonstration weights into it."
         return dict.fromkeys(CLASSES, Availability(True, reason, demonstration=True))
-    return {name: _by_file(folder, name, there) for name in CLASSES}
+    return {name: _by_file(folder, name, present) for name in CLASSES}
 
 
-def _by_file(folder: Path, class_name: str, there: tuple[str, ...]) -> Availability:
+def _by_file(folder: Path, class_name: str, present: tuple[str, ...]) -> Availability:
     file = checkpoint_file(folder, class_name)
-    if class_name in there:
-        return Availability(True, f"{file.name} is there and is being checked.")
+    if class_name in present:
+        return Availability(True, f"{file.name} exists and is being checked.")
     return Availability(False, f"There is no {file.name} in {folder}; select another models folder or download models.")

@@ -1,4 +1,4 @@
-"""Closing the window: asks about a running job, stops everything cleanly, and waits without blocking."""
+"""Close the window: ask about running work, stop it cleanly, and wait for it without blocking."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Closing(QObject):
     """Decides when the window may close.
 
     Signals:
-        waiting: the window is about to close, and waits for what is still at work.
+        waiting: the window will close and waits for background work.
     """
 
     waiting = pyqtSignal()
@@ -38,24 +38,24 @@ class Closing(QObject):
         super().__init__(window)
         self._window, self._controller = window, controller
         self._explanations, self._evaluations, self._keeper = explanations, evaluations, keeper
-        self._under_way = self._asking = False
-        for at_work in (keeper, explanations, evaluations):
-            at_work.idle.connect(self._try_again)
+        self._closing = self._asking = False
+        for worker in (keeper, explanations, evaluations):
+            worker.idle.connect(self._try_again)
 
     def may_close(self) -> bool:
-        """Whether the window can close now. If not yet, it is closed again when everything has ended."""
-        if self._asking:  # a dialog runs the event loop, where the window can be closed again
+        """Return whether the window can close now. If not yet, it is closed when the background work has ended."""
+        if self._asking:  # a dialog runs the event loop, so this can be called again during a question
             return False
         self._asking = True
-        if self._under_way:
+        if self._closing:
             self._offer_to_stop_now()
         elif self._agreed():
             self._begin()
         self._asking = False
-        return self._under_way and not self._busy
+        return self._closing and not self._busy
 
     def _begin(self) -> None:
-        self._under_way = True
+        self._closing = True
         self._explanations.end()
         self._evaluations.cancel()
         self._keeper.request_stop()
@@ -63,7 +63,7 @@ class Closing(QObject):
             self.waiting.emit()
 
     def _offer_to_stop_now(self) -> None:
-        """An image may take many minutes; whoever asks again to close may not want to wait for it after all."""
+        """Offer to stop immediately if the user tries to close again; an image may take many minutes."""
         if self._controller.state is JobState.STOPPING_AFTER_IMAGE and ask_stop_now(self._window):
             self._controller.stop_now()
 
@@ -82,7 +82,7 @@ class Closing(QObject):
         return not self._evaluations.busy or ask_stop_evaluation(self._window)
 
     def _agreed_to_stop_the_explanations(self) -> bool:
-        """While a job is running, overlays belong to it, and it is asked about in any case."""
+        """Ask about explanations. Overlays of a running job are not counted: the question about the job covers them."""
         jobs = [job for job in self._explanations.jobs if job.kind == ANALYSIS or not self._controller.generating]
         return not jobs or ask_stop_explanations(self._window, len(jobs))
 
@@ -98,5 +98,5 @@ class Closing(QObject):
         return choice is not CloseChoice.STAY
 
     def _try_again(self) -> None:
-        if self._under_way and not self._busy:
+        if self._closing and not self._busy:
             self._window.close()

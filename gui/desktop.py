@@ -1,4 +1,4 @@
-"""What the system's own programs do for the window: open a file, show it in the file manager."""
+"""Open a file in the default program of the system, or show it in the file manager."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from PyQt5.QtGui import QDesktopServices
 
 
 def open_path(path: Path) -> bool:
-    """Open a file or folder in the program that the system has for it; whether there was one."""
+    """Open a file or folder in the default program of the system; return whether there is one."""
     return bool(QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))))
 
 
 def show_in_file_manager(path: Path) -> bool:
-    """Show a file in its folder, selected where the system can do that."""
+    """Show a file in the file manager, selected if the system supports this."""
     if sys.platform == "win32":
         return bool(QProcess.startDetached("explorer.exe", ["/select,", str(path)])[0])
     if sys.platform == "darwin":

@@ -1,4 +1,4 @@
-"""Fetching models from the window: the dialog, the task behind it, and what to do when it is done."""
+"""Download models from the window: the dialog, its task, and the result."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Downloads(QObject):
         if self.dialog is not None:
             self.dialog.raise_()
             return
-        from core.download import known_sources  # noqa: PLC0415 - loads requests; loaded by now beside torch
+        from core.download import known_sources  # noqa: PLC0415 - loads requests; already loaded together with torch
 
         self._folder = folder
         self.dialog = DownloadDialog(self._window, known_sources(), folder)
@@ -51,7 +51,7 @@ class Downloads(QObject):
         self._cancelled = False
         self._task = DownloadTask(source or None, self._folder)
         self._task.progressed.connect(self.dialog.show_progress)
-        self._task.told.connect(self._on_told)
+        self._task.logged.connect(self._on_logged)
         self._task.done.connect(self._on_done)
         self._task.failed.connect(self._on_failed)
         self._task.finished.connect(self._on_finished)
@@ -64,7 +64,7 @@ class Downloads(QObject):
             self._cancelled = True
             self._task.requestInterruption()
 
-    def _on_told(self, level: str, text: str) -> None:
+    def _on_logged(self, level: str, text: str) -> None:
         self.logged.emit(level, text)
         if self.dialog is not None:
             self.dialog.status.setText(text)

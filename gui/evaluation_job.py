@@ -1,4 +1,4 @@
-"""What the window asks of ``python -m evaluation``. That package itself is never imported here: the job file is all."""
+"""Job files for ``python -m evaluation``. The window never imports that package; it only writes the job file."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _USEFULNESS: Final = "features"
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """One generated set to be measured against real images.
+    """One evaluation of a generated set against real images.
 
     Attributes:
-        images: the set, class folders.
-        real: real images: class folders, or HAM10000's form.
-        output: folder that receives the report.
-        quick: fewer real images and repetitions, for a first look.
+        images: the generated set, a folder of class folders.
+        real: real images: class folders, or a folder in the HAM10000 format.
+        output: folder for the report.
+        quick: use fewer real images and repetitions, for a first impression.
         usefulness: also train classifiers with and without the set.
-        checkpoints: folder that may hold the classifier.
-        device: as in a generation job.
+        checkpoints: folder with the classifier, if there is one.
+        device: device name, as in a generation job.
     """
 
     images: Path
@@ -37,7 +37,7 @@ class EvaluationRequest:
     device: str = AUTO
 
     def to_json(self) -> dict[str, Any]:
-        """As the job file holds it; paths are made absolute, because the process works in another folder."""
+        """Return the content of the job file. Paths are absolute, because the process runs in another folder."""
         paths = ("images", "real", "output", "checkpoints")
         return {
             "format": EVALUATION_FORMAT,
@@ -48,10 +48,10 @@ class EvaluationRequest:
         }
 
     def encoded(self) -> bytes:
-        """The content of the job file, UTF-8 JSON."""
+        """Return the job file as UTF-8 JSON."""
         return encode_json(self.to_json(), indent=2)
 
 
 def report_folder(images: Path) -> Path:
-    """Where the report of a set goes unless another folder is named: beside the set, never among its images."""
+    """Return the default folder of a report: next to the set, never inside it."""
     return images.with_name(f"{images.name}_evaluation")

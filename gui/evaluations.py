@@ -1,4 +1,4 @@
-"""Evaluating a set from the window: the dialog, the headless process behind it, and what it found."""
+"""Evaluate a set from the window: the dialog, the headless process, and its results."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gui.widgets.evaluation_dialog import EvaluationDialog
 
 
 class Evaluations(QObject):
-    """One evaluation at a time, beside whatever else goes on.
+    """Runs one evaluation at a time, in parallel with other work.
 
     Signals:
         begun: the ``EvaluationRequest`` that has been started.
         logged: level and text for the log.
-        opened: a report is to be opened.
-        idle: nothing runs any more.
+        opened: the user wants to open a report (path).
+        idle: no evaluation is running any more.
     """
 
     begun = pyqtSignal(object)
@@ -40,12 +40,12 @@ class Evaluations(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether a process is running."""
+        """Return whether a process is running."""
         return self._process is not None
 
     @property
     def dialog(self) -> EvaluationDialog:
-        """The dialog; it keeps what it shows while it is closed."""
+        """Return the dialog; it keeps its content while it is closed."""
         if self._dialog is None:
             self._dialog = EvaluationDialog(self._window)
             self._dialog.wanted.connect(self._start)
@@ -54,7 +54,7 @@ class Evaluations(QObject):
         return self._dialog
 
     def show(self, settings: Settings) -> None:
-        """Open the dialog: for the present output folder, or on the evaluation that is running."""
+        """Open the dialog for the current output folder, or for the running evaluation."""
         if self.dialog.isVisible():
             self.dialog.raise_()
             self.dialog.activateWindow()
@@ -64,7 +64,7 @@ class Evaluations(QObject):
         self.dialog.show()
 
     def cancel(self) -> None:
-        """Ask the running process to end."""
+        """Ask the running process to stop."""
         if self._process is not None:
             self.dialog.status.setText("Stopping…")
             self._process.cancel()
@@ -74,7 +74,7 @@ class Evaluations(QObject):
             return
         self._message = None
         self._process = self._make_process(self)
-        self._process.told.connect(self._on_told)
+        self._process.message_received.connect(self._on_message)
         self._process.ended.connect(self._on_ended)
         self.dialog.show_running(True)
         self.logged.emit("info", f"Evaluating {request.images} against {request.real}.")
@@ -84,8 +84,8 @@ class Evaluations(QObject):
         except OSError as error:
             self._on_ended(Ending(False, f"the job file cannot be written: {error}"))
 
-    def _on_told(self, message: dict[str, Any]) -> None:
-        """Understood are progress (done, total, doing), finished (main, summary), and texts."""
+    def _on_message(self, message: dict[str, Any]) -> None:
+        """Handle progress (done, total, doing), finished (main, summary), and texts."""
         event, text = message.get("event"), message.get("text")
         done, total = message.get("done"), message.get("total")
         if event == "progress" and isinstance(done, (int, float)) and isinstance(total, (int, float)) and total > 0:
@@ -101,7 +101,7 @@ class Evaluations(QObject):
             process.deleteLater()
         self.dialog.show_running(False)
         if ending.well and self._message is not None:
-            self._show_found(self._message)
+            self._show_results(self._message)
         elif ending.reason or ending.well:
             reason = ending.reason or "it ended without a report"
             text = f"The set was not evaluated: {reason}."
@@ -112,12 +112,12 @@ class Evaluations(QObject):
             self.logged.emit("info", "The evaluation was stopped.")
         self.idle.emit()
 
-    def _show_found(self, message: dict[str, Any]) -> None:
+    def _show_results(self, message: dict[str, Any]) -> None:
         report = Path(str(message.get("main")))
         found = message.get("summary")
         summary = [str(sentence) for sentence in found] if isinstance(found, list) else []
         self.dialog.show_finished(report, summary)
-        for sentence in (*summary, f"The report is {report}."):
+        for sentence in (*summary, f"Report: {report}"):
             self.logged.emit("info", sentence)
 
 

@@ -21,8 +21,8 @@ class Explaining(QObject):
 
     Signals:
         logged: level and text for the log.
-        explained: an image has been explained, and its results can be read.
-        failed: what the user asked for cannot be had; a sentence for an error box.
+        explained: an image has been explained and its results can be read (path).
+        failed: an explanation requested by the user failed; a sentence for an error box.
     """
 
     logged = pyqtSignal(str, str)
@@ -55,7 +55,7 @@ class Explaining(QObject):
         self._looked_at = None
 
     def look_at(self, image: Path) -> None:
-        """The user has chosen an image: after a job, no other is shown in its place."""
+        """Remember the image chosen by the user; after a job, overlays of other images do not replace it."""
         self._looked_at = image
 
     def explain(self, image: Path) -> None:
@@ -70,14 +70,14 @@ class Explaining(QObject):
             if queued is not None:  # of XAI Mode, which may withdraw it
                 overlays.remove(queued)
             overlays.add(job, first=True)
-        self.logged.emit("info", f"{image.parent.name}/{image.name} is going to be explained.")
+        self.logged.emit("info", f"{image.parent.name}/{image.name} is queued for explanation.")
 
     def analyse(self, image: Path) -> None:
         """Queue the full analysis of an image."""
         job = self._job(ANALYSIS, image)
         self._asked.append(job)
         self._queue.add(job, first=True)
-        self.logged.emit("info", f"{image.parent.name}/{image.name} is going to be analysed.")
+        self.logged.emit("info", f"{image.parent.name}/{image.name} is queued for analysis.")
 
     def overlay_job(self, image: Path) -> ExplanationJob:
         """The job for the overlay of an image."""
@@ -99,16 +99,16 @@ class Explaining(QObject):
         if any(job is ended.job for job in self._asked):
             self._answer(ended)
         if ended.job.kind == ANALYSIS and ended.message is not None and ended.ending.well:
-            self.logged.emit("info", f"The report is {ended.message.get('main')}.")
+            self.logged.emit("info", f"Report: {ended.message.get('main')}")
 
     def _answer(self, ended: ExplanationEnded) -> None:
-        """What the user asked for is no part of a job; a refusal is theirs to read, everything else is in the log."""
+        """Show a refusal of an explanation requested by the user; other results are in the log."""
         if ended.ending.refused:
             image, done = ended.job.image, "analysed" if ended.job.kind == ANALYSIS else "explained"
             self.failed.emit(f"{image.parent.name}/{image.name} was not {done}: {ended.ending.reason}.")
 
     def _on_overlay(self, image: Path, overlay: Path) -> None:
-        """Show an overlay with the image that it is of, unless the user looks at another."""
+        """Show an overlay with its image, unless the user is viewing another image."""
         if not self._controller.active and self._looked_at not in (None, image):
             return
         picture, over = read_picture(image), read_picture(overlay)

@@ -19,7 +19,7 @@ MakeProcess: TypeAlias = Callable[[QObject], HeadlessProcess]
 
 @dataclass(frozen=True)
 class ExplanationEnded:
-    """A job has ended, so or so; ``seconds`` it took, and the ``message`` with which it finished, if it did."""
+    """A job has ended: how it ended, its duration in seconds, and its ``finished`` message, or None."""
 
     job: ExplanationJob
     ending: Ending
@@ -31,16 +31,16 @@ class ExplanationQueue(QObject):
     """Runs queued jobs one after the other.
 
     Args:
-        make_process: makes the process of one job.
-        blocked: whether an image has to wait; later jobs of other images go first.
-        notices: texts that have been logged already; queues that share the set log each of them once.
+        make_process: creates the process of one job.
+        blocked: returns whether the job of an image must wait; jobs of other images are started first.
+        notices: texts that have already been logged; queues that share this set log each text once.
 
     Signals:
-        changed: the queue or the running job's progress is another.
+        changed: the queue or the progress of the running job has changed.
         logged: level and text for the log.
-        overlay: an image, and the file of the overlay made of it.
+        overlay: path of an image, and path of its new overlay.
         ended: ``ExplanationEnded``.
-        idle: nothing runs or waits any more.
+        idle: no job is running or waiting any more.
     """
 
     changed = pyqtSignal()
@@ -70,65 +70,65 @@ class ExplanationQueue(QObject):
 
     @property
     def waiting(self) -> int:
-        """Jobs that have not begun."""
+        """Return the number of jobs that have not started."""
         return len(self._waiting)
 
     @property
     def jobs(self) -> tuple[ExplanationJob, ...]:
-        """The job that runs, and those that wait."""
+        """Return the running job and the waiting jobs."""
         return (*((self.current,) if self.current is not None else ()), *self._waiting)
 
     @property
     def image(self) -> Path | None:
-        """The image that is being explained."""
+        """Return the image that is being explained."""
         return None if self.current is None else self.current.image
 
     @property
     def busy(self) -> bool:
-        """Whether a process is running."""
+        """Return whether a process is running."""
         return self._process is not None
 
     def add(self, job: ExplanationJob, *, first: bool = False) -> None:
-        """Queue a job, in front of the others or behind them. An ended queue takes none."""
+        """Queue a job at the front or at the end. An ended queue ignores it."""
         if not self._over:
             self._waiting.insert(0 if first else len(self._waiting), job)
-            self.go_on()
+            self.start_next()
 
     def remove(self, job: ExplanationJob) -> None:
-        """Forget a job that has not begun; any other job is left alone."""
+        """Remove a job that has not started; keep all others."""
         self._waiting = deque(waiting for waiting in self._waiting if waiting is not job)
         self.changed.emit()
 
     def job_of(self, image: Path) -> ExplanationJob | None:
-        """The job of an image that runs or waits."""
+        """Return the running or waiting job of an image; None if there is none."""
         return next((job for job in self.jobs if job.image == image), None)
 
     def clear(self) -> None:
-        """Forget the jobs that have not begun."""
+        """Remove the jobs that have not started."""
         self._waiting.clear()
         self.changed.emit()
 
     def cancel(self) -> None:
-        """Forget all, and ask the running process to end."""
+        """Remove all waiting jobs, and ask the running process to stop."""
         self._waiting.clear()
         if self._process is not None:
             self._process.cancel()
         self.changed.emit()
 
     def end(self) -> None:
-        """Cancel, and take no more jobs: an image that is finished while the window closes is not explained."""
+        """Cancel, and ignore later jobs: images finished while the window closes are not explained."""
         self._over = True
         self.cancel()
 
-    def go_on(self) -> None:
-        """Begin the next job that can begin, unless one is running."""
+    def start_next(self) -> None:
+        """Start the next job that is not blocked, unless one is running."""
         following = next((job for job in self._waiting if not self._blocked(job.image)), None)
         if self._process is None and following is not None:
             self._waiting.remove(following)
             self.current, self.doing = following, ""
             self.fraction, self._message, self._started = None, None, time.monotonic()
             self._process = self._make_process(self)
-            self._process.told.connect(self._on_told)
+            self._process.message_received.connect(self._on_message)
             self._process.ended.connect(self._on_ended)
             try:
                 variables = {} if self.current.every is None else {EVERY_VARIABLE: str(self.current.every)}
@@ -137,8 +137,8 @@ class ExplanationQueue(QObject):
                 self._on_ended(Ending(False, f"the job file cannot be written: {error}"))
         self.changed.emit()
 
-    def _on_told(self, message: dict[str, Any]) -> None:
-        """Understood are progress (done, total), overlay (path), finished, and texts."""
+    def _on_message(self, message: dict[str, Any]) -> None:
+        """Handle progress (done, total), overlay (path), finished, and texts."""
         event, text = message.get("event"), message.get("text")
         done, total, path = message.get("done"), message.get("total"), message.get("path")
         if event == "progress" and isinstance(done, (int, float)) and isinstance(total, (int, float)) and total > 0:
@@ -149,10 +149,10 @@ class ExplanationQueue(QObject):
         elif event == "finished":
             self._message = message
         elif isinstance(text, str):
-            self._say(str(event), text)
+            self._log(str(event), text)
 
-    def _say(self, event: str, text: str) -> None:
-        """Log a text; what every image's explanation would say alike, once."""
+    def _log(self, event: str, text: str) -> None:
+        """Log a text. Log a notice only once, because every image would repeat it."""
         if event == "notice":
             if text in self._notices:
                 return
@@ -167,11 +167,11 @@ class ExplanationQueue(QObject):
         if job is not None:
             name = f"{job.image.parent.name}/{job.image.name}"
             if ending.well:
-                self.logged.emit("info", f"{name} is {'analysed' if job.kind == ANALYSIS else 'explained'}.")
-            elif ending.reason and not ending.refused:  # whoever has queued it reports a refusal
+                self.logged.emit("info", f"{name} was {'analysed' if job.kind == ANALYSIS else 'explained'}.")
+            elif ending.reason and not ending.refused:  # the object that queued the job reports a refusal
                 self.logged.emit("error", f"{name} was not explained: {ending.reason}.")
             self.ended.emit(ExplanationEnded(job, ending, time.monotonic() - self._started, self._message))
-        self.go_on()
+        self.start_next()
         if self._process is None:
             self.idle.emit()
 

@@ -1,4 +1,4 @@
-"""What the last explanation of an image found, read from its JSON file. Free of widgets and of torch."""
+"""Read the last explanation of an image from its JSON file. Needs neither widgets nor torch."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LARGEST_FACTS: Final = 1 << 22
 
 @dataclass(frozen=True)
 class Explained:
-    """An explanation of an image.
+    """The explanation of an image.
 
     Attributes:
-        probabilities: of all classes, in their order.
-        classifier: the file or the name of the weights.
-        head_trained: whether the probabilities mean anything.
-        overlay: the picture of the map over the image; may not be there.
-        report: of the full analysis; None where there was none.
+        probabilities: probability of each class, in the order of the classes.
+        classifier: file or name of the weights.
+        head_trained: whether the last layer is trained; if not, the probabilities are meaningless.
+        overlay: path of the map drawn over the image; the file may be missing.
+        report: path of the report of the full analysis; None if there is none.
     """
 
     probabilities: Mapping[str, float]
@@ -36,13 +36,13 @@ class Explained:
 
     @property
     def source(self) -> str:
-        """Who says so, in words."""
-        head = "" if self.head_trained else "; its head is untrained, so they mean nothing"
+        """Return the name of the classifier as text, with a warning if its head is untrained."""
+        head = "" if self.head_trained else "; its head is untrained: ignore these values"
         return f"by {self.classifier}{head}"
 
 
 def read_explained(results: Path, image: Path) -> Explained | None:
-    """The explanation of an image in the folder of all results; None where there is none that can be read."""
+    """Return the explanation of an image from the folder of all results; None if there is no readable one."""
     try:
         folder = result_folder(results, image)
         facts = parse_json(read_regular(folder / FACTS_FILE, _LARGEST_FACTS).decode("utf-8"))

@@ -1,4 +1,4 @@
-"""What a job will take before it starts: seconds from measured speeds, bytes from the image size."""
+"""Estimate the duration and the disk space of a job before it starts, from measured speeds and the image size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BYTES_A_PIXEL: Final = 1.8  # a PNG of skin: 3 channels, compressed to about 60
 
 
 class Forecast:
-    """Estimates for jobs on this machine. Speeds are kept by device, precision, image size, model size and reuse."""
+    """Estimates for jobs on this machine. A speed depends on device, precision, image size, model size and reuse."""
 
     def __init__(self, speeds: Mapping[str, float]) -> None:
         self.speeds = dict(speeds)
@@ -23,13 +23,13 @@ class Forecast:
         self.auto_precisions: Mapping[str, str] = {}
 
     def note(self, class_name: str, device: str, precision: str, seconds: float, reuse: int = NO_REUSE) -> None:
-        """Remember the measured seconds per image and step of a class's model."""
+        """Store the measured seconds per image and step for the model of a class."""
         key = self._key(class_name, device, precision, reuse)
         if key is not None:
             self.speeds[key] = round(seconds, 6)
 
     def seconds(self, job: GenerationJob) -> float | None:
-        """How long the job takes; None where no job with such a model was measured yet."""
+        """Return the expected duration in seconds; None if no job with such a model has been measured."""
         device = self.auto_device if job.device == AUTO else job.device
         precision = self.auto_precisions.get(device or "") if job.precision == AUTO else job.precision
         if device is None or precision is None:
@@ -43,7 +43,7 @@ class Forecast:
         return total
 
     def size(self, job: GenerationJob) -> float | None:
-        """Bytes that the images take; None until the checkpoints have been read."""
+        """Return the expected size of the images in bytes; None until the checkpoints have been read."""
         total = 0.0
         for name, count in job.counts.items():
             size = self.classes[name].image_size if name in self.classes else None

@@ -1,4 +1,4 @@
-"""What can be done with a finished image: show it large, make it again, take over its settings."""
+"""Actions for a finished image: show it in the preview, reproduce it, use its settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ImageActions(QObject):
-    """Carries out what the browser's context menu offers.
+    """Runs actions of the context menu of the browser.
 
     Signals:
         failed: a sentence for an error box.
@@ -47,21 +47,21 @@ class ImageActions(QObject):
         self._keeper, self._shared, self._controller = keeper, shared, controller
 
     def show(self, facts: ImageFacts) -> None:
-        """Show the chosen image large, unless a job has the preview."""
+        """Show the chosen image in the preview, unless a job is using the preview."""
         if self._controller.active or facts.picture.isNull():
             return
         centre = self._parts.centre
-        # Without XAI Mode an overlay is shown to who has asked for it: there it is already, and is to stay.
-        asked_for = centre.preview.file == facts.path and centre.preview.overlay is not None
+        # Without XAI Mode, an overlay is visible only if the user requested it; keep it visible then.
+        requested = centre.preview.file == facts.path and centre.preview.overlay is not None
         centre.preview.show_picture(facts.picture, facts.path)
-        if not facts.overlay.isNull() and (asked_for or self._parts.top.xai_button.isChecked()):
+        if not facts.overlay.isNull() and (requested or self._parts.top.xai_button.isChecked()):
             centre.preview.show_overlay(facts.overlay)
         centre.progress.caption.setText(f"{facts.path.parent.name}/{facts.path.name}")
 
     def reproduce(self, image: Path) -> None:
-        """Make an image again and compare. A job and this share the models in memory: one at a time."""
+        """Reproduce an image and compare it. Not during a job, because both use the same models in memory."""
         if self._controller.active:
-            self.failed.emit("Something is being generated at the moment; reproduce the image when it is done.")
+            self.failed.emit("A job is running; reproduce the image when it has finished.")
             return
         task = ReproductionTask(image, self._models.folder, self._shared)
         self._controller.reserve(task.requestInterruption)
@@ -69,11 +69,11 @@ class ImageActions(QObject):
         task.stopped.connect(self._on_stopped)
         task.failed.connect(self._on_failed)
         task.finished.connect(self._controller.release)
-        self.logged.emit("info", f"Making {image.parent.name}/{image.name} again…")
+        self.logged.emit("info", f"Reproducing {image.parent.name}/{image.name}…")
         self._keeper.start(task)
 
     def use_settings(self, image: Path) -> None:
-        """Set the window to what made an image: class, steps, sampler, reuse, base seed, precision, colours."""
+        """Set the window to the settings of an image: class, steps, sampler, reuse, base seed, precision, colours."""
         try:
             made = read_parameters(image)
         except ImageFileError as error:
@@ -90,7 +90,7 @@ class ImageActions(QObject):
         parts.top.choose_device(made.device)
         self._take_source(made)
         parts.top.options_button.setChecked(True)
-        self.logged.emit("info", f"The settings of {made.class_name}/{made.filename} are set.")
+        self.logged.emit("info", f"The window now uses the settings of {made.class_name}/{made.filename}.")
 
     def _take_source(self, made: ImageParameters) -> None:
         parts = self._parts

@@ -1,4 +1,4 @@
-"""Start, Regenerate, Continue: what jobs are made of, and what the buttons and notices say of them."""
+"""Start, Regenerate and Continue: create jobs from the settings, and update the buttons and notices."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class JobActions(QObject):
-    """The user's side of jobs.
+    """The actions of the user that start jobs.
 
     Signals:
-        refused: a job cannot be made of the settings; the sentence for an error box.
+        refused: the settings are not a valid job; a sentence for an error box.
         begun: the job that has been started.
         logged: level and text for the log.
     """
@@ -54,18 +54,23 @@ class JobActions(QObject):
         buttons.start.connect(self.start)
         buttons.regenerate.connect(self.regenerate)
         buttons.pause.connect(controller.pause)
-        buttons.go_on.connect(controller.go_on)
+        buttons.resume.connect(controller.resume)
         buttons.stop_after_image.connect(controller.stop_after_image)
         buttons.stop_now.connect(controller.stop_now)
-        notice.add_button("continueButton", "Continue", "Make the images that are left.", self.continue_unfinished)
-        notice.add_button("discardButton", "Discard", "Forget what is left; images stay.", self.discard_unfinished)
+        notice.add_button("continueButton", "Continue", "Generate the remaining images.", self.continue_unfinished)
+        notice.add_button(
+            "discardButton",
+            "Discard",
+            "Discard the remaining images. Finished images are kept.",
+            self.discard_unfinished,
+        )
 
     def start(self) -> None:
-        """Start what the window says, unless a job is under way or nothing is chosen."""
+        """Start a job with the current settings, unless a job is running or no class is chosen."""
         if self._controller.active:
             return
         if not self._can_start:
-            self._layout.buttons.say_nothing_is_chosen()
+            self._layout.buttons.show_nothing_is_chosen()
             return
         self._layout.options.draw_seed()
         try:
@@ -74,7 +79,7 @@ class JobActions(QObject):
             self.refused.emit(str(error))
 
     def regenerate(self) -> None:
-        """The last configuration again: numbers go on in the output folder, and with them the seeds."""
+        """Run the last configuration again. Numbers and seeds continue after those in the output folder."""
         if self._controller.active or not self.last_job:
             return
         try:
@@ -84,33 +89,33 @@ class JobActions(QObject):
             self.refused.emit(str(error))
 
     def continue_unfinished(self) -> None:
-        """Make the rest of the unfinished job."""
+        """Generate the remaining images of the unfinished job."""
         unfinished = self._controller.unfinished
         if unfinished is not None:
-            self.logged.emit("info", f"Going on with the unfinished job: {unfinished}.")
+            self.logged.emit("info", f"Continuing the unfinished job: {unfinished}.")
             self._prepare()
             self._controller.continue_unfinished()
             self.begun.emit(unfinished.remainder())
 
     def discard_unfinished(self) -> None:
-        """Forget the rest of the unfinished job."""
+        """Discard the remaining images of the unfinished job."""
         self._controller.forget_unfinished()
         self.offer_unfinished()
 
-    def pause_or_go_on(self) -> None:
-        """What the Pause button does."""
+    def pause_or_resume(self) -> None:
+        """Act like the Pause button."""
         self._layout.buttons.pause_button.click()
 
     def offer_unfinished(self) -> None:
-        """Say that a job was left unfinished; starting it is the user's decision."""
+        """Show a notice about the unfinished job; it starts only if the user decides so."""
         unfinished = self._controller.unfinished
         if unfinished is None:
             self._layout.unfinished_notice.hide()
         else:
-            self._layout.unfinished_notice.say(f"Unfinished job: {unfinished}, into {unfinished.job.output}.")
+            self._layout.unfinished_notice.show_text(f"Unfinished job: {unfinished}, into {unfinished.job.output}.")
 
     def show_state(self) -> None:
-        """Enable what can be done now."""
+        """Enable the buttons that can be used now."""
         can_start, can_regenerate = self._can_start, bool(self.last_job)
         self._layout.buttons.show_state(self._controller.state, can_start=can_start, can_regenerate=can_regenerate)
         self._layout.lock(self._controller.generating)
@@ -120,7 +125,7 @@ class JobActions(QObject):
         return bool(self._layout.classes.chosen) or self._layout.sources.current == METADATA_SOURCE
 
     def show_forecast(self) -> None:
-        """Say what the choice takes, as far as it is known, and whether the disk has room for it."""
+        """Show the expected duration and disk space, if known, and warn if the disk space is not sufficient."""
         try:
             job = self._settings().job()
         except ArgumentError:
@@ -129,7 +134,7 @@ class JobActions(QObject):
             size = self._forecast.size(job)
             self._layout.classes.show_forecast(self._forecast.seconds(job), size)
             if size is not None and self.free_bytes is not None and size > self.free_bytes:
-                text = f"Only {size_in_words(self.free_bytes)} are free where {job.output} lies."
+                text = f"Only {size_in_words(self.free_bytes)} are free on the disk of {job.output}."
                 self._layout.classes.estimate_label.setText(text)
         self.show_state()
 
@@ -154,5 +159,5 @@ class JobActions(QObject):
         self.offer_unfinished()
 
     def remembered(self, settings: Settings) -> Settings:
-        """The settings with what was learnt from jobs."""
+        """Return the settings with the last job and the measured speeds."""
         return replace(settings, last_job=self.last_job, speeds=self._forecast.speeds)

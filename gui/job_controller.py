@@ -1,4 +1,4 @@
-"""One job at a time: starts it, steers it, and says where it stands, always from the job's own reports."""
+"""Start and control one job at a time. Its state always follows from the reports of the job."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class JobController(QObject):
 
     Signals:
         changed: the new ``JobState``.
-        reported: every report of the running job; ``progress`` has taken it in already.
-        failed: the job broke off; the sentence for the user, then details for the log.
-        ended: the job's thread has ended, whatever the reason.
+        reported: every report of the running job, after ``progress`` has been updated.
+        failed: the job failed; a sentence for the user, then details for the log.
+        ended: the thread of the job has ended, for any reason.
     """
 
     changed = pyqtSignal(object)
@@ -45,34 +45,34 @@ class JobController(QObject):
 
     @property
     def active(self) -> bool:
-        """Whether the models are in use: by a job under way, paused or stopping, or by a reproduction."""
+        """Return whether the models are in use, by a running, paused or stopping job, or by a reproduction."""
         return self.state is not JobState.IDLE
 
     @property
     def generating(self) -> bool:
-        """Whether a job is under way, paused or stopping."""
+        """Return whether a job is running, paused or stopping."""
         return self._task is not None
 
     @property
     def unfinished(self) -> UnfinishedJob | None:
-        """The job that was left with images to be made last, from this session or an earlier one."""
+        """Return the last job with remaining images, from this session or an earlier one."""
         latest = None if self.active else self._journal.latest()
         return latest[1] if latest else None
 
     def continue_unfinished(self) -> None:
-        """Make the rest of the unfinished job, if there is one."""
+        """Generate the remaining images of the unfinished job, if there is one."""
         latest = None if self.active else self._journal.latest()
         if latest is not None:
             self.start(latest[1].remainder(), latest[0])
 
     def forget_unfinished(self) -> None:
-        """The user does not want the rest of the unfinished job."""
+        """Discard the remaining images of the unfinished job."""
         latest = self._journal.latest()
         if latest is not None:
             latest[0].unlink(missing_ok=True)
 
     def reserve(self, stop: Callable[[], None]) -> None:
-        """Keep jobs away from the models while an image is reproduced; ``stop`` asks the reproduction to end."""
+        """Prevent jobs while an image is reproduced; ``stop`` asks the reproduction to stop."""
         self._stop_reproduction = stop
         self._change(JobState.REPRODUCING)
 
@@ -81,9 +81,9 @@ class JobController(QObject):
         self._change(JobState.IDLE)
 
     def start(self, job: GenerationJob, rest_of: Path | None = None) -> None:
-        """Start a job; there must be none. One that is the rest of another takes its journal file's place."""
+        """Start a job; none may be running. ``rest_of`` is the journal file of the job that this one continues."""
         if self.active:
-            raise RuntimeError("a job is under way")
+            raise RuntimeError("a job is running")
         self._control = Control()
         self.progress = JobProgress(job)
         self._task = GenerationTask(job, self._control, self._models, self._journal, rest_of)
@@ -95,31 +95,31 @@ class JobController(QObject):
         self._change(JobState.RUNNING)
 
     def show_preview(self, wanted: bool) -> None:
-        """Switch the live preview; holds for the running job too."""
+        """Switch the live preview on or off, also for a running job."""
         self.live_preview = wanted
         if self._task is not None:
             self._task.live_preview = wanted
 
     def pause(self) -> None:
-        """Hold the job at its next step."""
+        """Pause the job at its next step."""
         if self._control and self.state is JobState.RUNNING:
             self._change(JobState.PAUSING)
             self._control.pause()
 
-    def go_on(self) -> None:
-        """End a pause, or one that has not begun yet."""
+    def resume(self) -> None:
+        """Resume a paused job, or cancel a pause that has not begun yet."""
         if self._control and self.state in (JobState.PAUSED, JobState.PAUSING):
             self._control.go_on()
             self._change(JobState.RUNNING)
 
     def stop_after_image(self) -> None:
-        """Finish the images being denoised, then stop."""
+        """Finish the images of the current batch, then stop."""
         if self._control and self.state is not JobState.STOPPING_NOW:
             self._control.stop_after_image()
             self._change(JobState.STOPPING_AFTER_IMAGE)
 
     def stop_now(self) -> None:
-        """Give up the images being denoised and stop at the next step."""
+        """Discard the images of the current batch and stop at the next step."""
         if self.state is JobState.REPRODUCING:
             self._stop_reproduction()
             self._change(JobState.STOPPING_NOW)
@@ -138,7 +138,7 @@ class JobController(QObject):
         self.reported.emit(report)
 
     def _note_pause(self, *, paused: bool) -> None:
-        """What a report says was true when it was sent; what was decided since then goes on top of it."""
+        """Update the state. A report describes the past, so a decision made since then takes precedence."""
         wanted = self._control is not None and self._control.decision is Decision.PAUSE
         if self.state in (JobState.RUNNING, JobState.PAUSING, JobState.PAUSED):
             self._change((JobState.PAUSED if paused else JobState.PAUSING) if wanted else JobState.RUNNING)

@@ -1,4 +1,4 @@
-"""What the window shows of a running job: log lines, preview, progress."""
+"""Show a running job: log lines, preview and progress."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STATES: Final = {
 
 
 class JobPresenter(QObject):
-    """Turns reports into what can be seen."""
+    """Displays the reports of a job."""
 
     def __init__(self, controller: JobController, panel: PreviewPanel, log: LogPanel) -> None:
         super().__init__(panel)
@@ -68,11 +68,11 @@ class JobPresenter(QObject):
         elif isinstance(report, ImageReport):
             self._show_image(report)
         else:
-            self._tell(report)
+            self._log_report(report)
         if self._controller.progress is not None and isinstance(report, (StepReport, ImageReport, ImageFailed)):
             self._panel.progress.show_progress(self._controller.progress)
             if self._controller.state in (JobState.STOPPING_AFTER_IMAGE, JobState.STOPPING_NOW):
-                self._panel.progress.left.clear()  # what is left of the whole job is not what is waited for now
+                self._panel.progress.left.clear()  # the remaining time of the whole job no longer applies
 
     def _show_step(self, report: StepReport) -> None:
         which = f"{report.class_name} {_span(report.numbers)}"
@@ -85,7 +85,7 @@ class JobPresenter(QObject):
             self._log.add("info", f"{which}: step {report.step}/{report.steps}{overall}")
 
     def _line_is_due(self, report: StepReport) -> bool:
-        """A few lines an image, and no flood where images are made faster than they can be read."""
+        """Return whether to log a step: a few lines per image, and not more lines than a person can read."""
         stride = max(1, report.steps // _LINES_AN_IMAGE)
         passed = report.step // stride != self._last_step // stride
         self._last_step = report.step
@@ -103,7 +103,7 @@ class JobPresenter(QObject):
             self._panel.progress.caption.setText(name)
         self._log.add("info", f"{name} saved ({saved.done} of {saved.total})")
 
-    def _tell(self, report: object) -> None:
+    def _log_report(self, report: object) -> None:
         if isinstance(report, JobStarted):
             sampler = f"{report.sampler}{reuse_in_words(report.reuse)}"
             seed = f"base seed {report.base_seed}"
@@ -118,7 +118,7 @@ class JobPresenter(QObject):
         elif isinstance(report, ImageFailed):
             self._log.add("error", f"Image {report.isic_number} of {report.class_name} failed: {report.reason}.")
         elif isinstance(report, (Paused, Resumed)):
-            self._log.add("info", "Paused." if isinstance(report, Paused) else "Going on.")
+            self._log.add("info", "Paused." if isinstance(report, Paused) else "Resumed.")
         elif isinstance(report, JobFinished):
             self._summarise(report)
 

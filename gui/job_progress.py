@@ -1,4 +1,4 @@
-"""Where a job stands, from its reports: position over all denoising steps, and the time left. Free of widgets."""
+"""Compute the progress of a job from its reports: position in all denoising steps, and remaining time. No widgets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXPLANATION: Final = "explanation"
 
 
 class JobProgress:
-    """Follows one job. Units are denoising steps of single images, as the command line counts them."""
+    """The progress of one job. Its unit is one denoising step of one image, as on the command line."""
 
     def __init__(self, job: GenerationJob) -> None:
         self.job = job
@@ -29,7 +29,7 @@ class JobProgress:
         self.explained = self.explanations_left = 0
 
     def note(self, report: object, at: float) -> None:
-        """Take in a report of a ``GenerationTask``."""
+        """Update the progress with a report of a ``GenerationTask``."""
         if isinstance(report, StepReport):
             self._move(self.done * self.job.steps + len(report.numbers) * report.step, at)
         elif isinstance(report, (ImageReport, ImageFailed)):
@@ -39,14 +39,14 @@ class JobProgress:
             self.device, self.precision = report.device, report.precision
         elif isinstance(report, ClassStarted):
             self.class_name = report.class_name
-            self._measured_from = at  # loading the model is over: what comes now tells the speed
+            self._measured_from = at  # the model is loaded, so the speed can be measured from here
         elif isinstance(report, Paused):
             self._measured_from = None
         elif isinstance(report, Resumed):
             self._measured_from = at
 
     def _move(self, position: int, at: float | None) -> None:
-        """Go to a position. Without a time the speed is not measured: saving counts into the next step's time."""
+        """Move to a position. Without a time, no speed is measured: saving counts into the time of the next step."""
         gained = min(position, self.total) - self.position
         if gained <= 0:
             return
@@ -57,28 +57,28 @@ class JobProgress:
             self._measured_from = at
 
     def expect_explanations(self, left: int) -> None:
-        """So many explanations of the job's images are still to come."""
+        """Set the number of remaining explanations of the job."""
         self.explanations_left = left
         self.remaining.leave(EXPLANATION, left)
 
     def explanation_ended(self, seconds: float | None) -> None:
-        """One less is to come; ``seconds`` is None where its time says nothing of the others'."""
+        """Count one finished explanation; ``seconds`` is None if its duration is not typical."""
         self.explained += 1
         self.remaining.advance(EXPLANATION, 1, seconds)
         self.expect_explanations(max(0, self.explanations_left - 1))
 
     @property
     def fraction(self) -> float:
-        """How much of everything is done, 0 to 1. An explanation counts as much as an image."""
+        """Return the finished share of the job, 0 to 1. An explanation counts as much as an image."""
         whole = self.total + self.job.steps * (self.explained + self.explanations_left)
         return (self.position + self.job.steps * self.explained) / whole
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the end of everything, explanations included; None while it cannot be known."""
+        """Return the remaining seconds, explanations included; None while unknown."""
         return self.remaining.seconds_left()
 
     @property
     def seconds_a_step(self) -> float | None:
-        """Measured seconds per image and step; None until enough was measured."""
+        """Return the measured seconds per image and step; None until enough steps have been measured."""
         return self.remaining.speed(STEP)

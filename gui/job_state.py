@@ -6,7 +6,7 @@ import enum
 
 
 class JobState(enum.Enum):
-    """What the job does at the moment."""
+    """The current state of the job."""
 
     IDLE = "ready"
     RUNNING = "running"

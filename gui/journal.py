@@ -1,4 +1,4 @@
-"""The journal of jobs: one that did not come to its end can be offered again."""
+"""The journal of jobs, which allows the user to continue an interrupted job."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ JOURNAL_FOLDER: Final = "unfinished_jobs"
 
 @dataclass(frozen=True)
 class UnfinishedJob:
-    """A job with images still to be made: the job as it was started, and what was attempted of each class."""
+    """A job with remaining images: the original job, and the number of attempted images per class."""
 
     job: GenerationJob
     attempted: dict[str, int]
 
     @property
     def left(self) -> int:
-        """Images that were not attempted."""
+        """Return the number of images that were not attempted."""
         return self.job.total - sum(self.attempted.values())
 
     def remainder(self) -> GenerationJob:
-        """The job of what is left. Numbers continue in the output folder, so it makes the very images left out."""
+        """Return a job for the remaining images. Numbers continue in the output folder, so exactly these follow."""
         counts = {name: count - self.attempted.get(name, 0) for name, count in self.job.counts.items()}
         return replace(self.job, counts={name: count for name, count in counts.items() if count > 0})
 
     def __str__(self) -> str:
-        return f"{self.left} of {self.job.total} images left"
+        return f"{self.left} of {self.job.total} images remaining"
 
 
 class Journal:
-    """One small file a job, rewritten whole with every image. Failing to write it never hinders the job."""
+    """One small file per job, rewritten atomically after every image. A failed write does not stop the job."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def new_file(self) -> Path:
-        """Where a new job is noted; later ones sort behind earlier ones."""
+        """Return the file for a new job; the files sort by time."""
         return self.folder / f"{time.time_ns():020d}.json"
 
     def write(self, file: Path, unfinished: UnfinishedJob) -> None:
-        """Note how far a job is.
+        """Store the progress of a job.
 
         Raises:
             OSError: the file cannot be written.
@@ -67,7 +67,7 @@ class Journal:
         write_whole(file, json.dumps(content, indent=1).encode())
 
     def latest(self) -> tuple[Path, UnfinishedJob] | None:
-        """The unfinished job that was begun last, with its file; None when there is none."""
+        """Return the unfinished job that was started last, with its file; None if there is none."""
         for file in sorted(self.folder.glob("*.json"), reverse=True):
             if (found := _read(file)) is not None:
                 return file, found
@@ -75,7 +75,7 @@ class Journal:
 
 
 def _read(file: Path) -> UnfinishedJob | None:
-    """What a file offers: nothing, when it is damaged or when a process that is alive works on the job."""
+    """Return the job in a file; None if the file is damaged or if a running process works on the job."""
     try:
         content = parse_json(file.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT or _runs_elsewhere(content["process"]):
@@ -83,7 +83,7 @@ def _read(file: Path) -> UnfinishedJob | None:
         attempted = {str(name): int(number) for name, number in content["attempted"].items()}
         found = UnfinishedJob(GenerationJob.from_json(content["job"], str(file)), attempted)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, ArgumentError):
-        return None  # the images that it counted are all there
+        return None  # nothing is lost: all images that it counted exist
     return found if found.left > 0 else None
 
 

@@ -1,4 +1,4 @@
-"""Where the parts of the window lie, and what the widgets hold as settings."""
+"""Lay out the widgets of the window, and copy settings into and out of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MARGIN = 10
 
 
 class Layout:
-    """All parts of the window, laid out in it."""
+    """All widgets of the window and their layout."""
 
     def __init__(self, window: QMainWindow, thumbnails: Thumbnails) -> None:
         self.top, self.options = TopBar(), OptionsRow()
@@ -103,7 +103,7 @@ class Layout:
         self.centre.show_overlay_controls(settings.xai_mode)
 
     def collect(self, settings: Settings) -> Settings:
-        """The settings with everything that the widgets hold."""
+        """Return the settings updated with the values of all widgets."""
         options, top = self.options, self.top
         return replace(
             settings,
@@ -133,8 +133,8 @@ class Layout:
         )
 
 
-def _column(place: QWidget) -> QVBoxLayout:
-    layout = QVBoxLayout(place)
+def _column(parent: QWidget) -> QVBoxLayout:
+    layout = QVBoxLayout(parent)
     layout.setContentsMargins(0, 0, 0, 0)
     return layout
 

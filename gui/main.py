@@ -1,4 +1,4 @@
-"""The entry to the window: ``run_window``, and whether there is a display to open it on."""
+"""Entry point of the window: ``run_window``, and a check for a display."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 _DISPLAY_VARIABLES: Final = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 NO_DISPLAY: Final = (
-    "There is no display to open the window on; generate without it: python main.py generate --classes MEL=4"
+    "There is no display to open the window on; use the command line: python main.py generate --classes MEL=4"
 )
 
 
 def display_problem() -> str | None:
-    """Why the window cannot be opened here, in one sentence; None when it can. Qt itself would end the process."""
+    """Return why the window cannot be opened, in one sentence; None if it can. Qt itself would abort the process."""
     if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in _DISPLAY_VARIABLES):
         return NO_DISPLAY
     return None
 
 
 def run_window(arguments: Sequence[str]) -> int:
-    """Open the window and stay until it is closed.
+    """Open the window and return when it is closed.
 
     Args:
-        arguments: of the command line, without the program's name; Qt takes its own from them.
+        arguments: command-line arguments without the program name; Qt uses its own options among them.
 
     Returns:
-        The exit code: 0, or 1 where there is no display.
+        The exit code: 0, or 1 if there is no display.
     """
     problem = display_problem()
     if problem:
@@ -47,8 +47,8 @@ def run_window(arguments: Sequence[str]) -> int:
     QApplication.setAttribute(Qt.AA_EnableHighDpiScaling)
     QApplication.setAttribute(Qt.AA_UseHighDpiPixmaps)
     QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
-    # Qt finds its plugins by a path that it reads in the system's encoding, and so not below a folder with Cyrillic
-    # letters in its name; told by Python, it does.
+    # Qt decodes the path of its plugins with the system encoding, which fails for a folder with Cyrillic letters.
+    # A path set from Python works.
     QCoreApplication.addLibraryPath(str(Path(PyQt5.__file__).parent / "Qt5" / "plugins"))
     application = QApplication(["isicgui", *arguments])
     application.setApplicationName("ISICGUI")
@@ -56,17 +56,17 @@ def run_window(arguments: Sequence[str]) -> int:
 
     window = MainWindow()
     _keep_errors_in_the_window(window)
-    signal.signal(signal.SIGINT, lambda *_: window.close())  # Ctrl-C asks like the window's own close button
+    signal.signal(signal.SIGINT, lambda *_: window.close())  # Ctrl-C acts like the close button of the window
     window.show()
     return int(application.exec_())
 
 
 def _keep_errors_in_the_window(window: MainWindow) -> None:
-    """A mistake in a slot would make PyQt5 abort the process, and a job with it; say it instead."""
+    """Report an exception in a slot. Without this hook, PyQt5 would abort the process and the running job."""
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         sys.__excepthook__(kind, error, trace)
         window.parts.log.add("error", "".join(traceback.format_exception(kind, error, trace)))
-        window.show_error(f"Something unexpected went wrong ({kind.__name__}: {error}). The log has the details.")
+        window.show_error(f"An unexpected error occurred ({kind.__name__}: {error}). The log has the details.")
 
     sys.excepthook = show

@@ -1,4 +1,4 @@
-"""The window: puts the parts together and connects what the user wants with what does it."""
+"""The main window: creates the widgets and services, and connects them."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class MainWindow(QMainWindow):
     """The desktop application.
 
     Args:
-        store: where settings, geometry and (beside its file) the journal of the running job are kept; by default
-            the user's own.
+        store: storage of settings and geometry; the journal of the running job is in the same folder. Default: the
+            settings of the current user.
         results: folder of all explanations.
     """
 
@@ -113,7 +113,7 @@ class MainWindow(QMainWindow):
         parts.centre.preview.clicked.connect(self.browsing.open)
         parts.browser.evaluate.connect(self.evaluate_set)
         parts.models_notice.add_button(
-            "downloadModelsButton", "Download models…", "Fetch trained models (Ctrl+D).", self.download_models
+            "downloadModelsButton", "Download models…", "Download trained models (Ctrl+D).", self.download_models
         )
 
     def _connect_services(self) -> None:
@@ -121,8 +121,8 @@ class MainWindow(QMainWindow):
         tellers = (self.models, self.explanations, self.evaluations, self._explaining, self.jobs, self.downloads)
         for source in (*tellers, self.images, self._job_explanations, self._displayed):
             source.logged.connect(log.add)
-        for refusing in (self.browsing, self.images, self._explaining):
-            refusing.failed.connect(self.show_error)
+        for source in (self.browsing, self.images, self._explaining):
+            source.failed.connect(self.show_error)
         self.jobs.refused.connect(self.show_error)
         self.jobs.begun.connect(lambda _: self._explaining.begin())
         self.jobs.begun.connect(self._job_explanations.begin)
@@ -149,7 +149,7 @@ class MainWindow(QMainWindow):
         self._closing.waiting.connect(self._show_closing)
 
     def _restore(self) -> None:
-        """Show what was stored, before the first event: the window is usable at once."""
+        """Show the stored settings before the first event, so that the window is usable immediately."""
         self.models.look_at(Path(self.settings.checkpoints))
         self.parts.fill(self.settings)
         self.resize(QSize(*_SIZE).boundedTo(QApplication.primaryScreen().availableSize()))
@@ -165,7 +165,7 @@ class MainWindow(QMainWindow):
         self._show_output()
 
     def collect(self) -> Settings:
-        """Everything that the window holds at the moment."""
+        """Return the current settings of all widgets."""
         return self.jobs.remembered(self.parts.collect(self.settings))
 
     def choose_theme(self, name: str) -> None:
@@ -173,7 +173,7 @@ class MainWindow(QMainWindow):
         self.settings = replace(self.settings, theme=name)
         apply_theme(name)
         self.parts.log.show_again()
-        self.browsing.refresh()  # draws the icons of the tree and the folders anew
+        self.browsing.refresh()  # redraws the icons of the tree and the folders
         self._show_models()
 
     def select_models(self) -> None:
@@ -182,7 +182,7 @@ class MainWindow(QMainWindow):
             self.use_models(chosen)
 
     def use_models(self, chosen: Path) -> None:
-        """Take a models folder, or say why it is none."""
+        """Use a models folder, or report why it cannot be used."""
         if not self.models.choose(chosen):
             self.show_error(
                 f"{chosen} has no models: choose a folder with files such as unet_MEL_best.pth, "
@@ -193,7 +193,7 @@ class MainWindow(QMainWindow):
         self.models.scan()
 
     def download_models(self) -> None:
-        """Open the download dialog for the present models folder."""
+        """Open the download dialog for the current models folder."""
         self.downloads.show(self.models.folder)
 
     def select_output(self) -> None:
@@ -209,7 +209,7 @@ class MainWindow(QMainWindow):
         self._show_output()
 
     def evaluate_set(self) -> None:
-        """Open the dialog that evaluates a set, for the present output folder."""
+        """Open the evaluation dialog for the current output folder."""
         self.evaluations.show(self.collect())
 
     def open_output(self) -> None:
@@ -218,10 +218,10 @@ class MainWindow(QMainWindow):
         if folder.is_dir():
             self.browsing.open(folder)
         else:
-            self.show_error(f"{folder} is not there yet; it is made with the first image.")
+            self.show_error(f"{folder} does not exist yet; it is created with the first image.")
 
     def show_error(self, text: str) -> None:
-        """Say once what happened and what to do; the log has it as well."""
+        """Show an error in a message box and in the log."""
         self.parts.log.add("error", text)
         show_error(self, text)
 
@@ -257,7 +257,7 @@ class MainWindow(QMainWindow):
 
     def _notice_models(self, text: str) -> None:
         if text:
-            self.parts.models_notice.say(text)
+            self.parts.models_notice.show_text(text)
         else:
             self.parts.models_notice.hide()
 
@@ -267,11 +267,11 @@ class MainWindow(QMainWindow):
         self.parts.status.show_device(resolved or "", top.device.currentText())
 
     def _show_output(self) -> None:
-        tip = f"Choose the folder that images go to (Ctrl+O): {self.settings.output}"
+        tip = f"Choose the folder for the images (Ctrl+O): {self.settings.output}"
         self.parts.top.output_button.setToolTip(plain_tool_tip(tip))
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
-        """Load torch, once the window is on the screen."""
+        """Load torch after the window has been shown."""
         super().showEvent(event)
         if not self._engine_requested:
             self._engine_requested = True
@@ -295,12 +295,12 @@ class MainWindow(QMainWindow):
         self.models.scan()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
-        """Folders and images can be dropped."""
+        """Accept folders and images."""
         if any(url.isLocalFile() for url in event.mimeData().urls()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
-        """A folder is a models folder, a file is an image to look at."""
+        """Use a folder as the models folder; show a file as an image."""
         path = next(Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile())
         event.acceptProposedAction()
         if path.is_dir():
@@ -309,7 +309,7 @@ class MainWindow(QMainWindow):
             self.browsing.show_image(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
-        """Close now, or as soon as everything has ended."""
+        """Close the window now, or as soon as all background work has ended."""
         if not self._closing.may_close():
             event.ignore()
             return
@@ -321,7 +321,7 @@ class MainWindow(QMainWindow):
         event.accept()
 
     def _show_closing(self) -> None:
-        self.parts.status.status.setText("Closing: waiting for what is still at work…")
-        self.parts.closing_notice.say("Closing as soon as what is still at work has come to its end…")
+        self.parts.status.status.setText("Closing: waiting for background work…")
+        self.parts.closing_notice.show_text("The window closes as soon as the background work has ended…")
         self.centralWidget().setEnabled(False)
         self.menuBar().setEnabled(False)

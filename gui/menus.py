@@ -1,4 +1,4 @@
-"""The menu bar: every action of the window with its shortcut, so that no mouse is needed."""
+"""The menu bar: every action of the window with a keyboard shortcut."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Menus:
     def _job(self, menu: QMenu) -> None:
         jobs, controller = self._jobs, self._controller
         self.start = self._add(menu, "&Start", "F5", "mdi6.play", jobs.start)
-        self.pause = self._add(menu, "&Pause or continue", "F6", "mdi6.play-pause", jobs.pause_or_go_on)
+        self.pause = self._add(menu, "&Pause or continue", "F6", "mdi6.play-pause", jobs.pause_or_resume)
         self.stop_after = self._add(menu, "Stop &after this image", "F7", "mdi6.stop", controller.stop_after_image)
         self.stop_now = self._add(menu, "Stop &now", "Shift+F7", "mdi6.stop-circle-outline", controller.stop_now)
         menu.addSeparator()
@@ -77,7 +77,7 @@ class Menus:
         menu.aboutToHide.connect(self._enable_all)
 
     def _show_what_can_be_done(self) -> None:
-        """Grey out what makes no sense now; shortcuts stay on, because what they call checks by itself."""
+        """Disable actions that are not possible now. Shortcuts stay enabled; their functions check the state."""
         buttons = self._parts.buttons
         self.start.setEnabled(buttons.start_button.isEnabled())
         self.pause.setEnabled(buttons.pause_button.isEnabled())

@@ -1,4 +1,4 @@
-"""What the window shows of the models folder: which classes, whose weights, which colours."""
+"""Show the models folder: available classes, kind of weights, colour statistics."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _DEMONSTRATION = (
 
 
 class ModelsPresenter(QObject):
-    """Follows one models folder: a first look at once, then what reading the files tells.
+    """Inspects one models folder: first by file names, then by reading the files.
 
     Signals:
-        changed: ``classes`` is another.
+        changed: ``classes`` has changed.
         logged: level and text for the log.
-        noticed: a notice to show in the window; empty to take it back.
+        noticed: text of a notice in the window; an empty text removes the notice.
     """
 
     changed = pyqtSignal()
@@ -44,22 +44,22 @@ class ModelsPresenter(QObject):
 
     @property
     def usable(self) -> list[str]:
-        """The classes that can be generated."""
+        """Return the classes that can be generated."""
         return [name for name in CLASSES if name in self.classes and self.classes[name].usable]
 
     @property
     def conditioned(self) -> bool:
-        """Whether there is a metadata-conditioned model."""
+        """Return whether the folder contains a metadata-conditioned model."""
         return (self.folder / CONDITIONED_FILE).is_file()
 
     @property
     def count_text(self) -> str:
-        """For the status bar: ``7 of 7 classes (demonstration)``."""
+        """Return the text for the status bar, such as ``7 of 7 models (demonstration)``."""
         demonstration = any(self.classes[name].demonstration for name in self.usable)
         return f"{len(self.usable)} of {len(CLASSES)} models{' (demonstration)' if demonstration else ''}"
 
     def choose(self, chosen: Path) -> bool:
-        """Take the checkpoints folder that the user means; whether there is one."""
+        """Use the checkpoints folder at ``chosen``; return whether there is one."""
         folder = find_checkpoints(chosen)
         if folder is None:
             return False
@@ -70,12 +70,12 @@ class ModelsPresenter(QObject):
 
     def look_at(self, folder: Path) -> None:
         """Show a folder by its file names."""
-        self.folder, self._latest = folder, None  # what an earlier scan finds is no longer asked for
+        self.folder, self._latest = folder, None  # ignore the results of an earlier scan
         self.color_text = self._colors()
         self._show(first_look(folder))
 
     def scan(self) -> None:
-        """Read the files; the answer comes later."""
+        """Read the files in the background."""
         task = self._latest = CheckpointScan(self.folder)
         task.found.connect(lambda classes: self._on_found(classes) if task is self._latest else None)
         task.failed.connect(lambda text, _: self.logged.emit("error", text))

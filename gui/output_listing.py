@@ -1,4 +1,4 @@
-"""What an output folder, the explanations and a models folder hold, as the browser shows it. Free of widgets."""
+"""List the output folder and the explanations for the browser. No widgets."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MOST_RESULTS: Final = 500
 
 @dataclass(frozen=True)
 class OutputListing:
-    """One look at the disk.
+    """The content of the folders at one time.
 
     Attributes:
-        output: the folder looked at; may not be there.
-        images: sorted file names per class; classes without a folder are left out.
-        results: entries of the explanations folder, the newest first.
-        free: bytes free where the output goes; None when that cannot be known.
+        output: the output folder; it may not exist.
+        images: sorted file names per class; classes without a folder are omitted.
+        results: entries of the explanations folder, newest first.
+        free: free bytes on the disk of the output folder; None if unknown.
     """
 
     output: Path
@@ -34,7 +34,7 @@ class OutputListing:
 
 
 def list_output(output: Path, results: Path) -> OutputListing:
-    """Look. A folder that is not there, or vanishes meanwhile, counts as empty."""
+    """List the folders. A folder that does not exist, or is deleted during the listing, counts as empty."""
     images = {name: names for name in (*CLASSES, *LABELS) if (names := _images_in(output / name)) is not None}
     return OutputListing(output, images, _results_in(results), _free(output))
 
@@ -56,9 +56,9 @@ def _results_in(folder: Path) -> tuple[Path, ...]:
 
 
 def _free(folder: Path) -> int | None:
-    for place in (folder, *folder.parents):
+    for existing in (folder, *folder.parents):
         try:
-            return shutil.disk_usage(place).free
+            return shutil.disk_usage(existing).free
         except OSError:
             continue
     return None

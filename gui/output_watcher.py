@@ -1,4 +1,4 @@
-"""Watches the folders that are browsed: what another process makes there appears by itself."""
+"""Watch the browsed folders, so that new files of other processes appear automatically."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ _GATHER_MS: Final = 1000
 
 
 class OutputWatcher(QObject):
-    """Says that something has changed, once for many changes in a row.
+    """Reports changes of folders, once for many changes in a row.
 
-    Where the system tells nothing, as on many network drives, it stays silent, and reading the folders again by hand
-    is left.
+    Many network drives report no changes. There, the user must refresh the listing.
 
     Signals:
-        changed: the folders should be listed again.
+        changed: the folders must be listed again.
     """
 
     changed = pyqtSignal()
@@ -32,12 +31,12 @@ class OutputWatcher(QObject):
         self._timer.setInterval(_GATHER_MS)
         self._held = False
         self._watcher.directoryChanged.connect(lambda _: self._gather())
-        self._timer.timeout.connect(self._tell)
+        self._timer.timeout.connect(self._report)
 
     def follow(self, listing: OutputListing, results: Path) -> None:
-        """Watch the folders of a listing, those that are there, and no others any more."""
+        """Watch the existing folders of a listing, and stop watching all others."""
         folders = [listing.output, *(listing.output / name for name in listing.images), results]
-        if not listing.output.is_dir():  # it may be made at any time
+        if not listing.output.is_dir():  # it may be created at any time
             folders.append(listing.output.parent)
         wanted = {str(folder) for folder in folders if folder.is_dir()}
         watched = set(self._watcher.directories())
@@ -47,13 +46,13 @@ class OutputWatcher(QObject):
             self._watcher.addPaths(sorted(new))
 
     def hold(self, held: bool) -> None:
-        """Stay silent while a job of this window writes there, whose images are shown as they come."""
+        """Report nothing while a job of this window runs; its images are shown anyway."""
         self._held = held
 
     def _gather(self) -> None:
         if not self._timer.isActive():
             self._timer.start()
 
-    def _tell(self) -> None:
-        if not self._held:  # at its end a job has the folders listed anyway
+    def _report(self) -> None:
+        if not self._held:  # the folders are listed again at the end of the job
             self.changed.emit()

@@ -1,4 +1,4 @@
-"""Pixels as Qt pictures. QImage, unlike QPixmap, may be made on any thread."""
+"""Convert pixels and image files to QImage. Unlike QPixmap, a QImage can be created on any thread."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 def from_pixels(pixels: np.ndarray) -> QImage:
-    """A picture of uint8 (H, W, 3) RGB that owns its memory."""
+    """Return a QImage of uint8 (H, W, 3) RGB pixels that owns its memory."""
     height, width, _ = pixels.shape
     data = pixels.tobytes()
     return QImage(data, width, height, 3 * width, QImage.Format_RGB888).copy()
 
 
 def read_picture(path: Path, largest: int | None = None) -> QImage:
-    """Read an image file, scaled down into a square of ``largest`` pixels; a null picture when it cannot be read."""
-    if not path.is_file():  # reading a FIFO would wait until somebody writes to it
+    """Read an image file and scale it down to at most ``largest`` pixels; return a null QImage if it is unreadable."""
+    if not path.is_file():  # reading a FIFO would wait for a writer
         return QImage()
     reader = QImageReader(str(path))
     reader.setDecideFormatFromContent(True)
     if largest is not None:
-        # Scaled while being read where the format can do that, which matters for photographs beside the PNGs.
+        # Some formats can be scaled while they are read, which is much faster for large photographs.
         size = reader.size()
         if size.isValid() and max(size.width(), size.height()) > largest:
             reader.setScaledSize(size.scaled(QSize(largest, largest), Qt.KeepAspectRatio))

@@ -1,4 +1,4 @@
-"""How long a job still takes: computes, shows nothing, and answers None when it cannot know."""
+"""Compute the remaining time of a job; None while it is unknown. No widgets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ENOUGH_UNITS: Final = 2
 
 @dataclass
 class _Work:
-    """One kind of work: units in all, units done, and the seconds that the done ones took."""
+    """One kind of work: total units, finished units, and the measured units with their duration."""
 
     total: float = 0
     done: float = 0
@@ -25,36 +25,36 @@ class _Work:
 
     @property
     def seconds_a_unit(self) -> float | None:
-        """As measured, where enough was; else what is assumed, if anything is."""
+        """Return the measured value if enough units were measured, otherwise the assumed value or None."""
         if self.measured < _ENOUGH_UNITS or self.seconds < _ENOUGH_S:
             return self.assumed
         return self.seconds / self.measured
 
 
 class RemainingTime:
-    """Time left over several kinds of work, such as denoising steps and explanations.
+    """Remaining time of several kinds of work, such as denoising steps and explanations.
 
-    What was done without being measured (before a pause was noticed, say) counts as done and not for the speed.
+    Work without a measured duration, for example around a pause, counts as finished but not for the speed.
     """
 
     def __init__(self) -> None:
         self._kinds: dict[str, _Work] = {}
 
     def expect(self, kind: str, units: float) -> None:
-        """Add work to be done."""
+        """Add remaining work."""
         self._kinds.setdefault(kind, _Work()).total += units
 
     def leave(self, kind: str, units: float) -> None:
-        """So much work of one kind is left, whatever was expected of it; what was measured stays."""
+        """Set the remaining work of one kind; the measured speed is kept."""
         work = self._kinds.setdefault(kind, _Work())
         work.total = work.done + units
 
     def assume(self, kind: str, seconds_a_unit: float) -> None:
-        """How long a unit takes, until enough was measured."""
+        """Set the assumed duration of a unit, used until enough units are measured."""
         self._kinds.setdefault(kind, _Work()).assumed = seconds_a_unit
 
     def advance(self, kind: str, units: float, seconds: float | None) -> None:
-        """Note work done; ``seconds`` is None where its time says nothing of the speed."""
+        """Record finished work; ``seconds`` is None if its duration is not typical."""
         work = self._kinds.setdefault(kind, _Work())
         work.done += units
         if seconds is not None and units > 0:
@@ -62,12 +62,12 @@ class RemainingTime:
             work.seconds += seconds
 
     def speed(self, kind: str) -> float | None:
-        """Seconds a unit; None until enough was measured."""
+        """Return the seconds per unit; None until enough units are measured."""
         work = self._kinds.get(kind)
         return None if work is None else work.seconds_a_unit
 
     def seconds_left(self) -> float | None:
-        """Seconds until everything expected is done; None while any kind of work left has no measured speed."""
+        """Return the seconds until all work is finished; None while a kind of remaining work has no measured speed."""
         left = 0.0
         for kind, work in self._kinds.items():
             if not work.left:
@@ -80,7 +80,7 @@ class RemainingTime:
 
 
 def in_words(seconds: float) -> str:
-    """A duration as people say it: ``about 2 min``; coarse, because it is an estimate."""
+    """Return a duration as text, such as ``about 2 min``. It is coarse, because it is an estimate."""
     if seconds < 10:
         return "a few seconds"
     if seconds < 55:
@@ -95,7 +95,7 @@ def in_words(seconds: float) -> str:
 
 
 def size_in_words(size: float) -> str:
-    """A number of bytes as people say it."""
+    """Return a number of bytes as text, such as ``1.2 GB``."""
     for unit in ("B", "KB", "MB", "GB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit in ("B", "KB") or size >= 100 else f"{size:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""Light and dark: the flat style of PyQtDarkTheme, and icons of QtAwesome that follow it."""
+"""Light and dark theme: the flat style of PyQtDarkTheme, and icons of QtAwesome in matching colours."""
 
 from __future__ import annotations
 
@@ -76,24 +76,24 @@ _current = "light"
 
 
 def resolve_theme(choice: str) -> str:
-    """``light`` or ``dark``; ``system`` asks the desktop, and is light where it does not say."""
+    """Return ``light`` or ``dark``; for ``system``, ask the desktop and use light if it does not answer."""
     if choice in ("light", "dark"):
         return choice
     return "dark" if darkdetect.isDark() else "light"
 
 
 def apply_theme(choice: str) -> str:
-    """Give the whole application a theme; returns ``light`` or ``dark``."""
+    """Apply a theme to the whole application; return ``light`` or ``dark``."""
     global _current  # noqa: PLW0603 - an application has one theme
     theme = resolve_theme(choice)
     application = QApplication.instance()
     if theme == _current and isinstance(application, QApplication) and application.styleSheet():
         return theme
     _current = theme
-    primary = {"primary": _COLORS[theme]["primary"]}  # the library's own has too little contrast with its text
+    primary = {"primary": _COLORS[theme]["primary"]}  # the colour of the library has too little contrast with the text
     try:
         qdarktheme.setup_theme(theme, custom_colors=primary, additional_qss=_STYLE % _COLORS[theme])
-    except OSError:  # it keeps its arrows and check marks as files in the user's cache, which may be read-only
+    except OSError:  # it writes icon files into the cache of the user, which may be read-only
         _current = "light"
         QApplication.setStyle("Fusion")
     for window in QApplication.topLevelWidgets():
@@ -102,27 +102,27 @@ def apply_theme(choice: str) -> str:
 
 
 def set_icon(target: QWidget | QAction, name: str, color: str = "icon") -> None:
-    """Give a button or an action an icon that follows the theme. Names are QtAwesome's, as in ``mdi6.play``."""
+    """Set an icon that follows the theme for a button or action. Names are those of QtAwesome (``mdi6.play``)."""
     target.setProperty(_ICON, name)
     target.setProperty(_COLOR, color)
     _draw(target)
 
 
 def refresh_icons(window: QWidget) -> None:
-    """Draw the icons of a window again, after the theme has changed."""
+    """Redraw the icons of a window after a change of the theme."""
     for target in window.findChildren(QObject):
         if target.property(_ICON):
             _draw(target)
 
 
 def themed_icon(name: str, color: str = "icon") -> QIcon:
-    """An icon in a colour of the present theme."""
+    """Return an icon in a colour of the current theme."""
     colors = _COLORS[_current]
     return qtawesome.icon(name, color=colors[color], color_disabled=colors["disabled"])
 
 
 def log_color(level: str) -> QColor:
-    """The colour of a log line (``info``, ``warning``, ``error``), readable on the theme's background."""
+    """Return the colour of a log line (``info``, ``warning``, ``error``) for the background of the theme."""
     return QColor(_COLORS[_current][level])
 
 

@@ -1,4 +1,4 @@
-"""The command line: arguments, exit codes, what is printed."""
+"""The command line: arguments, exit codes, output."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from core.paths import PROJECT_ROOT
 
 @pytest.fixture
 def stick(tiny_checkpoints_once):
-    """A folder with models of MEL, NV and DF, as somebody may hand it over."""
+    """A folder with models of MEL, NV and DF, as on a USB drive."""
     return str(tiny_checkpoints_once)
 
 
@@ -22,7 +22,7 @@ def stick(tiny_checkpoints_once):
     [
         (["--classes", "MEL,XYZ"], "no class XYZ"),
         (["--source", "http://a.example/m.zip"], "only https"),
-        (["--source", "no-such-place"], "is no source"),
+        (["--source", "no-such-place"], "is not a valid source"),
         (["--demo", "--classes", "MEL"], "leave out --classes"),
     ],
 )
@@ -42,8 +42,8 @@ def test_fetch_list_verify(stick, tmp_path, capsys):
     dest = ["--dest", str(tmp_path / "models")]
     assert download_models.main(["--source", stick, "--classes", "mel,df", *dest]) == 0
     shown = capsys.readouterr()
-    assert "unet_DF_best.pth: in place" in shown.out
-    assert "Done: 2 files fetched, 0 kept" in shown.out
+    assert "unet_DF_best.pth: installed" in shown.out
+    assert "Done: 2 files downloaded, 0 kept" in shown.out
     assert "copy unet_MEL_best.pth" in shown.err
     assert download_models.main(["--verify", *dest]) == 0
     assert "unet_MEL_best.pth: whole" in capsys.readouterr().out

@@ -12,7 +12,7 @@ from core.paths import PROJECT_ROOT
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
-def test_without_a_display_it_says_so_and_names_generate() -> None:
+def test_without_a_display_the_error_names_generate() -> None:
     hidden = {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"}
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     done = subprocess.run(
@@ -49,7 +49,7 @@ def test_the_window_is_made_without_what_makes_images() -> None:
 @pytest.mark.parametrize(
     "command", [["main.py", "generate", "--classes", "MEL=1"], ["main.py"], ["download_models.py", "--list"]]
 )
-def test_a_python_without_the_packages_is_told_what_to_start_instead(command: list[str]) -> None:
+def test_a_python_without_the_packages_names_the_launcher(command: list[str]) -> None:
     """``-S`` hides every installed package."""
     done = subprocess.run(
         [sys.executable, "-S", *command],

@@ -1,1 +1,1 @@
-"""Explanations: where a classifier looks, and how far that can be trusted. Importing this package loads nothing."""
+"""Explanations of a classifier and checks of their quality. Importing this package loads no other module."""

@@ -1,4 +1,4 @@
-"""``python -m xai JOB.json``: explain one image; JSON lines on stdout, see ``core.process.runner``."""
+"""``python -m xai JOB.json``: explain one image. ``core.process.runner`` describes the output."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _QUICK_SHAP_SAMPLES: Final = 128
 
 
 def main(arguments: list[str]) -> int:
-    """Run the job that the one argument names; returns the exit code."""
+    """Run the job file named on the command line; return the exit code."""
     return run_job("xai", arguments, _run)
 
 
@@ -37,7 +37,7 @@ def _run(file: Path) -> int:
     with keeping_results(folder):
         require_writable(folder)
         for event in _events(job, every):
-            _tell(event)
+            _send(event)
     return DONE
 
 
@@ -47,7 +47,7 @@ def _events(job: ExplanationJob, every: int) -> Iterator[ExplanationEvent]:
 
 
 def _quick(job: ExplanationJob) -> Iterator[ExplanationEvent]:
-    """On one core of the processor, wherever the images are generated: a GPU and its memory are theirs."""
+    """Explain on one core of the processor, so that a GPU and its memory remain available for generation."""
     _limit_threads(1)
     import torch
 
@@ -89,7 +89,7 @@ def _tell_notices(notices: tuple[str, ...]) -> None:
         tell("notice", text=text)
 
 
-def _tell(event: ExplanationEvent) -> None:
+def _send(event: ExplanationEvent) -> None:
     from xai.events import Finished, OverlayMade, Progress
 
     if isinstance(event, Progress):

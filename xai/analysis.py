@@ -1,6 +1,6 @@
-"""The full analysis of one image: overlay, trajectory, Time-SHAP, causal check and faithfulness, as files and a report.
+"""Run the full analysis of one image: overlay, trajectory, Time-SHAP, causal check, faithfulness, and a report.
 
-Everything that the report says stands in ``analysis.json``, together with the values that it was computed from.
+``analysis.json`` contains every number of the report and the values from which it is computed.
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ _FROM_EXPLANATION: Final = (
     "notices",
 )
 _PHASES: Final = {"overlay": 20, "trajectory": 15, "steps": 20, "Time-SHAP": 12, "causal check": 15, "faithfulness": 40}
-"""Shares of the time, measured; for the progress alone."""
+"""Measured shares of the time; only used for the progress."""
 
 
 @dataclass(frozen=True)
 class AnalysisSettings:
-    """How much is computed.
+    """The settings of an analysis.
 
     Attributes:
-        every: of the denoising steps, every how many is kept with its overlay; the last one always is.
-        explain: of the saved image.
-        step_ig_steps: of Integrated Gradients for a kept step, and for the maps of the parameter randomisation.
-        groups, pairs: of Time-SHAP.
-        causal, faithfulness: of those checks; their seeds are the job's.
+        every: keep every N-th denoising step with its overlay; the last step is always kept.
+        explain: settings for the explanation of the saved image.
+        step_ig_steps: steps of Integrated Gradients for a kept step and for the parameter randomisation.
+        groups, pairs: settings of Time-SHAP.
+        causal, faithfulness: settings of these checks; their seeds are the seed of the job.
     """
 
     every: int
@@ -76,7 +76,7 @@ class AnalysisSettings:
 
 
 class Analysis:
-    """One analysis; take its events, then everything is in ``folder``."""
+    """One analysis. Iterate over its events; then all results are in ``folder``."""
 
     def __init__(self, job: ExplanationJob, classifier: Classifier, settings: AnalysisSettings) -> None:
         self.folder = result_folder(job.output, job.image)
@@ -86,10 +86,10 @@ class Analysis:
         self._facts: dict[str, Any] = {"format": ANALYSIS_FORMAT}
 
     def events(self) -> Iterator[ExplanationEvent]:
-        """Analyse, from the overlay to the report.
+        """Run the analysis, from the overlay to the report.
 
         Raises:
-            ImageFileError, ArgumentError: as of ``explain_image``.
+            ImageFileError, ArgumentError: see ``explain_image``.
             OutputFolderError: the results cannot be written.
         """
         yield from self._phase("overlay", self._explain)
@@ -107,7 +107,7 @@ class Analysis:
         return self._settings.explain.options
 
     def _phase(self, name: str, work: Callable[[], Iterator[ExplanationEvent]]) -> Iterator[ExplanationEvent]:
-        """Run a part; the progress that it yields is that of the part alone."""
+        """Run one phase. It yields its own progress, which is converted into the progress of the analysis."""
         names = list(_PHASES)
         before, total = sum(_PHASES[other] for other in names[: names.index(name)]), sum(_PHASES.values())
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What every attribution method takes and gives."""
+"""The interface of attribution methods: options and result."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SCORE: Final = "logit"
 
 @dataclass(frozen=True)
 class Attribution:
-    """Numbers per pixel that say what speaks for a class.
+    """The attribution of each pixel for a class.
 
     Attributes:
-        values: float32 (224, 224), signed; positive speaks for the target.
-        method: its name, as in ``xai.methods.METHODS``.
+        values: float32 (224, 224), signed; positive values support the target.
+        method: name of the method, as in ``xai.methods.METHODS``.
         target: index of the class.
-        details: JSON values that belong to the numbers: convergence delta, standard error, baseline, seconds, ….
+        details: JSON values about the numbers: convergence delta, standard error, baseline, seconds, and so on.
     """
 
     values: np.ndarray = field(repr=False)
@@ -35,18 +35,18 @@ class Attribution:
 
 @dataclass(frozen=True)
 class AttributionOptions:
-    """What decides an attribution beside the image, the classifier and the target.
+    """The options of an attribution, in addition to image, classifier and target.
 
     Attributes:
-        seed: of everything that is drawn.
-        ig_steps: points of the path of Integrated Gradients.
-        shap_samples: coalitions that SHAP evaluates, besides the empty one.
-        shap_regions: superpixels that SHAP removes and puts back.
-        baseline: what stands for "nothing there": ``blurred``, ``black`` or ``mean_skin``.
-        chunk_size: images that are evaluated together; bounds the memory.
+        seed: seed of all random draws.
+        ig_steps: number of points on the path of Integrated Gradients.
+        shap_samples: number of coalitions that SHAP evaluates, without the empty one.
+        shap_regions: number of superpixels that SHAP removes and restores.
+        baseline: image that represents "no information": ``blurred``, ``black`` or ``mean_skin``.
+        chunk_size: number of images evaluated together; limits the memory.
 
     Raises:
-        ArgumentError: a value out of range.
+        ArgumentError: a value is out of range.
     """
 
     seed: int = 0

@@ -1,7 +1,7 @@
-"""What stands for "nothing there" when an attribution asks what a part of the image contributes.
+"""Baselines: images that represent "no information" for an attribution method.
 
-Baselines are chosen in image space, so that a reader can look at them: black is not neutral to a network that has
-only seen skin, and its choice changes the picture (Sturmfels, Lundberg, Lee: Visualizing the Impact of Feature
+Baselines are defined as images, so that a reader can view them. Black is not neutral for a network that has only seen
+skin, and the choice of the baseline changes the map (Sturmfels, Lundberg, Lee: Visualizing the Impact of Feature
 Attribution Baselines, Distill 2020).
 """
 
@@ -17,17 +17,17 @@ _LUMINANCE: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 def blurred(image: torch.Tensor) -> torch.Tensor:
-    """The image without structure: a Gaussian whose standard deviation is an eighth of the side."""
+    """Blur the image with a Gaussian whose standard deviation is an eighth of the side."""
     return gaussian_blur(image, image.shape[-1] / 8)
 
 
 def black(image: torch.Tensor) -> torch.Tensor:
-    """Nothing but black."""
+    """Return a black image."""
     return torch.zeros_like(image)
 
 
 def mean_skin(image: torch.Tensor) -> torch.Tensor:
-    """One colour: the median of the image's lighter half, which around a pigmented lesion is skin."""
+    """Return a uniform image with the median colour of the lighter half, the skin around a pigmented lesion."""
     pixels = image.flatten(2)[0]  # (3, H * W)
     luminance = (pixels * pixels.new_tensor(_LUMINANCE).unsqueeze(1)).sum(dim=0)
     lighter = pixels[:, luminance >= luminance.median()]
@@ -39,11 +39,11 @@ BASELINES: Final[Mapping[str, Callable[[torch.Tensor], torch.Tensor]]] = {
     "black": black,
     "mean_skin": mean_skin,
 }
-"""Name to function: an image (1, 3, H, W) in [0, 1] to its baseline of the same form."""
+"""Name to function. Each function maps an image (1, 3, H, W) in [0, 1] to a baseline of the same shape."""
 
 
 def gaussian_blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Blur (B, C, H, W) with a Gaussian of ``sigma`` pixels, the border mirrored as far as it reaches."""
+    """Blur (B, C, H, W) with a Gaussian of ``sigma`` pixels and mirrored borders."""
     radius = min(round(3 * sigma), image.shape[-1] - 1, image.shape[-2] - 1)
     offsets = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)
     kernel = torch.exp(-(offsets**2) / (2 * sigma**2))

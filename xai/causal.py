@@ -1,8 +1,8 @@
-"""The causal check: do the regions that a map ranks high change the class score more than those it ranks low?
+"""The causal check: do regions that a map ranks high change the class score more than regions that it ranks low?
 
-One region at a time is spoilt in four ways, and the fall of the score is measured. Regions, not repetitions of one
-intervention, are the cases of every statistic: repeating would make any difference significant. Neighbouring regions
-are not independent, so intervals and p-values are somewhat too sure of themselves.
+Each region is changed in four ways, one region at a time, and the fall of the score is measured. The cases of every
+statistic are the regions, not repetitions of an intervention: with enough repetitions, any difference would be
+significant. Neighbouring regions are not independent, so the intervals are too narrow and the p-values too small.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _CONTROLS: Final = 2000
 
 @dataclass(frozen=True)
 class CausalSettings:
-    """How much is measured.
+    """The settings of the causal check.
 
     Attributes:
-        grid: regions along a side; the image's side is a multiple of it.
-        k: regions at the top, and at the bottom.
-        repeats: of the interventions that draw at random; the falls are averaged.
-        seed: of every draw.
+        grid: number of regions along a side; the side of the image must be a multiple of it.
+        k: number of top regions and of bottom regions.
+        repeats: repetitions of random interventions; the falls are averaged.
+        seed: seed of all random draws.
     """
 
     grid: int = 7
@@ -41,16 +41,16 @@ class CausalSettings:
 
 @dataclass(frozen=True)
 class CausalShift:
-    """What one intervention did.
+    """The result of one intervention.
 
     Attributes:
-        falls: of the score, one a region, (grid * grid,).
-        index: causal shift index: mean fall of the top regions less that of the bottom ones.
-        interval: of the index, 95%, percentile bootstrap over regions.
-        welch_t, welch_p: Welch's t of top against bottom, one-sided; None where nothing varies.
-        permutation_p: share of relabellings of top and bottom whose index is at least this one, one-sided.
-        control: mean and central 95% of the index where two groups of regions are drawn at random.
-        rank_correlation: Spearman's, of attribution and fall over all regions; None where nothing varies.
+        falls: fall of the score per region, (grid * grid,).
+        index: causal shift index: mean fall of the top regions minus mean fall of the bottom regions.
+        interval: 95% interval of the index, percentile bootstrap over regions.
+        welch_t, welch_p: Welch's t of top against bottom, one-sided; None if the falls do not vary.
+        permutation_p: share of relabellings of top and bottom with an index at least as large, one-sided.
+        control: mean and central 95% of the index for two groups of randomly drawn regions.
+        rank_correlation: Spearman correlation of attribution and fall over all regions; None if one does not vary.
     """
 
     falls: np.ndarray = field(repr=False)
@@ -65,12 +65,12 @@ class CausalShift:
 
 @dataclass(frozen=True)
 class CausalCheck:
-    """The result for all interventions.
+    """The results of all interventions.
 
     Attributes:
         attributions: mean of the map over each region, row by row.
-        top, bottom: indices of regions.
-        shifts: by intervention.
+        top, bottom: indices of the top and bottom regions.
+        shifts: result per intervention.
     """
 
     settings: CausalSettings
@@ -81,7 +81,7 @@ class CausalCheck:
     shifts: Mapping[str, CausalShift]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that the report says, and the falls that it can be computed from."""
+        """Return all numbers of the report, and the falls from which they are computed."""
         adjusted = holm([shift.permutation_p for shift in self.shifts.values()])
         return {
             "score": self.score,
@@ -109,13 +109,13 @@ class CausalCheck:
 
 
 def causal_check(image: torch.Tensor, values: np.ndarray, score: Score, settings: CausalSettings) -> CausalCheck:
-    """Spoil each region of an image in four ways and compare the falls of the score with a map.
+    """Change each region of an image in four ways, and compare the falls of the score with a map.
 
     Args:
         image: (1, 3, S, S) in [0, 1].
-        values: (S, S), signed; what speaks for the class is positive.
-        score: of images; its fall is what counts.
-        settings: how much is measured.
+        values: map (S, S), signed; positive values support the class.
+        score: score function for images; its fall is measured.
+        settings: settings of the check.
     """
     grid, side = settings.grid, image.shape[-1] // settings.grid
     attributions = values.reshape(grid, side, grid, side).mean(axis=(1, 3)).ravel()
@@ -131,7 +131,7 @@ def causal_check(image: torch.Tensor, values: np.ndarray, score: Score, settings
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """p-values that stay valid together (Holm 1979), in the order given."""
+    """Return p-values adjusted for multiple tests (Holm 1979), in the given order."""
     order = np.argsort(p_values)
     scaled = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
     adjusted = np.empty(len(order))
@@ -140,7 +140,7 @@ def holm(p_values: list[float]) -> list[float]:
 
 
 def _scores_after(image: torch.Tensor, score: Score, settings: CausalSettings) -> dict[str, np.ndarray]:
-    """Mean score after each intervention on each region, by intervention, each (regions,)."""
+    """Return the mean score after each intervention on each region, per intervention, each (regions,)."""
     generator = torch.Generator().manual_seed(settings.seed)
     masks = region_masks(settings.grid, image.shape[-1])
     found = {}
@@ -188,7 +188,7 @@ def _permutation_p(high: np.ndarray, low: np.ndarray, rng: np.random.Generator) 
 
 
 def _random_control(falls: np.ndarray, k: int, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Mean, 2.5% and 97.5% quantile of the index between two groups of k regions drawn without regard to the map."""
+    """Return mean, 2.5% and 97.5% quantile of the index between two groups of k randomly drawn regions."""
     drawn = np.stack([rng.permutation(falls)[: 2 * k] for _ in range(_CONTROLS)])
     indices = drawn[:, :k].mean(axis=1) - drawn[:, k:].mean(axis=1)
     low, high = np.quantile(indices, (0.025, 0.975))

@@ -22,9 +22,9 @@ CLASSIFIER_SIZE: Final = 224
 MEAN: Final = (0.485, 0.456, 0.406)
 STD: Final = (0.229, 0.224, 0.225)
 UNTRAINED_HEAD: Final = (
-    "The classifier's head is untrained: its probabilities and the overlays made with it say nothing about a diagnosis."
+    "The classifier's head is untrained: do not interpret its probabilities or the overlays made with it."
 )
-DEMONSTRATION: Final = "The classifier is the bundled demonstration, trained on HAM10000 alone: see its card."
+DEMONSTRATION: Final = "The classifier is the bundled demonstration classifier, trained only on HAM10000: see its card."
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Classifier:
     Attributes:
         model: in eval mode, channels-last, its batch norms folded into the convolutions, without gradients of its
             weights; takes normalised images.
-        device: where it lies.
-        dtype: of its weights; images are converted to it.
-        source: the file, or the name of torchvision's weights.
-        sha256: of the file; empty for torchvision's weights.
-        head_trained: whether the seven outputs were learnt; when not, every result must say so.
-        notices: plain sentences that belong beside every result.
+        device: device of the model.
+        dtype: data type of the weights; images are converted to it.
+        source: path of the file, or name of the torchvision weights.
+        sha256: SHA-256 of the file; empty for torchvision weights.
+        head_trained: whether the seven outputs are trained; if not, every result must carry a warning.
+        notices: sentences that must accompany every result.
     """
 
     model: nn.Module = field(repr=False)
@@ -51,31 +51,31 @@ class Classifier:
     notices: tuple[str, ...]
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
-        """Scores before the softmax, float32 (B, 7), of images (B, 3, 224, 224) in [0, 1]; differentiable."""
+        """Return logits, float32 (B, 7), of images (B, 3, 224, 224) in [0, 1]; differentiable."""
         return self.scores(self.normalised(images))
 
     def normalised(self, images: torch.Tensor) -> torch.Tensor:
-        """What the network reads, (B, 3, 224, 224) in its own precision, of images in [0, 1]; differentiable."""
+        """Normalise images in [0, 1] to the input of the network, (B, 3, 224, 224) in its dtype; differentiable."""
         images = images.to(self.device, torch.float32)
         mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
-        normalised = torch.addcmul(-mean / std, images, 1 / std)  # one pass over the pixels
+        normalised = torch.addcmul(-mean / std, images, 1 / std)  # a single operation over the pixels
         return normalised.to(self.dtype, memory_format=torch.channels_last)
 
     def scores(self, normalised: torch.Tensor) -> torch.Tensor:
-        """Logits as ``logits`` gives them, of images that are normalised already."""
+        """Return logits of images that are already normalised."""
         scores: torch.Tensor = self.model(normalised)
         return scores
 
     @torch.no_grad()
     def probabilities(self, images: torch.Tensor) -> torch.Tensor:
-        """Probabilities of the classes in their order, float32 (B, 7), without gradient; images as for logits."""
+        """Return class probabilities, float32 (B, 7), without gradients, of images as in ``logits``."""
         return self.logits(images).softmax(dim=1)
 
 
 def prepare(pixels: np.ndarray) -> torch.Tensor:
-    """Bring an image to the size of the classifier: the one place where this is done.
+    """Scale an image to the size of the classifier. All code uses this function.
 
-    Antialiased bilinear interpolation; the aspect is given up, as in the training of the classifier.
+    The interpolation is antialiased bilinear. The aspect ratio is not kept, as in the training of the classifier.
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
@@ -88,16 +88,16 @@ def prepare(pixels: np.ndarray) -> torch.Tensor:
 
 
 def load_classifier(checkpoints: Path, device: torch.device, precision: str = "auto") -> Classifier:
-    """The classifier of a checkpoints folder, else the bundled one, else ImageNet weights with an untrained head.
+    """Load the classifier of a checkpoints folder, or the bundled one, or ImageNet weights with an untrained head.
 
     Args:
-        checkpoints: folder that may hold ``classifier.pth``.
-        device: where it is to lie.
+        checkpoints: folder that may contain ``classifier.pth``.
+        device: device for the model.
         precision: auto, fp32, bf16 or fp16.
 
     Raises:
-        ClassifierError: the file cannot be used, or there is none and torchvision's weights cannot be reached.
-        DeviceError: fp16 on a processor.
+        ClassifierError: the file cannot be used, or there is none and the torchvision weights cannot be loaded.
+        DeviceError: fp16 was requested on a processor.
     """
     for file in (checkpoints / CLASSIFIER_FILE, DEMO_SET / CLASSIFIER_FILE):
         if file.is_file():
@@ -108,17 +108,20 @@ def load_classifier(checkpoints: Path, device: torch.device, precision: str = "a
 def ready(
     weights: ClassifierWeights, device: torch.device, precision: str, source: str, sha256: str = ""
 ) -> Classifier:
-    """A classifier of weights in memory.
+    """Create a classifier from weights in memory.
 
     Raises:
-        DeviceError: fp16 on a processor.
+        DeviceError: fp16 was requested on a processor.
     """
     dtype = DTYPES[resolve_precision(precision, device)]
     model = weights.build()
     _fold_batch_norms(model)
-    model.relu, model.maxpool = model.maxpool, model.relu  # they commute, and three quarters are gone after pooling
+    model.relu, model.maxpool = (
+        model.maxpool,
+        model.relu,
+    )  # they commute, and pooling first leaves a quarter of the values
     head = _Float32Head(model.fc)
-    model.fc = nn.Identity()  # keeps the head out of the conversion
+    model.fc = nn.Identity()  # exclude the head from the conversion
     move: Any = model.to  # typed without memory_format
     move(device=device, dtype=dtype, memory_format=torch.channels_last)
     model.fc = head.to(device)
@@ -129,7 +132,7 @@ def ready(
 
 
 class _Float32Head(nn.Linear):
-    """The last layer in float32: scores in steps of 1/32 would drown the small differences that SHAP averages."""
+    """The last layer in float32. In bf16, scores have steps of 1/32, which hide the small differences used by SHAP."""
 
     def __init__(self, head: nn.Linear) -> None:
         super().__init__(head.in_features, head.out_features, device="meta")
@@ -141,7 +144,7 @@ class _Float32Head(nn.Linear):
 
 
 def _fold_batch_norms(model: nn.Module) -> None:
-    """Make every batch norm part of its convolution: faster, and in bf16 closer, because it is done in float32."""
+    """Fold every batch norm into its convolution. This is faster, and more exact in bf16 because it uses float32."""
     for parent in list(model.modules()):
         for (convolution_name, convolution), (norm_name, norm) in pairwise(list(parent.named_children())):
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):

@@ -33,8 +33,8 @@ IMAGENET: Final = f"torchvision {ResNet18_Weights.IMAGENET1K_V1}"
 HEAD: Final = ("fc.weight", "fc.bias")
 _HEAD_SEED: Final = 0
 _NOTHING_THERE: Final = (
-    f"There is no {CLASSIFIER_FILE} in the checkpoints folder, and torchvision's ImageNet weights cannot be had "
-    f"({{reason}}); put a {CLASSIFIER_FILE} there to get overlays."
+    f"There is no {CLASSIFIER_FILE} in the checkpoints folder, and the ImageNet weights of torchvision cannot be "
+    f"loaded ({{reason}}); put a {CLASSIFIER_FILE} into the folder to get overlays."
 )
 
 
@@ -56,11 +56,11 @@ class ClassifierWeights:
 
     @property
     def has_head(self) -> bool:
-        """Whether the seven outputs were learnt."""
+        """Return whether the seven outputs are trained."""
         return all(name in self.state_dict for name in HEAD)
 
     def build(self) -> ResNet:
-        """The network in eval mode, without gradients of its weights; a missing head is drawn from a fixed seed."""
+        """Return the network in eval mode without gradients; a missing head is initialised with a fixed seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_HEAD_SEED)
             model: ResNet = getattr(models, self.backbone)(num_classes=len(CLASSES))
@@ -75,16 +75,16 @@ def read_weights(path: Path) -> ClassifierWeights:
     which output is which; without names, seven outputs are the seven classes in their order.
 
     Raises:
-        ClassifierError: damaged, of another architecture, of other classes, with numbers that are not finite, or
-            holding anything but tensors and plain values.
-        JobFailedError: memory does not suffice.
+        ClassifierError: the file is damaged, has another architecture, other classes or numbers that are not finite,
+            or contains objects other than tensors and plain values.
+        JobFailedError: there is not enough memory.
     """
     content = _load(path)
     if not isinstance(content, Mapping):
-        raise ClassifierError(f"{path} holds a {type(content).__name__}, not the weights of a classifier.")
+        raise ClassifierError(f"{path} contains a {type(content).__name__}, not the weights of a classifier.")
     found, _ = find_weights(content, lambda: [name for name, _ in _empty_model().named_parameters()])
     if found is None:
-        raise ClassifierError(f"{path} holds no weights of a classifier under any known name.")
+        raise ClassifierError(f"{path} contains no classifier weights with a known name.")
     provenance = content.get("provenance")
     demonstration = isinstance(provenance, Mapping) and provenance.get("demonstration") is True
     try:
@@ -95,10 +95,10 @@ def read_weights(path: Path) -> ClassifierWeights:
 
 
 def imagenet_weights() -> ClassifierWeights:
-    """ResNet-18 as torchvision offers it, from its cache or its server, without the head of 1000 classes.
+    """Load the ImageNet ResNet-18 of torchvision from its cache or its server, without the head of 1000 classes.
 
     Raises:
-        ClassifierError: neither has it.
+        ClassifierError: the weights are in neither.
     """
     try:
         weights = read_published(RESNETS["resnet18"])
@@ -128,7 +128,7 @@ def _checked(
     checked = {name: tensor.float() for name, tensor in {**found.body, **head}.items()}
     spoiled = [name for name, tensor in checked.items() if not tensor.isfinite().all()]
     if spoiled:
-        raise ClassifierError(f"{source} is damaged: the weight {spoiled[0]} holds numbers that are not finite.")
+        raise ClassifierError(f"{source} is damaged: the weight {spoiled[0]} contains numbers that are not finite.")
     if found.unused and source != IMAGENET:
         notices.append(f"{Path(source).name} also holds weights that are not used, {found.unused[0]} among them.")
     return ClassifierWeights(checked, demonstration, found.backbone, tuple(notices))

@@ -1,4 +1,4 @@
-"""Several attributions of one image as one map."""
+"""Combine several attributions of one image into one map."""
 
 from __future__ import annotations
 
@@ -13,52 +13,52 @@ from xai.baselines import gaussian_blur
 
 COMBINED: Final = "combined"
 PREFERRED: Final = ("ig", "shap")
-"""Both say what a pixel adds to the score, at the resolution of the image; Grad-CAM knows 7 x 7 places alone."""
+"""Both give the contribution of each pixel at the resolution of the image; Grad-CAM has a resolution of 7 x 7."""
 SMOOTHING_PX: Final = 6.0
-"""Standard deviation of the Gaussian, in pixels of the classifier's 224, of which a superpixel is about 40 wide."""
+"""Standard deviation of the Gaussian in pixels of the 224 px image, in which a superpixel is about 40 px wide."""
 STRONGEST: Final = 99.5
-"""Percentile of the magnitudes that counts as 1: a few extreme pixels shall not make the rest invisible."""
+"""Percentile of the magnitudes that is scaled to 1, so that a few extreme pixels do not hide all others."""
 
 _NOTHING: Final = 1e-9
-"""Rounding errors: all pixels of such a map together change the score by less than a ten-thousandth."""
+"""Largest magnitude regarded as rounding: all pixels together then change the score by less than 0.0001."""
 
 
 def smoothed(values: np.ndarray, sigma: float = SMOOTHING_PX) -> np.ndarray:
-    """Blur a map (H, W) with a Gaussian of ``sigma`` pixels; float32 (H, W)."""
+    """Blur a map (H, W) with a Gaussian of ``sigma`` pixels; return float32 (H, W)."""
     blurred = gaussian_blur(torch.from_numpy(np.ascontiguousarray(values, np.float32))[None, None], sigma)
     return blurred[0, 0].numpy()
 
 
 def normalised(values: np.ndarray) -> np.ndarray:
-    """Scale a map so that its strongest pixels are 1 or -1; signs stay, nothing is shifted; float32 in [-1, 1]."""
+    """Scale a map so that its strongest pixels are 1 or -1, without a shift; return float32 in [-1, 1]."""
     scale = scale_of(values)
     return np.clip(values / scale, -1, 1).astype(np.float32) if scale > 0 else np.zeros_like(values, np.float32)
 
 
 def scale_of(values: np.ndarray) -> float:
-    """What counts as 1 in a map: the 99.5th percentile of its magnitudes, else its maximum; 0 for an empty map."""
+    """Return the scale of a map: the 99.5th percentile of its magnitudes, else its maximum; 0 for an empty map."""
     magnitudes = np.abs(values)
     scale = float(np.percentile(magnitudes, STRONGEST)) or float(magnitudes.max())
     return scale if scale > _NOTHING else 0.0
 
 
 def preferred(attributions: Sequence[Attribution]) -> Sequence[Attribution]:
-    """Those that belong in the combination: Integrated Gradients and SHAP where they are, else whatever there is."""
+    """Return the attributions to combine: Integrated Gradients and SHAP if present, otherwise all."""
     return [attribution for attribution in attributions if attribution.method in PREFERRED] or attributions
 
 
 def combine(attributions: Sequence[Attribution], sigma: float = SMOOTHING_PX) -> Attribution:
-    """Smooth every map, normalise it, and average: each method has the same say, whatever its unit.
+    """Smooth and normalise every map, and average them. Each method has the same weight, independent of its unit.
 
-    Smoothing comes first because it decides the scale at which methods agree: normalised before, the pixel noise of
-    Integrated Gradients would set its weight, not what is left of it in the picture.
+    Smoothing comes first. Otherwise, the pixel noise of Integrated Gradients, which smoothing removes, would determine
+    its scale.
 
     Args:
-        attributions: of one image and one target, at least one.
-        sigma: of the Gaussian, in pixels.
+        attributions: attributions of one image and one target, at least one.
+        sigma: standard deviation of the Gaussian in pixels.
 
     Returns:
-        An attribution in [-1, 1] whose details name the methods and the scale of each.
+        An attribution in [-1, 1]. Its details contain the methods and the scale of each.
     """
     scales, parts = {}, []
     for attribution in attributions:

@@ -1,4 +1,4 @@
-"""What an explanation under way tells: small typed events, as in ``core.generation.events``."""
+"""Events of a running explanation, as immutable values like those of ``core.generation.events``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` of the whole; ``doing`` in words."""
+    """``done`` of ``total`` units of the whole job; ``doing`` describes the current activity."""
 
     done: float
     total: float
@@ -18,21 +18,21 @@ class Progress:
 
 @dataclass(frozen=True)
 class OverlayMade:
-    """The map over the image is in place, aligned with the image."""
+    """The overlay was saved; it is aligned with the image."""
 
     path: Path
 
 
 @dataclass(frozen=True)
 class Warned:
-    """Something is otherwise than hoped for; it goes on."""
+    """A problem occurred; the explanation continues."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Finished:
-    """Everything is in place; ``main`` is the file to look at first, ``facts`` what its JSON file holds."""
+    """All results were saved; ``main`` is the main result file, ``facts`` the content of the JSON file."""
 
     folder: Path
     main: Path

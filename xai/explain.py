@@ -1,4 +1,4 @@
-"""Explain one image: probabilities, attributions, their combination, and the files that show them."""
+"""Explain one image: probabilities, attributions, their combination, and the result files."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _TARGETS: Final = (*CLASSES, PREDICTED, LABEL)
 
 @dataclass(frozen=True)
 class ExplainSettings:
-    """What is to be explained, and how.
+    """The settings of an explanation.
 
     Attributes:
         methods: names of ``xai.methods.METHODS``, in the order of the panels.
-        target: a class, ``predicted`` (the most probable one) or ``label`` (the class that the image is filed under).
-        options: of the methods.
+        target: a class, ``predicted`` (the most probable class) or ``label`` (the class label of the image).
+        options: options of the methods.
 
     Raises:
-        ArgumentError: no method, an unknown one, or a target that is not a class.
+        ArgumentError: there is no method, an unknown method, or a target that is not a class.
     """
 
     methods: tuple[str, ...] = ("ig", "shap")
@@ -58,18 +58,18 @@ class ExplainSettings:
                 f"There is no attribution method {unknown[0] if unknown else ''!r}; choose from {', '.join(METHODS)}."
             )
         if self.target not in _TARGETS:
-            raise ArgumentError(f"The target {self.target!r} is no class; choose from {', '.join(_TARGETS)}.")
+            raise ArgumentError(f"The target {self.target!r} is not a class; choose from {', '.join(_TARGETS)}.")
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Everything that is known about one image; the arrays, and the facts as JSON values.
+    """The explanation of one image: arrays, and facts as JSON values.
 
     Attributes:
         pixels: uint8 (H, W, 3), the image.
-        attributions: one a method, for the classifier's 224 x 224 view of the image.
+        attributions: one per method, for the image at 224 x 224.
         combined: their combination.
-        facts: what the JSON file holds: probabilities, target, details and times of the methods, notices.
+        facts: content of the JSON file: probabilities, target, details and times of the methods, notices.
     """
 
     pixels: np.ndarray = field(repr=False)
@@ -80,7 +80,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class ExplanationFiles:
-    """Where the results of one image lie."""
+    """The result files of one image."""
 
     overlay: Path
     attributions: Path
@@ -88,11 +88,11 @@ class ExplanationFiles:
 
 
 def explain_image(path: Path, classifier: Classifier, settings: ExplainSettings) -> Explanation:
-    """Explain an image file of any kind.
+    """Explain an image file.
 
     Raises:
-        ImageFileError: it cannot be read.
-        ArgumentError: its label is to be explained and it has none.
+        ImageFileError: the image cannot be read.
+        ArgumentError: the target is ``label`` and the image has no label.
     """
     started = time.perf_counter()
     pixels = read_image(path)
@@ -127,12 +127,12 @@ def explain_image(path: Path, classifier: Classifier, settings: ExplainSettings)
 
 
 def save_explanation(explanation: Explanation, folder: Path, name: str) -> ExplanationFiles:
-    """Write the overlay (PNG), the attributions (npz) and the facts (JSON), each whole; earlier ones are replaced.
+    """Write the overlay (PNG), the attributions (npz) and the facts (JSON) atomically; replace earlier files.
 
-    The npz holds float32 (224, 224) under the name of every method and under ``combined``.
+    The npz contains float32 (224, 224) per method and for ``combined``.
 
     Raises:
-        OutputFolderError: the folder cannot be written.
+        OutputFolderError: the folder is not writable.
     """
     files = ExplanationFiles(*(folder / f"{name}_{end}" for end in ("overlay.png", "attributions.npz", "facts.json")))
     arrays: dict[str, Any] = {
@@ -151,7 +151,7 @@ def save_explanation(explanation: Explanation, folder: Path, name: str) -> Expla
 
 
 def picture(explanation: Explanation) -> bytes:
-    """The overlay of an explanation, a PNG."""
+    """Return the overlay figure of an explanation as a PNG."""
     facts = explanation.facts
     target, predicted = facts["target"]["class"], facts["predicted"]
     heading = f"{facts['image']}: why {CLASS_NAMES[target]} ({target}, {facts['target']['probability']:.1%})?"
@@ -166,7 +166,7 @@ def picture(explanation: Explanation) -> bytes:
 
 
 def label_of(path: Path) -> str | None:
-    """The class that an image of this program names, else the class folder that it lies in, else None."""
+    """Return the class stored in an image of this program, else the class of its folder, else None."""
     names = [path.resolve().parent.name]
     with contextlib.suppress(ImageFileError):
         names.insert(0, read_parameters(path).class_name)
@@ -174,7 +174,7 @@ def label_of(path: Path) -> str | None:
 
 
 def result_names(paths: Iterable[Path]) -> list[str]:
-    """A name for the results of each image, all different: ``MEL_ISIC_0000001`` for one in a class folder."""
+    """Return a unique name for the results of each image, such as ``MEL_ISIC_0000001`` in a class folder."""
     names: list[str] = []
     for path in paths:
         folder = path.resolve().parent.name
@@ -188,7 +188,7 @@ def _target(path: Path, wanted: str, probabilities: list[float], label: str | No
     if wanted == PREDICTED:
         return int(np.argmax(probabilities))
     if wanted == LABEL and label is None:
-        raise ArgumentError(f"{path} does not say its class; name the target with --target CLASS.")
+        raise ArgumentError(f"{path} has no class label; name the target with --target CLASS.")
     return CLASSES.index(label if wanted == LABEL and label else wanted)
 
 
@@ -207,9 +207,9 @@ def _notices(pixels: np.ndarray, combined: Attribution) -> list[str]:
     notices = []
     if min(height, width) < _SMALLEST_PX:
         notices.append(
-            f"The image has {width} x {height} pixels, which were enlarged to {CLASSIFIER_SIZE} x {CLASSIFIER_SIZE}: "
-            "there is hardly anything in it to explain."
+            f"The image has only {width} x {height} pixels and was enlarged to {CLASSIFIER_SIZE} x {CLASSIFIER_SIZE}: "
+            "its explanation has little meaning."
         )
     if not combined.values.any():
-        notices.append("The map is empty: nothing in the image changes the score of the target.")
+        notices.append("The map is empty: no part of the image changes the score of the target.")
     return notices

@@ -1,4 +1,4 @@
-"""How far a map can be trusted: deletion, insertion, stability, and whether it depends on what was learnt at all."""
+"""Check how well a map describes the classifier: deletion, insertion, stability, and parameter randomisation."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from xai.methods import METHODS
 from xai.scoring import Score
 
 _LEVELS: Final = (("fc",), ("fc", "layer4"), ("fc", "layer4", "layer3", "layer2", "layer1", "conv1"))
-_SENSITIVITY_RADIUS: Final = 0.02  # of [0, 1]: five grey levels of 255, hardly to be seen
+_SENSITIVITY_RADIUS: Final = 0.02  # in units of [0, 1]: five grey levels of 255, hardly visible
 _COMPARED_PX: Final = 4  # maps are compared after smoothing, on every fourth pixel
 
 
 @dataclass(frozen=True)
 class FaithfulnessSettings:
-    """How much is measured.
+    """The settings of the checks.
 
     Attributes:
-        grid: regions along a side, taken out and put back whole; the image's side is a multiple of it.
-        steps: points of a curve, besides its start.
-        random_orders: of the control.
-        sensitivity_repeats: disturbed images.
-        sensitivity_ig_steps: of Integrated Gradients for each of them.
-        seed: of every draw.
+        grid: number of regions along a side; the side of the image must be a multiple of it.
+        steps: number of points of a curve, without its start.
+        random_orders: number of random orders in the control.
+        sensitivity_repeats: number of noisy images.
+        sensitivity_ig_steps: steps of Integrated Gradients for each noisy image.
+        seed: seed of all random draws.
     """
 
     grid: int = 14
@@ -50,11 +50,11 @@ class FaithfulnessSettings:
 
 @dataclass(frozen=True)
 class Curve:
-    """The score while regions disappear or appear, against the share of the image that has changed.
+    """The score as a function of the share of removed or restored regions.
 
     Attributes:
-        scores: at the shares 0, 1/steps, ..., 1 for the map's own order, (steps + 1,).
-        random_scores: the same for every random order, (orders, steps + 1).
+        scores: scores at the shares 0, 1/steps, ..., 1 in the order of the map, (steps + 1,).
+        random_scores: scores for every random order, (orders, steps + 1).
     """
 
     scores: np.ndarray = field(repr=False)
@@ -62,16 +62,16 @@ class Curve:
 
     @property
     def area(self) -> float:
-        """Area under the curve, trapezoids, over shares from 0 to 1."""
+        """Return the area under the curve (trapezoidal rule) over shares from 0 to 1."""
         return _area(self.scores)
 
     @property
     def random_areas(self) -> np.ndarray:
-        """The same for every random order."""
+        """Return the area under the curve of every random order."""
         return np.array([_area(scores) for scores in self.random_scores])
 
     def to_json(self) -> dict[str, Any]:
-        """The curve and what the report says of it."""
+        """Return the curve and all numbers of the report about it."""
         areas = self.random_areas
         return {
             "auc": self.area,
@@ -85,7 +85,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Curves:
-    """Deletion: low is good. Insertion: high is good (Petsiuk, Das, Saenko: RISE, BMVC 2018)."""
+    """The two curves. For deletion, low is good; for insertion, high is good (Petsiuk et al.: RISE, BMVC 2018)."""
 
     deletion: Curve
     insertion: Curve
@@ -96,15 +96,15 @@ def deletion_and_insertion(
 ) -> Curves:
     """Replace the regions of an image by a baseline, and the reverse, in the order of a map and in random orders.
 
-    Deleting in an order passes through the very pictures that inserting in the reverse order does, so that every
-    random order serves both controls.
+    Deletion in one order creates the same images as insertion in the reverse order, so each random order is used for
+    both controls.
 
     Args:
         image: (1, 3, S, S) in [0, 1].
-        values: (S, S); what speaks for the class is positive and comes first.
-        score: of images.
-        baseline: what stands for "nothing there", as the image.
-        settings: how much is measured.
+        values: map (S, S); the regions with the highest values come first.
+        score: score function for images.
+        baseline: image that represents "no information", same shape as the image.
+        settings: settings of the check.
     """
     grid = settings.grid
     masks = region_masks(grid, image.shape[-1])
@@ -132,9 +132,9 @@ def sensitivity(
     options: AttributionOptions,
     settings: FaithfulnessSettings,
 ) -> float:
-    """Sensitivity-max of Integrated Gradients (Yeh et al., On the (In)fidelity and Sensitivity, NeurIPS 2019).
+    """Return sensitivity-max of Integrated Gradients (Yeh et al., On the (In)fidelity and Sensitivity, NeurIPS 2019).
 
-    The largest change of the map, relative to its norm, among images that are disturbed by up to 0.02 a channel.
+    It is the largest change of the map, relative to its norm, for images with noise of up to 0.02 per channel.
     """
     explainer = IntegratedGradients(classifier.logits)
 
@@ -147,7 +147,7 @@ def sensitivity(
             n_steps=settings.sensitivity_ig_steps,
             internal_batch_size=options.chunk_size,
         )
-        return (values,)  # given a tensor, sensitivity_max of captum 0.9.0 takes its rows for inputs
+        return (values,)  # captum 0.9.0 would treat the rows of a tensor as separate inputs
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -163,12 +163,12 @@ def sensitivity(
 
 @dataclass(frozen=True)
 class Randomised:
-    """How alike two maps are, the second of a network some layers of which have lost what they learnt.
+    """The similarity of a map and the map of a network with shuffled weights in some layers.
 
     Attributes:
-        layers: those layers.
-        correlation: Spearman's, of the smoothed maps; None where one of them is flat.
-        absolute_correlation: the same of their magnitudes.
+        layers: layers with shuffled weights.
+        correlation: Spearman correlation of the smoothed maps; None if one map is flat.
+        absolute_correlation: Spearman correlation of their magnitudes.
     """
 
     layers: tuple[str, ...]
@@ -183,17 +183,17 @@ def parameter_randomisation(
     options: AttributionOptions,
     seed: int,
 ) -> list[Randomised]:
-    """Does the map change when the network forgets? (Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018)
+    """Compare the map with maps of shuffled networks (Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018).
 
-    From the head downwards, the weights of ever more layers are put in another order within each tensor, which keeps
-    their size. A map that stays as it was shows the image, not the classifier.
+    Starting at the head, the weights of more and more layers are shuffled within each tensor, which keeps their size.
+    A map that does not change depends on the image, not on the classifier.
 
     Args:
-        classifier: is not changed.
+        classifier: the classifier; it is not changed.
         image: (1, 3, 224, 224) in [0, 1].
         target: index of the class.
-        options: of Integrated Gradients.
-        seed: of the orders.
+        options: options of Integrated Gradients.
+        seed: seed of the shuffling.
     """
     explain = METHODS["ig"]
     before = _comparable(explain(classifier, image, target, options).values)

@@ -1,4 +1,4 @@
-"""The figures of an analysis, each made from the values that its JSON holds."""
+"""Draw the figures of an analysis from the values in its JSON file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.classes import CLASSES
 
 _OKABE_ITO: Final = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D")
 CLASS_COLOURS: Final[Mapping[str, str]] = dict(zip(CLASSES, _OKABE_ITO, strict=True))
-"""Told apart by colour-blind readers (Okabe and Ito, 2008)."""
+"""Colours that colour-blind readers can distinguish (Okabe and Ito, 2008)."""
 _MAP, _RANDOM, _AGAINST = "#D55E00", "#8A94A3", "#0072B2"
 _INK, _QUIET = "#1c2430", "#5b6675"
 _MOSAIC_PX: Final = 1500
@@ -23,7 +23,7 @@ _FONT_PX: Final = 11
 
 
 def probabilities_over_steps(steps: Sequence[Mapping[str, Any]], target: str) -> Figure:
-    """Probability of every class after each step; the target's line is the thick one, kept steps have a dot."""
+    """Draw the probability of every class after each step. The line of the target is thick; kept steps have dots."""
     figure, axes = _figure(8.2, 3.4)
     numbers = [step["step"] for step in steps]
     for name in sorted(CLASSES, key=lambda name: name == target):  # the target on top
@@ -43,7 +43,7 @@ def probabilities_over_steps(steps: Sequence[Mapping[str, Any]], target: str) ->
 
 
 def time_shap_bars(result: Mapping[str, Any], target: str) -> Figure:
-    """Contribution of every group of steps with its standard error."""
+    """Draw the contribution of every group of steps with its standard error."""
     figure, axes = _figure(8.2, 3.0)
     values, errors = np.array(result["contributions"]), np.array(result["standard_errors"])
     places = np.arange(len(values))
@@ -57,7 +57,7 @@ def time_shap_bars(result: Mapping[str, Any], target: str) -> Figure:
 
 
 def causal_dots(check: Mapping[str, Any]) -> Figure:
-    """Fall of the score for every region of the two groups, and what groups drawn at random would show."""
+    """Draw the fall of the score for every region of the two groups, and the interval of random groups."""
     names = list(check["interventions"])
     figure = Figure(figsize=(8.2, 3.2))
     for place, (axes, name) in enumerate(zip(figure.subplots(1, len(names), sharey=True), names, strict=True)):
@@ -80,7 +80,7 @@ def causal_dots(check: Mapping[str, Any]) -> Figure:
 
 
 def fidelity_curves(faithfulness: Mapping[str, Any], target: str) -> Figure:
-    """Deletion and insertion: the map's order against random orders."""
+    """Draw deletion and insertion in the order of the map and in random orders."""
     figure = Figure(figsize=(8.2, 3.2))
     for axes, name in zip(figure.subplots(1, 2, sharey=True), ("deletion", "insertion"), strict=True):
         curve = faithfulness[name]
@@ -90,7 +90,7 @@ def fidelity_curves(faithfulness: Mapping[str, Any], target: str) -> Figure:
         label = f"random orders, AUC {curve['random_auc_mean']:.3f}"
         axes.plot(shares, random.mean(axis=0), color=_RANDOM, linewidth=1.6, linestyle="--", label=label)
         axes.plot(shares, curve["scores"], color=_MAP, linewidth=2.4, label=f"the map, AUC {curve['auc']:.3f}")
-        axes.set(xlabel=f"share of the image {'removed' if name == 'deletion' else 'put back'}", xlim=(0, 1))
+        axes.set(xlabel=f"share of the image {'removed' if name == 'deletion' else 'restored'}", xlim=(0, 1))
         axes.set_ylim(-0.02, 1.02)
         axes.set_title(name, fontsize=10)
         axes.legend(fontsize=8, **_FRAME)
@@ -101,7 +101,7 @@ def fidelity_curves(faithfulness: Mapping[str, Any], target: str) -> Figure:
 
 
 def kept_steps(tiles: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
-    """Estimates above their overlays; each tile is a title and two pictures, uint8 (S, S, 3)."""
+    """Draw estimates above their overlays. Each tile is a title and two images, uint8 (S, S, 3)."""
     columns = min(len(tiles), 10)
     rows = -(-len(tiles) // columns)
     figure = Figure(figsize=(1.25 * columns + 0.1, 2.85 * rows))
@@ -118,17 +118,17 @@ def kept_steps(tiles: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
 
 
 def mosaic(frames: np.ndarray, timesteps: Sequence[int], kept: Sequence[int]) -> Image.Image:
-    """The estimate after every step in one picture, numbered; kept ones have a frame.
+    """Draw the numbered estimates of all steps in one image, with a frame around kept steps.
 
     Args:
         frames: uint8 (T, S, S, 3).
-        timesteps: (T,), written beside the number of the step.
-        kept: numbers of steps, from 1.
+        timesteps: T timesteps, written next to the step numbers.
+        kept: numbers of the kept steps, from 1.
     """
     columns = min(len(frames), max(10, round((1.6 * len(frames)) ** 0.5)))
     side = int(np.clip(_MOSAIC_PX // columns, *_TILE_PX))
     size = max(_FONT_PX, side // 8)
-    text = size + 4 if side >= 60 else 0  # smaller tiles have no room for a number
+    text = size + 4 if side >= 60 else 0  # smaller tiles are too narrow for a number
     rows = -(-len(frames) // columns)
     sheet = Image.new("RGB", (columns * (side + 6) + 6, rows * (side + text + 6) + 6), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)

@@ -1,4 +1,4 @@
-"""Read any image that people have, not only this program's."""
+"""Read images of any source, not only of this program."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _DEEP_MODES: Final = ("I", "F")
 
 
 def read_image(path: Path) -> np.ndarray:
-    """The pixels as a viewer shows them: turned upright, transparency over white, 16 bits brought to 8.
+    """Read the pixels as a viewer shows them: rotated upright, transparency over white, 16 bits converted to 8.
 
     Returns:
         uint8 (H, W, 3), RGB.
 
     Raises:
-        ImageFileError: not there, not a readable image, or larger than Pillow's guard against decompression bombs.
+        ImageFileError: the file does not exist, is not a readable image, or exceeds Pillow's limit for the size.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but below the limit
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # a large image below the limit
             with open_regular(path) as stream, Image.open(stream) as image:
                 return np.asarray(_in_eight_bits(ImageOps.exif_transpose(image)))
     except FileNotFoundError as error:
@@ -50,7 +50,7 @@ def _in_eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _of_deep_grey(values: np.ndarray) -> Image.Image:
-    """Grey of more than 8 bits: as 16 bits where it uses them, else as 8, and as [0, 1] where it has fractions."""
+    """Convert grey values of more than 8 bits. Fractions are read as [0, 1], integers as 16 bits or as 8 bits."""
     highest = float(values.max())
     if highest <= 1 and not np.array_equal(values, values.round()):
         scaled = values * 255

@@ -1,4 +1,4 @@
-"""A job for ``python -m xai``: what to explain, how far, and where the results go. Loads no torch."""
+"""A job for ``python -m xai``: the image, the kind of explanation, and the results folder. Does not load torch."""
 
 from __future__ import annotations
 
@@ -33,23 +33,22 @@ _MOST: Final = 1000
 
 @dataclass(frozen=True)
 class ExplanationJob:
-    """One image to be explained.
+    """The explanation of one image.
 
     Attributes:
-        kind: ``overlay`` for what is shown while images are generated: quick, in the background, on the processor;
-            ``analysis`` for everything.
+        kind: ``overlay`` for a fast explanation during generation, in the background on the processor;
+            ``analysis`` for the full analysis.
         image: any image file.
-        checkpoints: folder with the classifier and the image's checkpoint.
-        output: folder of all results; those of an image lie in a folder of their own, see ``result_folder``.
-        every: of the denoising steps, every how many is kept with its overlay, 1 to 1000; None takes it from
-            ``XAI_SAVE_EVERY_N``.
+        checkpoints: folder with the classifier and the checkpoint of the image.
+        output: folder of all results; each image has a subfolder, see ``result_folder``.
+        every: keep every N-th denoising step with its overlay, 1 to 1000; None uses ``XAI_SAVE_EVERY_N``.
         target: ``predicted``, ``label`` or a class.
         device: as in a generation job.
         seed: of everything that is drawn.
         threads: of an analysis on the processor, 1 to 1000; None leaves it to torch.
 
     Raises:
-        ArgumentError: a value is out of its range; the message names it.
+        ArgumentError: a value is out of range; the message names it.
     """
 
     kind: str
@@ -66,7 +65,7 @@ class ExplanationJob:
         if self.kind not in KINDS:
             raise ArgumentError(f"There is no kind of explanation {self.kind!r}; choose from {', '.join(KINDS)}.")
         if self.target not in TARGETS:
-            raise ArgumentError(f"The target {self.target!r} is no class; choose from {', '.join(TARGETS)}.")
+            raise ArgumentError(f"The target {self.target!r} is not a class; choose from {', '.join(TARGETS)}.")
         if self.every is not None:
             _check_whole("number of steps in 'every'", self.every, 1, _MOST)
         if self.threads is not None:
@@ -76,20 +75,21 @@ class ExplanationJob:
             raise ArgumentError(f"Device {self.device!r} is not auto, cpu or cuda:N.")
 
     def to_json(self) -> dict[str, Any]:
-        """As the job file holds it."""
+        """Return the content of the job file."""
         values = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
         return {"format": JOB_FORMAT, **values}
 
     def encoded(self) -> bytes:
-        """The content of the job file, UTF-8 JSON."""
+        """Return the job file as UTF-8 JSON."""
         return encode_json(self.to_json(), indent=2)
 
     @classmethod
     def from_json(cls, values: object, source: str) -> ExplanationJob:
-        """Check and take over what a job file holds.
+        """Create a job from the checked content of a job file.
 
         Raises:
-            ArgumentError: not a job, an unknown or missing field, or a value out of range; names ``source``.
+            ArgumentError: the content is not a job, a field is unknown or missing, or a value is out of range. The
+                message names ``source``.
         """
         if not isinstance(values, dict) or values.get("format") != JOB_FORMAT:
             raise ArgumentError(f'{source} is not an explanation job: "format" is not "{JOB_FORMAT}".')
@@ -103,7 +103,7 @@ class ExplanationJob:
         """Read a job file (UTF-8 JSON).
 
         Raises:
-            ArgumentError: the file is not there, not JSON or not a job.
+            ArgumentError: the file does not exist, is not JSON, or is not a job.
         """
         return cls.from_json(read_job_file(file), str(file))
 
@@ -117,7 +117,7 @@ def background_analysis(image: Path, checkpoints: Path, output: Path, every: int
 
 
 def every_of(job: ExplanationJob, environment: Mapping[str, str]) -> int:
-    """Every how many steps one is kept: as the job says, else ``XAI_SAVE_EVERY_N``, else 5.
+    """Return N of "keep every N-th step": the value of the job, else ``XAI_SAVE_EVERY_N``, else 5.
 
     Raises:
         ArgumentError: the variable is not a whole number from 1 to 1000.
@@ -131,10 +131,10 @@ def every_of(job: ExplanationJob, environment: Mapping[str, str]) -> int:
 
 
 def result_folder(output: Path, image: Path) -> Path:
-    """Where the results of an image lie: ``MEL_ISIC_0000001_3f2a9c1b`` in the folder of all results.
+    """Return the results folder of an image: ``MEL_ISIC_0000001_3f2a9c1b`` in the folder of all results.
 
-    The end is of the image's hash, so that images of one name in different folders do not get in each other's way,
-    and results of an image are found again wherever it lies.
+    The last part is from the hash of the image. Images with the same name in different folders therefore have
+    different folders, and the results of an image are found even if the image is moved.
 
     Raises:
         IsicGuiError: the image cannot be read.

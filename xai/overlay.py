@@ -1,4 +1,4 @@
-"""Pictures of attributions: the image in grey under the map, beside the image as it is."""
+"""Draw attributions: the map over the grey image, next to the original image."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from core.io.plain_text import printable
 from xai.attribution import Attribution
 from xai.combine import normalised, smoothed
 
-_COLOURS: Final = mpl.colormaps["RdBu_r"]  # told apart by colour-blind readers
-_COLOUR_RANGE: Final = 0.82  # its ends are too dark to see a lesion through them
+_COLOURS: Final = mpl.colormaps["RdBu_r"]  # colour-blind readers can distinguish them
+_COLOUR_RANGE: Final = 0.82  # the ends of the colour map are too dark to show a lesion
 _OPACITY: Final = 0.78
-_DARKENING: Final = 0.92  # of the grey image, so that light colours stand out on light skin
-METHOD_SMOOTHING_PX: Final = 2.0  # a pixel of Integrated Gradients alone cannot be seen
+_DARKENING: Final = 0.92  # of the grey image, so that light colours are visible on light skin
+METHOD_SMOOTHING_PX: Final = 2.0  # single pixels of Integrated Gradients are not visible
 _OUTLINED: Final = 0.5
 _DPI: Final = 100
 _PANEL_IN, _HEADING_IN, _SUMMARY_IN, _BAR_IN, _NOTE_IN, _LINE_IN, _GAP_IN = 3.4, 0.75, 0.5, 0.5, 0.4, 0.19, 0.05
-_SHAPES: Final = (0.3, 1.5)  # of a panel, height over width; longer images are drawn smaller
+_SHAPES: Final = (0.3, 1.5)  # limits for height / width of a panel; longer images are drawn smaller
 _LARGEST_PX: Final = 640
 _SUMMARY_LETTERS: Final = 46
-_HEADING_PER_IN, _NOTICE_PER_IN = 8.5, 11  # letters that fit
+_HEADING_PER_IN, _NOTICE_PER_IN = 8.5, 11  # characters that fit into an inch
 _DISCLAIMER: Final = "Research software, not a medical device."
 
 
 @dataclass(frozen=True)
 class Caption:
-    """What the picture says of itself: heading, the target's code, the classifier, warnings."""
+    """The texts of the figure: heading, code of the target class, classifier, warnings."""
 
     heading: str
     target: str
@@ -45,11 +45,11 @@ class Caption:
 
 
 def blend(pixels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Lay a map over the image in grey: red speaks for the target, blue against, nothing where there is nothing.
+    """Draw a map over the grey image: red is evidence for the target, blue is evidence against it.
 
     Args:
         pixels: uint8 (H, W, 3).
-        values: (h, w) in [-1, 1], brought to the size of the image.
+        values: (h, w) in [-1, 1]; scaled to the size of the image.
 
     Returns:
         uint8 (H, W, 3).
@@ -66,13 +66,13 @@ def blend(pixels: np.ndarray, values: np.ndarray) -> np.ndarray:
 def overlay_png(
     pixels: np.ndarray, attributions: Sequence[Attribution], combined: Attribution, caption: Caption
 ) -> bytes:
-    """Image, combined overlay and each method's own, with a colour bar and what they were made with, as a PNG.
+    """Draw the image, the combined overlay and the overlay of each method, with a colour bar; return a PNG.
 
     Args:
-        pixels: uint8 (H, W, 3), at any size.
-        attributions: of the methods, at least one.
-        combined: of ``xai.combine.combine``.
-        caption: what is written above and below.
+        pixels: uint8 (H, W, 3) of any size.
+        attributions: attributions of the methods, at least one.
+        combined: result of ``xai.combine.combine``.
+        caption: texts above and below the panels.
     """
     pixels = _bounded(pixels)
     panels = [combined] if len(attributions) == 1 else [combined, *attributions]
@@ -96,7 +96,7 @@ def overlay_png(
 
 def _bounded(pixels: np.ndarray) -> np.ndarray:
     image = Image.fromarray(pixels)
-    image.thumbnail((_LARGEST_PX, _LARGEST_PX))  # a panel shows no more
+    image.thumbnail((_LARGEST_PX, _LARGEST_PX))  # a panel cannot show more pixels
     return np.asarray(image)
 
 
@@ -122,7 +122,7 @@ def _draw(place: Axes, pixels: np.ndarray, title: str, summary: str) -> None:
 
 
 def _write(figure: Figure, caption: Caption, notices: Sequence[str]) -> None:
-    """Heading above; below the panels, from the bottom up: notices, note, colour bar."""
+    """Draw the heading at the top, and notices, note and colour bar below the panels."""
     height = figure.get_figheight()
     heading = textwrap.wrap(printable(caption.heading), int(figure.get_figwidth() * _HEADING_PER_IN))
     figure.text(0.01, 1 - 0.08 / height, "\n".join(heading[:2]), fontsize=12, weight="bold", va="top", parse_math=False)
@@ -139,11 +139,11 @@ def _write(figure: Figure, caption: Caption, notices: Sequence[str]) -> None:
 
 
 def _colour_bar(figure: Figure, target: str, bottom: float) -> None:
-    """The colours as the overlays have them over medium grey; ``bottom`` in inches."""
+    """Draw the colour bar with the colours of the overlays over medium grey; ``bottom`` is in inches."""
     ramp = np.tile(np.linspace(-1, 1, 256, dtype=np.float32), (8, 1))
     width = 4.0 / figure.get_figwidth()
     bar = figure.add_axes((0.5 - width / 2, bottom / figure.get_figheight(), width, 0.16 / figure.get_figheight()))
     bar.imshow(blend(np.full((8, 256, 3), 140, np.uint8), ramp), aspect="auto", extent=(-1, 1, 0, 1))
     bar.set_yticks([])
-    bar.set_xticks([-1, 0, 1], [f"speaks against {target}", "nothing", f"speaks for {target}"], fontsize=8)
+    bar.set_xticks([-1, 0, 1], [f"evidence against {target}", "none", f"evidence for {target}"], fontsize=8)
     bar.tick_params(length=2)

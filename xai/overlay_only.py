@@ -1,4 +1,4 @@
-"""The overlay of one image with its probabilities, and nothing else: what is made while images are generated."""
+"""Create only the overlay and the probabilities of one image, as during generation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def explain_quickly(
     """Explain one image.
 
     Raises:
-        ImageFileError, ArgumentError: as of ``explain_image``.
+        ImageFileError, ArgumentError: see ``explain_image``.
         OutputFolderError: the results cannot be written.
     """
     folder = result_folder(job.output, job.image)

@@ -1,4 +1,4 @@
-"""Superpixels: the regions that are taken out of an image and put back as a whole."""
+"""Superpixels: the regions of an image that SHAP removes and restores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn.functional import avg_pool2d
 from xai.baselines import gaussian_blur
 
 _POOLING: Final = 2
-_SMOOTHING_PX: Final = 2.5  # hairs and grain are no regions
+_SMOOTHING_PX: Final = 2.5  # hairs and noise must not form regions
 _ROUNDS: Final = 10
 _COLOUR_STEP: Final = 0.15  # this difference of colour weighs as much as the distance to the next centre
 _PLASTIC: Final = 1.32471795724474602596
@@ -22,15 +22,15 @@ _PLASTIC: Final = 1.32471795724474602596
 def superpixels(image: torch.Tensor, count: int) -> torch.Tensor:
     """Divide an image into compact regions of similar colour.
 
-    k-means over position and colour from evenly spread centres, which is SLIC without its local search (Achanta et
-    al., SLIC Superpixels, TPAMI 2012). Draws nothing at random.
+    The method is k-means over position and colour with evenly spread initial centres. It equals SLIC without local
+    search (Achanta et al., SLIC Superpixels, TPAMI 2012). It is deterministic.
 
     Args:
         image: (1, 3, S, S) in [0, 1], S even.
-        count: regions to make; a few less come out where some find no pixels.
+        count: number of regions; the result has fewer if some centres receive no pixels.
 
     Returns:
-        int64 (S, S) on the image's device, numbered from 0 without gaps.
+        int64 (S, S) on the device of the image; regions are numbered from 0 without gaps.
     """
     pooled = (
         avg_pool2d(gaussian_blur(image, _SMOOTHING_PX), _POOLING)[0].permute(1, 2, 0).cpu().double().numpy()
@@ -49,7 +49,7 @@ def superpixels(image: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def _spread(count: int, side: int) -> np.ndarray:
-    """Indices of ``count`` pixels of a square that lie evenly (the R2 sequence of M. Roberts, 2018)."""
+    """Return the indices of ``count`` evenly spread pixels of a square (the R2 sequence of M. Roberts, 2018)."""
     steps = np.arange(1, count + 1)
     rows = (0.5 + steps / _PLASTIC) % 1
     columns = (0.5 + steps / _PLASTIC**2) % 1

@@ -1,4 +1,4 @@
-"""The report of an analysis, written from ``analysis.json`` and the pictures and maps beside it, and nothing else."""
+"""Write the HTML report of an analysis. Its only inputs are ``analysis.json`` and the files in the same folder."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from core.generation.wording import reuse_in_words
 from core.report import Estimate, write_report
 from xai import report_sections
 from xai.job import REPORT_FILE
+from xai.stored_names import with_current_names
 
 Facts = Mapping[str, Any]
 
 
 def write_analysis_report(folder: Path, facts: Facts) -> None:
-    """Write ``report.html`` into the folder of the results.
+    """Write ``report.html`` into the results folder.
 
     Args:
-        folder: with the pictures and maps of the analysis.
-        facts: the content of ``analysis.json``.
+        folder: results folder of the analysis, with its images and maps.
+        facts: content of ``analysis.json``, with the current or the earlier field names.
 
     Raises:
-        OSError: a picture cannot be read, or the folder cannot be written.
+        OSError: an image cannot be read, or the folder is not writable.
     """
+    facts = with_current_names(facts)
     sections = [report_sections.overlay(folder, facts)]
     if facts["trajectory"]:
         sections += [report_sections.denoising(folder, facts), report_sections.time_shap(facts)]
@@ -47,33 +49,34 @@ def _summary(facts: Facts) -> list[str]:
     if facts["trajectory"]:
         lines += [_of_trajectory(facts["trajectory"]), _of_time_shap(facts["time_shap"], facts["target"]["class"])]
     else:
-        lines.append("There is no denoising trajectory of this image, so nothing is said of how it arose.")
+        lines.append("This image has no denoising trajectory, so the report does not cover how the image was formed.")
     verdicts = facts["verdicts"]
-    good = sum(verdict["speaks_for_the_map"] for verdict in verdicts)
-    trust = "can be trusted" if good == len(verdicts) else "is to be read with care" if good else "is not to be trusted"
-    checks = (
-        f"{good} of {len(verdicts)} checks speak for the map: as a picture of what the classifier uses, it {trust}."
-    )
-    return [*lines, f"{checks} Whether the classifier is right is another question."]
+    good = sum(verdict["supports_map"] for verdict in verdicts)
+    advice = "You can trust" if good == len(verdicts) else "Interpret with care" if good else "Do not trust"
+    checks = f"{good} of {len(verdicts)} checks support the map. {advice} it as a map of what the classifier uses."
+    return [*lines, f"{checks} These checks do not show whether the classifier is right."]
 
 
 def _of_classifier(facts: Facts) -> str:
     target, predicted, label = facts["target"], facts["predicted"], facts["label"]
-    text = f"The classifier gives {predicted} ({CLASS_NAMES[predicted]}) {facts['probabilities'][predicted]:.1%}"
+    text = (
+        f"The classifier predicts {predicted} ({CLASS_NAMES[predicted]}) with a probability of "
+        f"{facts['probabilities'][predicted]:.1%}"
+    )
     if label == predicted:
-        text += ", the class that the image is filed under"
+        text += "; the image is labelled with the same class"
     elif label:
-        text += f"; the image is filed under {label}"
+        text += f"; the image is labelled {label}"
     if target["class"] != predicted:
-        text += f". Explained is {target['class']}, which it gives {target['probability']:.1%}"
+        text += f". The explained class is {target['class']}, with a probability of {target['probability']:.1%}"
     return f"{text}."
 
 
 def _of_trajectory(trajectory: Facts) -> str:
-    how = "was recorded when the image was made" if trajectory["origin"] == "recorded" else "was made again"
+    how = "was recorded during generation" if trajectory["origin"] == "recorded" else "was reproduced"
     return (
-        f"The denoising trajectory of {trajectory['steps']} steps {how}, and its end was compared with the saved "
-        f"image first: the largest difference is {trajectory['maximum_difference']} of 255 grey levels."
+        f"The denoising trajectory of {trajectory['steps']} steps {how}. Its last step was compared with the saved "
+        f"image: the largest difference is {trajectory['maximum_difference']} of 255 grey levels."
     )
 
 
@@ -82,9 +85,9 @@ def _of_time_shap(result: Facts, target: str) -> str:
     most = int(np.abs(values).argmax())
     group = result["groups"][most]
     return (
-        f"Of the {len(values)} groups of steps, {group['first_step']} to {group['last_step']} moved the score of "
-        f"{target} most: by {Estimate(values[most], digits=2)} ± {errors[most]:.2f}; all together moved it by "
-        f"{Estimate(values.sum(), digits=2)} (logits)."
+        f"Of the {len(values)} groups of steps, the group {group['first_step']} to {group['last_step']} changed the "
+        f"score of {target} most: by {Estimate(values[most], digits=2)} ± {errors[most]:.2f}. All groups together "
+        f"changed it by {Estimate(values.sum(), digits=2)} (logits)."
     )
 
 
@@ -97,11 +100,11 @@ def _provenance(facts: Facts) -> dict[str, object]:
         f"{classifier['precision']} on {classifier['device']}",
     }
     if made:
-        place = f"{made['precision']} on {made['device']}, ISICGUI {made['isicgui_version']}"
+        computed = f"{made['precision']} on {made['device']}, ISICGUI {made['isicgui_version']}"
         found |= {
-            "Made by": f"{made['checkpoint']}, sha256 {made['checkpoint_sha256']}",
-            "Made with": f"seed {made['seed']}, {made['sampler']}, {made['steps']} steps"
-            f"{reuse_in_words(made['reuse'])}, {place}, "
+            "Generated by": f"{made['checkpoint']}, sha256 {made['checkpoint_sha256']}",
+            "Generated with": f"seed {made['seed']}, {made['sampler']}, {made['steps']} steps"
+            f"{reuse_in_words(made['reuse'])}, {computed}, "
             f"torch {made['torch_version']}",
         }
     return found | {"Settings": facts["settings"], "Seconds": facts["seconds"]}

@@ -1,4 +1,4 @@
-"""The sections of an analysis report, each from its part of ``analysis.json``."""
+"""Build the sections of an analysis report, each from its part of ``analysis.json``."""
 
 from __future__ import annotations
 
@@ -22,32 +22,40 @@ Facts = Mapping[str, Any]
 _JPEG_QUALITY: Final = 88
 _LARGE_PX, _SMALL_PX = 400, 300
 _RECOMPUTE: Final = (
-    ("Probabilities", "probabilities", "as they stand"),
+    ("Probabilities", "probabilities", "stored directly"),
     ("Time-SHAP contribution", "time_shap.estimates", "mean over the rows (pairs of orders)"),
     (
         "Its standard error",
         "time_shap.estimates",
-        "deviation (n - 1) over the rows, divided by the root of their number",
+        "standard deviation (n - 1) over the rows, divided by the square root of the number of rows",
     ),
-    ("Efficiency", "time_shap", "the contributions add up to score less baseline_score"),
+    ("Efficiency", "time_shap", "the contributions add up to score minus baseline_score"),
     ("Mean fall", "causal.interventions.*.falls", "mean over top_regions, or bottom_regions"),
-    ("Causal shift index", "causal.interventions.*.falls", "mean fall of the top regions less that of the bottom ones"),
-    ("Deletion, insertion AUC", "faithfulness.*.scores", "trapezoids over equal shares from 0 to 1"),
-    ("Random orders", "faithfulness.*.random_scores", "the same for each row; mean and deviation over the rows"),
+    (
+        "Causal shift index",
+        "causal.interventions.*.falls",
+        "mean fall of the top regions minus mean fall of the bottom regions",
+    ),
+    ("Deletion, insertion AUC", "faithfulness.*.scores", "trapezoidal rule over equal shares from 0 to 1"),
+    (
+        "Random orders",
+        "faithfulness.*.random_scores",
+        "AUC of each row; mean and standard deviation over the rows",
+    ),
 )
 
 
 def overlay(folder: Path, facts: Facts) -> Section:
-    """Map, probabilities and methods."""
+    """Show the map, the probabilities and each method."""
     target, explanation = facts["target"]["class"], facts["explanation"]
     caption = "Probabilities of the classes."
     if not facts["classifier"]["head_trained"]:
-        caption = "Probabilities of the classes; the head of this classifier is untrained, so they mean nothing."
+        caption = "Probabilities of the classes. The head of this classifier is untrained: ignore these values."
     rows = [(name, CLASS_NAMES[name], Estimate(facts["probabilities"][name], percent=True)) for name in CLASSES]
-    said = f"What speaks for {target} (red) and against it (blue)"
+    legend = f"Evidence for {target} (red) and against it (blue)"
     large = [
         Picture(folder / IMAGE_FILE, "The image", width=_LARGE_PX),
-        Picture(folder / MAP_FILE, said, width=_LARGE_PX),
+        Picture(folder / MAP_FILE, legend, width=_LARGE_PX),
     ]
     image = _pixels(folder / IMAGE_FILE)
     with np.load(folder / f"{NAME}_attributions.npz") as maps:
@@ -60,13 +68,13 @@ def overlay(folder: Path, facts: Facts) -> Section:
             for method, details in explanation["methods"].items()
         ]
     return Section(
-        "Where the classifier looks",
+        "Regions used by the classifier",
         [
-            Gallery(large, f"The map is the {explanation['combined']['summary']}; the image in grey below it."),
+            Gallery(large, f"The map is the {explanation['combined']['summary']}. The grey image is under it."),
             Gallery(
                 methods,
-                "Each method alone, by its own strongest pixels, and what it rests on. Convergence delta: what "
-                "Integrated Gradients miss of the score. Standard error: of a superpixel's contribution, over "
+                "Each method alone, scaled to its own strongest pixels. Convergence delta: the part of the score that "
+                "Integrated Gradients do not explain. Standard error: of the contribution of a superpixel, over "
                 "independent pairs of orders.",
             ),
             Table(("Class", "Diagnosis", "Probability"), rows, caption),
@@ -75,7 +83,7 @@ def overlay(folder: Path, facts: Facts) -> Section:
 
 
 def denoising(folder: Path, facts: Facts) -> Section:
-    """The trajectory: probabilities, kept steps and all steps."""
+    """Show the trajectory: probabilities, kept steps and all steps."""
     target, kept = facts["target"]["class"], [step for step in facts["steps"] if step["kept"]]
     tiles = [
         (
@@ -87,29 +95,30 @@ def denoising(folder: Path, facts: Facts) -> Section:
     ]
     how = f"Integrated Gradients with {facts['step_overlays']['steps']} steps, smoothed"
     return Section(
-        "How it arose during denoising",
+        "How the image was formed during denoising",
         [
             Picture(
                 figures.probabilities_over_steps(facts["steps"], target),
-                "Probability of each class for the estimate of the finished image after every step. Dots: the kept "
-                "steps. Early estimates are blurred or noisy, which the classifier has hardly seen in training.",
+                "Probability of each class for the estimate of the finished image after every step. Dots mark the "
+                "kept steps. Early estimates are blurred or noisy. The classifier has hardly seen such images in "
+                "training.",
             ),
             Picture(
                 figures.kept_steps(tiles),
-                f"Kept steps: the estimate, and what in it speaks for {target} (red) or against it (blue); {how}, each "
-                "map by its own strongest pixels.",
+                f"Kept steps: the estimate, and the evidence in it for {target} (red) or against it (blue). {how}. "
+                "Each map is scaled to its own strongest pixels.",
             ),
             Picture(
                 _as_jpeg(Image.open(folder / MOSAIC_FILE)),
-                "The estimate after every step, with its number and timestep. Framed: the kept ones. The last is the "
-                "saved image.",
+                "The estimate after every step, with its number and timestep. Frames mark the kept steps. The last one "
+                "is the saved image.",
             ),
         ],
     )
 
 
 def time_shap(facts: Facts) -> Section:
-    """Contributions of groups of steps."""
+    """Show the contributions of groups of steps."""
     result, target = facts["time_shap"], facts["target"]["class"]
     n, gap = result["pairs_of_orders"], abs(result["efficiency_gap"])
     missing = "less than 0.001" if gap < 0.001 else str(Estimate(gap))
@@ -119,28 +128,28 @@ def time_shap(facts: Facts) -> Section:
     return Section(
         "Time-SHAP: what each group of steps contributed",
         [
-            "A group of steps is present when the change that it made to the estimate is part of the picture, and "
-            "absent when that change is taken out; without any, a flat picture of the skin's colour is left. Shapley "
-            f"values divide the difference between the score (logit) of the saved image, {Estimate(result['score'])}, "
-            f"and that of the flat picture, {Estimate(result['baseline_score'])}, over the groups; their sum differs "
-            f"from it by {missing}. Pictures with early groups absent are none that the model would make: this "
-            "explains the saved image, not how the model would have gone on without those steps.",
+            "A group of steps is present if its change of the estimate is part of the image, and absent if that change "
+            "is removed. Without any group, a uniform image in the colour of the skin remains. Shapley values divide "
+            f"the difference between the score (logit) of the saved image, {Estimate(result['score'])}, and the score "
+            f"of the uniform image, {Estimate(result['baseline_score'])}, among the groups. Their sum differs from it "
+            f"by {missing}. The model itself would not generate images in which early groups are absent. The values "
+            "therefore explain the saved image, not what the model would have generated without those steps.",
             Picture(
                 figures.time_shap_bars(result, target),
-                f"Contribution of each group of steps to the score of {target}, and its standard error over {n} pairs "
+                f"Contribution of each group of steps to the score of {target}, with the standard error over {n} pairs "
                 "of orders.",
             ),
             Table(
                 ("Steps", f"Contribution to the {target} logit", "Standard error", "n, pairs"),
                 rows,
-                "The same in numbers.",
+                "The same values as numbers.",
             ),
         ],
     )
 
 
 def causal(facts: Facts) -> Section:
-    """Falls of the score in the regions that the map ranks high and low."""
+    """Compare the fall of the score in the regions that the map ranks high and low."""
     check = facts["causal"]
     k, n = check["k"], len(check["region_attributions"])
     effects, tests = [], []
@@ -153,31 +162,31 @@ def causal(facts: Facts) -> Section:
     return Section(
         "Causal check: does the score follow the map?",
         [
-            f"The image is divided into {n} regions. Each is spoilt in four ways, one region at a time: by noise, by "
-            "blur, by shuffling its pixels, and by the constant colour of the skin; and the fall of the score, "
-            f"a logit of {Estimate(check['score'])} before, is measured. The causal shift index is the "
-            f"mean fall of the {k} regions that the map ranks highest less that of the {k} it ranks lowest. Regions "
-            "are the cases; neighbouring ones are not independent, so that intervals and p-values are somewhat too "
-            "sure of themselves.",
-            Picture(figures.causal_dots(check), "Fall of the score, a dot a region; lines: means of the groups."),
+            f"The image is divided into {n} regions. Each region is changed in four ways, one region at a time: noise, "
+            "blur, shuffled pixels, and the constant colour of the skin. The fall of the score is measured; the logit "
+            f"of the unchanged image is {Estimate(check['score'])}. The causal shift index is the mean fall of the {k} "
+            f"regions that the map ranks highest minus the mean fall of the {k} regions that it ranks lowest. The "
+            "regions are the cases of the tests. Neighbouring regions are not independent, so the intervals are too "
+            "narrow and the p-values too small.",
+            Picture(figures.causal_dots(check), "Fall of the score, one dot per region. Lines: means of the groups."),
             Table(
                 ("Intervention", "Mean fall, top", "Mean fall, bottom", "Causal shift index", "Random groups"),
                 effects,
                 f"Two groups of n = {k} regions, with 95% intervals: percentile bootstrap over regions for the index; "
-                "for random groups, the index where both are drawn without regard to the map.",
+                "for random groups, the index of two groups drawn without regard to the map.",
             ),
             Table(
                 ("Intervention", *_TESTS),
                 tests,
-                "Tests of the index, one-sided; Holm: the permutation p, valid for the four interventions together. "
-                f"Rank correlation: Spearman's, of attribution and fall over all n = {n} regions.",
+                "One-sided tests of the index. Holm: permutation p adjusted for the four interventions. "
+                f"Rank correlation: Spearman, between attribution and fall over all n = {n} regions.",
             ),
         ],
     )
 
 
 def faithfulness(facts: Facts) -> Section:
-    """Verdicts, curves, stability and parameter randomisation."""
+    """Show verdicts, curves, stability and parameter randomisation."""
     checks, target = facts["faithfulness"], facts["target"]["class"]
     n, worst = len(checks["deletion"]["random_aucs"]), checks["sensitivity_max"]
     areas = []
@@ -189,42 +198,42 @@ def faithfulness(facts: Facts) -> Section:
         (", ".join(level["layers"]), _number(level["correlation"], 2), _number(level["absolute_correlation"], 2))
         for level in checks["parameter_randomisation"]
     ]
-    verdicts = [(entry["question"], entry["found"], entry["speaks_for_the_map"]) for entry in facts["verdicts"]]
+    verdicts = [(entry["question"], entry["found"], entry["supports_map"]) for entry in facts["verdicts"]]
     return Section(
         "How far the map can be trusted",
         [
-            Table(("Question", "Found", "Speaks for the map"), verdicts, "The checks that the summary counts."),
+            Table(("Question", "Result", "Supports the map"), verdicts, "The checks counted in the summary."),
             Picture(
                 figures.fidelity_curves(checks, target),
                 f"p({target}) while regions of a {checks['grid']} by {checks['grid']} grid are replaced by the "
-                f"{checks['baseline']} baseline (deletion) or put back into it (insertion), the highest-ranked first. "
-                f"Grey: {n} random orders, their mean and range.",
+                f"{checks['baseline']} baseline (deletion) or restored from it (insertion), the highest-ranked regions "
+                f"first. Grey: mean and range of {n} random orders.",
             ),
             Table(
                 ("Curve", "Good is", "AUC of the map", "AUC of random orders"), areas, "Areas under the curves (AUC)."
             ),
-            f"Sensitivity-max is {worst:.2f}: disturbing the image by up to five grey levels changes the map of "
-            f"Integrated Gradients by at most {worst:.0%} of its norm ({checks['sensitivity_repeats']} disturbed "
-            f"images, {checks['sensitivity_ig_steps']} steps).",
+            f"Sensitivity-max is {worst:.2f}: noise of up to five grey levels changes the map of Integrated Gradients "
+            f"by at most {worst:.0%} of its norm ({checks['sensitivity_repeats']} noisy images, "
+            f"{checks['sensitivity_ig_steps']} steps).",
             Table(
                 ("Layers with shuffled weights", "Rank correlation", "Of magnitudes"),
                 levels,
-                "Parameter randomisation: the map of Integrated Gradients beside that of the same network after the "
-                "weights of these layers, from the last (fc) to the first (conv1), were shuffled. Near 0: the map "
-                "depends on what was learnt. Near 1: it shows the image alone.",
+                "Parameter randomisation: correlation between the map of Integrated Gradients and the map of the same "
+                "network with shuffled weights in these layers, from the last (fc) to the first (conv1). Near 0: the "
+                "map depends on the trained weights. Near 1: the map depends only on the image.",
             ),
         ],
     )
 
 
 def recomputing() -> Section:
-    """Where each number comes from."""
+    """Describe how to recompute each number."""
     return Section(
         "How to recompute these numbers",
         [
-            "All numbers of this report stand in analysis.json beside it, with the values that they follow from; the "
-            "CSV files hold the same as tables.",
-            Table(("Number", "Where in analysis.json", "How"), _RECOMPUTE, "From values to numbers."),
+            "The file analysis.json in the same folder contains every number of this report and the values from which "
+            "it is computed. The CSV files contain the same values as tables.",
+            Table(("Number", "Field in analysis.json", "Computation"), _RECOMPUTE, "How each number is computed."),
         ],
     )
 
@@ -236,7 +245,7 @@ _TESTS: Final = {
     "p, Holm": ("permutation_p_holm", 4),
     "Rank correlation": ("rank_correlation", 2),
 }
-"""Column to the name in ``analysis.json`` and the digits shown."""
+"""Column title to the field in ``analysis.json`` and the number of digits shown."""
 
 
 def _number(value: float | None, digits: int) -> Estimate | None:
@@ -249,7 +258,7 @@ def _pixels(path: Path) -> np.ndarray:
 
 
 def _as_jpeg(picture: Image.Image) -> bytes:
-    """A picture at a fifth of the size of its PNG."""
+    """Encode an image as JPEG, which takes a fifth of the size of its PNG."""
     stream = io.BytesIO()
     with picture:
         picture.save(stream, format="JPEG", quality=_JPEG_QUALITY)

@@ -1,4 +1,4 @@
-"""The files of an image's explanation, all in the one folder of ``xai.job.result_folder``."""
+"""Write the files of an image's explanation into the folder given by ``xai.job.result_folder``."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ _SHOWN_PX: Final = 448
 
 
 def step_file(folder: Path, step: int, what: str) -> Path:
-    """Where the ``estimate`` or the ``overlay`` of a kept step lies."""
+    """Return the path of the ``estimate`` or ``overlay`` image of a kept step."""
     return folder / _STEPS_FOLDER / f"step_{step:04d}_{what}.png"
 
 
 def save_overlay(explanation: Explanation, folder: Path) -> Path:
-    """Write what ``save_explanation`` writes, the image, and the map over the image, which is returned.
+    """Write the files of ``save_explanation``, the image, and the overlay of the combined map.
+
+    Returns:
+        The path of the overlay.
 
     Raises:
-        OutputFolderError: the folder cannot be written.
+        OutputFolderError: the folder is not writable.
     """
     save_explanation(explanation, folder, NAME)
     image = shown(explanation.pixels)
@@ -39,7 +42,7 @@ def save_overlay(explanation: Explanation, folder: Path) -> Path:
 
 
 def shown(pixels: np.ndarray) -> np.ndarray:
-    """An image as large as a map over it needs: uint8 (H, W, 3) to 448 pixels on the longer side, the aspect kept."""
+    """Scale a uint8 (H, W, 3) image to 448 pixels on the longer side and keep its aspect ratio."""
     image = Image.fromarray(pixels)
     scale = _SHOWN_PX / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
@@ -47,10 +50,10 @@ def shown(pixels: np.ndarray) -> np.ndarray:
 
 
 def write_picture(path: Path, picture: np.ndarray | Image.Image) -> None:
-    """Write a PNG, whole or not at all; one that is there is replaced.
+    """Write a PNG atomically; replace an existing file.
 
     Raises:
-        OutputFolderError: the folder cannot be written.
+        OutputFolderError: the folder is not writable.
     """
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     try:

@@ -1,4 +1,4 @@
-"""The numbers of an analysis as CSV files, one a part, for those who would rather not read JSON."""
+"""Write the numbers of an analysis as CSV files, one per part."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from core.io.plain_text import encode_csv
 
 
 def write_tables(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write ``probabilities.csv``, ``time_shap.csv``, ``causal.csv`` and ``faithfulness.csv``, as far as there is data.
+    """Write ``probabilities.csv``, ``time_shap.csv``, ``causal.csv`` and ``faithfulness.csv``.
+
+    The first two are written only if the image has a denoising trajectory.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder is not writable.
     """
     if "steps" in facts:
         rows = [
@@ -35,7 +37,7 @@ def write_tables(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _causal(check: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
-    """One row a region: where it is, its attribution, its group, and the fall of the score by intervention."""
+    """Return one row per region: position, attribution, group, and the fall of the score per intervention."""
     names = list(check["interventions"])
     falls = [check["interventions"][name]["falls"] for name in names]
     groups = dict.fromkeys(check["top_regions"], "top") | dict.fromkeys(check["bottom_regions"], "bottom")
@@ -47,7 +49,7 @@ def _causal(check: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
 
 
 def _faithfulness(checks: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
-    """One row a point of the curves: the score by the map's order, and the mean over the random orders."""
+    """Return one row per point of the curves: score in the order of the map, and mean over the random orders."""
     columns = ["share"]
     values = [np.linspace(0, 1, len(checks["deletion"]["scores"])).tolist()]
     for name in ("deletion", "insertion"):

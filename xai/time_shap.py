@@ -1,19 +1,19 @@
-"""Time-SHAP: what each group of denoising steps contributed to the class score of the finished image.
+"""Time-SHAP: the contribution of each group of denoising steps to the class score of the finished image.
 
-The players are groups of consecutive steps. What a group did to the image is the change of the x0 estimate over it,
-``D_g = x0(last step of g) - x0(last step before g)``, with a flat picture of the skin's colour in the place of the
-estimate before the first step. A coalition of groups S has the value
+The players are groups of consecutive steps. The effect of a group g is the change of the x0 estimate,
+``D_g = x0(last step of g) - x0(last step before g)``. Before the first step, the estimate is a uniform image in the
+colour of the skin ("flat"). A coalition S of groups has the value
 
-    v(S) = logit of the class for clip(flat + sum of D_g over g in S, 0, 1),
+    v(S) = logit of the class for clip(flat + sum of D_g over g in S, 0, 1).
 
-so *absent* means: the picture without what those steps changed, everything else as it was. The changes add up, so
-v(all) is the score of the saved image itself and v(none) that of the flat picture, and Shapley values divide the
-difference between the two: efficiency holds for every sampled order, not only on average.
+*Absent* therefore means: the image without the change of those steps, and otherwise unchanged. The changes add up, so
+v(all) is the score of the saved image and v(none) is the score of the flat image. Shapley values divide the difference
+between the two among the groups. Efficiency holds for every sampled order, not only on average.
 
-Why not leave the steps out of the denoising instead: later steps would answer to another input and lead to another
-image, whose score says nothing of this one; and every coalition would cost the whole denoising. Here it costs one
-evaluation of the classifier, (groups + 1) times 2 times pairs of them in all. The price: with early groups absent,
-coalitions are pictures that no denoising would give, as with every method that removes parts of an image.
+Why are the steps not omitted from the denoising instead? Later steps would receive another input and lead to another
+image, whose score would not describe this image. Each coalition would also cost a whole denoising. Here it costs one
+evaluation of the classifier, in total (groups + 1) * 2 * pairs evaluations. The disadvantage: if early groups are
+absent, no denoising would generate that image. This applies to every method that removes parts of an image.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class TimeShap:
     """Contributions of groups of steps, in units of the score.
 
     Attributes:
-        groups: first and last step of each, from 1.
-        estimates: (pairs, groups), one row for an order and its reverse; rows are independent.
-        score: of the finished image.
-        baseline_score: of the flat picture.
+        groups: first and last step of each group, from 1.
+        estimates: (pairs, groups), one row per order and its reverse; rows are independent.
+        score: score of the finished image.
+        baseline_score: score of the flat image.
     """
 
     groups: tuple[tuple[int, int], ...]
@@ -47,16 +47,16 @@ class TimeShap:
 
     @property
     def contributions(self) -> np.ndarray:
-        """Shapley values, (groups,)."""
+        """Return the Shapley values, (groups,)."""
         return self.estimates.mean(axis=0)
 
     @property
     def standard_errors(self) -> np.ndarray:
-        """Of the contributions, from the spread between pairs of orders, (groups,)."""
+        """Return the standard errors of the contributions over pairs of orders, (groups,)."""
         return self.estimates.std(axis=0, ddof=1) / len(self.estimates) ** 0.5
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that the report says, and the estimates that it can be computed from."""
+        """Return all numbers of the report, and the estimates from which they are computed."""
         return {
             "groups": [{"first_step": first, "last_step": last} for first, last in self.groups],
             "contributions": self.contributions.tolist(),
@@ -76,12 +76,12 @@ def time_shap(
 
     Args:
         frames: the x0 estimate after every step, (T, 3, S, S) in [0, 1]; the last is the finished image.
-        baseline: (1, 3, S, S) in [0, 1], what is there before the first step.
-        score: of images.
-        groups: of steps, as even as can be; no more than there are steps.
-        pairs: of orders, each an order and its reverse; at least two.
-        seed: of the orders.
-        chunk_size: coalitions that are put together at once.
+        baseline: (1, 3, S, S) in [0, 1], the estimate before the first step.
+        score: score function for images.
+        groups: number of groups of equal size, if possible; at most the number of steps.
+        pairs: number of pairs of an order and its reverse; at least two.
+        seed: seed of the orders.
+        chunk_size: number of coalitions computed together.
     """
     bounds = np.linspace(0, len(frames), min(groups, len(frames)) + 1).round().astype(int)
     ends = torch.cat([baseline, frames[bounds[1:] - 1]])

@@ -1,4 +1,4 @@
-"""The trajectory of a saved image, and only of that: recorded or made again, and checked equal before it is used."""
+"""Load the denoising trajectory of a saved image, recorded or reproduced, and check that it ends in that image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.output.color_adjustment import adjust
 from core.output.image_file import ImageParameters, read_parameters, read_pixels
 
 RECORDED: Final = "recorded"
-REPEATED: Final = "made again"
+REPRODUCED: Final = "reproduced"
 
 
 class TrajectoryMismatchError(IsicGuiError):
@@ -27,15 +27,16 @@ class TrajectoryMismatchError(IsicGuiError):
 
 @dataclass(frozen=True)
 class CheckedTrajectory:
-    """The x0 estimates on the way to a saved image, in its colours; the last is the saved image itself.
+    """The x0 estimates of all denoising steps of a saved image, after its colour adjustment.
 
     Attributes:
-        frames: uint8 (T, S, S, 3).
-        timesteps: (T,), of the training schedule, falling.
-        origin: ``RECORDED`` or ``REPEATED``.
-        maximum_difference: between the end of the trajectory and the saved image, in grey levels of 255.
-        tolerance: the largest difference that was accepted.
-        place: device and precision that it was made on again; empty for a recorded one.
+        frames: uint8 (T, S, S, 3). The last frame is the saved image itself.
+        timesteps: T timesteps of the training schedule, in falling order.
+        origin: ``RECORDED`` or ``REPRODUCED``.
+        maximum_difference: largest difference between the end of the trajectory and the saved image, in grey
+            levels (0 to 255).
+        tolerance: largest accepted difference, in grey levels.
+        reproduced_on: device and precision of a reproduced trajectory; empty for a recorded one.
     """
 
     frames: np.ndarray = field(repr=False)
@@ -43,42 +44,42 @@ class CheckedTrajectory:
     origin: str
     maximum_difference: int
     tolerance: int
-    place: str = ""
+    reproduced_on: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """What is known of it, without its frames."""
+        """Return every attribute except the frames, ready for JSON."""
         return {
             "origin": self.origin,
             "steps": len(self.frames),
             "timesteps": list(self.timesteps),
             "maximum_difference": self.maximum_difference,
             "tolerance": self.tolerance,
-            "made_again_on": self.place,
+            "reproduced_on": self.reproduced_on,
         }
 
 
 @dataclass(frozen=True)
 class Traced:
-    """The trajectory of an image, or none; and in sentences what went otherwise than hoped for."""
+    """The trajectory of an image, or None, and warnings as full sentences."""
 
     trajectory: CheckedTrajectory | None
     warnings: tuple[str, ...] = ()
 
 
 def trace(image: Path, checkpoints: Path, device: str | None) -> Generator[tuple[int, int], None, Traced]:
-    """Find the trajectory of an image: the one that was recorded beside it, else made again from its parameters.
+    """Load the recorded trajectory of an image. If there is none, reproduce it from the image's parameters.
 
     Args:
         image: any image file.
-        checkpoints: folder of the checkpoint that made it.
-        device: to make it again on; None takes the kind that the image names.
+        checkpoints: folder of the checkpoint that generated the image.
+        device: device for the reproduction; None selects the device type recorded in the image.
 
     Yields:
-        Steps done, of how many, while it is made again.
+        Number of finished steps and number of all steps, during a reproduction.
 
     Returns:
-        It, or the reason why there is none: a real image, a checkpoint that is gone or has changed, another kind of
-        device, a result that is not the saved image.
+        The trajectory, or None with a warning that gives the reason: the image is real, the checkpoint is missing
+        or has changed, the device type differs, or the result is not the saved image.
     """
     warnings: list[str] = []
     try:
@@ -90,36 +91,36 @@ def trace(image: Path, checkpoints: Path, device: str | None) -> Generator[tuple
         try:
             return Traced(recorded_trajectory(image, file, parameters))
         except IsicGuiError as error:
-            warnings.append(f"{error} The trajectory is made again instead.")
+            warnings.append(f"{error} The trajectory is reproduced instead.")
     try:
-        repeated = yield from repeat_trajectory(image, checkpoints, device)
+        reproduced = yield from reproduce_trajectory(image, checkpoints, device)
     except IsicGuiError as error:
         return Traced(None, (*warnings, f"{error} The image is explained without its denoising trajectory."))
-    return Traced(repeated, tuple(warnings))
+    return Traced(reproduced, tuple(warnings))
 
 
 def recorded_trajectory(image: Path, file: Path, parameters: ImageParameters) -> CheckedTrajectory:
-    """Read a recorded trajectory and check that it ends in the saved image, to the last grey level.
+    """Read a recorded trajectory and check that its last frame equals the saved image exactly.
 
     Raises:
         TrajectoryFileError: the file cannot be used.
-        TrajectoryMismatchError: it ends in another image.
+        TrajectoryMismatchError: the trajectory ends in another image.
     """
     trajectory = read_trajectory(file, parameters.seed)
     return _checked(trajectory, image, parameters, RECORDED, tolerance=0)
 
 
-def repeat_trajectory(
+def reproduce_trajectory(
     image: Path, checkpoints: Path, device: str | None
 ) -> Generator[tuple[int, int], None, CheckedTrajectory]:
-    """Make an image again from what it says and check that it comes out as it was saved.
+    """Reproduce an image from its stored parameters and check that the result equals the saved image.
 
     Yields:
-        Steps done, of how many.
+        Number of finished steps and number of all steps.
 
     Raises:
-        CheckpointError, DeviceError, ImageFileError: it cannot be made again.
-        TrajectoryMismatchError: it comes out otherwise.
+        CheckpointError, DeviceError, ImageFileError: the image cannot be reproduced.
+        TrajectoryMismatchError: the result differs from the saved image.
     """
     repetition = prepare_repetition(image, checkpoints, ModelCache(), device)
     parameters = repetition.parameters
@@ -129,27 +130,34 @@ def repeat_trajectory(
         timesteps.append(step.timestep)
         yield step.index, parameters.steps
     result = repetition.compare(step.images)
-    place = f"{result.device}, {result.precision}"
+    reproduced_on = f"{result.device}, {result.precision}"
     trajectory = Trajectory(np.stack(estimates), tuple(timesteps))
-    return _checked(trajectory, image, parameters, REPEATED, tolerance=result.tolerance, place=place)
+    return _checked(trajectory, image, parameters, REPRODUCED, tolerance=result.tolerance, reproduced_on=reproduced_on)
 
 
 def _checked(
-    trajectory: Trajectory, image: Path, parameters: ImageParameters, origin: str, *, tolerance: int, place: str = ""
+    trajectory: Trajectory,
+    image: Path,
+    parameters: ImageParameters,
+    origin: str,
+    *,
+    tolerance: int,
+    reproduced_on: str = "",
 ) -> CheckedTrajectory:
     saved = read_pixels(image)
     estimates, color = trajectory.estimates, parameters.color_adjustment
     if estimates.shape[1:] != saved.shape:
         height, width = saved.shape[:2]
-        raise TrajectoryMismatchError(f"{image} is {width}x{height} pixels, and its {origin} trajectory is not.")
+        raise TrajectoryMismatchError(
+            f"{image} has {width}x{height} pixels, but its {origin} trajectory has another size."
+        )
     if color is not None:
         estimates = np.stack([adjust(estimate, color, like=estimates[-1]) for estimate in estimates])
     difference = int(np.abs(estimates[-1].astype(np.int16) - saved).max())
     if difference > tolerance:
         raise TrajectoryMismatchError(
-            f"The {origin} trajectory of {image} does not end in it: they differ by {difference}/255, "
-            f"and {tolerance}/255 is the most that rounding explains."
+            f"The {origin} trajectory of {image} does not end in the saved image: they differ by {difference}/255, "
+            f"and rounding explains at most {tolerance}/255."
         )
-    return CheckedTrajectory(
-        np.concatenate([estimates[:-1], saved[None]]), trajectory.timesteps, origin, difference, tolerance, place
-    )
+    frames = np.concatenate([estimates[:-1], saved[None]])
+    return CheckedTrajectory(frames, trajectory.timesteps, origin, difference, tolerance, reproduced_on)

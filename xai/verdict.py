@@ -1,4 +1,4 @@
-"""What the checks of an analysis come to: what was asked, what came out, and whether it speaks for the map."""
+"""Decide for each check of an analysis whether its result supports the attribution map."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ _ALIKE: Final = 0.5
 
 
 def verdicts(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The checks of an analysis in the order of its report.
+    """Return the verdicts of an analysis in the order of its report.
 
     Returns:
-        For each ``question``, ``found`` (a sentence with the numbers) and ``speaks_for_the_map``.
+        One dict per check: ``question``, ``found`` (a sentence with the numbers) and ``supports_map``.
     """
     checks = facts["faithfulness"]
     return [
         _causal(facts["causal"]),
-        _curve("Does the score fall fast when what the map ranks high is removed?", checks["deletion"], lower=True),
-        _curve("Does the score rise fast when what the map ranks high is put back?", checks["insertion"], lower=False),
+        _curve("Does the score fall fast when the top regions of the map are removed?", checks["deletion"], lower=True),
+        _curve(
+            "Does the score rise fast when the top regions of the map are restored?", checks["insertion"], lower=False
+        ),
         _randomisation(checks["parameter_randomisation"]),
     ]
 
@@ -31,7 +33,7 @@ def _causal(check: Mapping[str, Any]) -> dict[str, Any]:
     good = [name for name, result in results.items() if result["permutation_p_holm"] < _LEVEL]
     found = f"In {len(good)} of {len(results)} interventions (p < {_LEVEL}, permutation test, Holm)"
     return _verdict(
-        "Do regions that the map ranks high change the score more than those it ranks low?",
+        "Do regions that the map ranks high change the score more than regions that it ranks low?",
         f"{found}: {', '.join(good)}." if good else f"{found}.",
         2 * len(good) > len(results),
     )
@@ -41,7 +43,7 @@ def _curve(question: str, curve: Mapping[str, Any], *, lower: bool) -> dict[str,
     random = np.array(curve["random_aucs"])
     better = int(((curve["auc"] < random) if lower else (curve["auc"] > random)).sum())
     found = f"AUC {curve['auc']:.3f}; {random.mean():.3f} ± {random.std(ddof=1):.3f} for random orders, "
-    found += f"of which the map beats {better} of {len(random)}."
+    found += f"the map is better than {better} of {len(random)} random orders."
     return _verdict(question, found, better >= (1 - _LEVEL) * len(random))
 
 
@@ -49,10 +51,10 @@ def _randomisation(levels: list[Mapping[str, Any]]) -> dict[str, Any]:
     last = levels[-1]["correlation"]
     found = "The map of the network with shuffled weights is flat."
     if last is not None:
-        found = f"With all weights shuffled the rank correlation with the map is {last:.2f}."
-    question = "Does the map change when the network forgets what it learnt?"
+        found = f"When all weights are shuffled, the rank correlation with the map is {last:.2f}."
+    question = "Does the map change when the weights of the network are shuffled?"
     return _verdict(question, found, last is None or abs(last) < _ALIKE)
 
 
 def _verdict(question: str, found: str, good: bool) -> dict[str, Any]:
-    return {"question": question, "found": found, "speaks_for_the_map": bool(good)}
+    return {"question": question, "found": found, "supports_map": bool(good)}

@@ -1,4 +1,4 @@
-"""Zip archives from strangers: looked through before a byte is unpacked, and unpacked by name into one folder."""
+"""Unpack zip archives from untrusted sources. Every member is checked before the first byte is unpacked."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from core.io.atomic_files import open_new
 
 _BLOCK_BYTES: Final = 1 << 20
 _PACKINGS: Final = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-_UNREADABLE_FLAGS: Final = 0x1 | 0x20 | 0x40  # encrypted, a patch of another file, strongly encrypted
-# What zipfile raises when bits are wrong: besides its own error, those of the parts that it is made of, and
-# RuntimeError where a wrong flag asks for a password or for something that it has not got.
+_UNREADABLE_FLAGS: Final = 0x1 | 0x20 | 0x40  # encrypted, patch of another file, strongly encrypted
+# Errors of zipfile for damaged archives: BadZipFile, errors of its decompressors, and RuntimeError if a damaged flag
+# requests a password or an unsupported feature.
 DAMAGE: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may claim before it is taken for a bomb. Weights hardly shrink; text does by ten at most."""
+    """Limits above which an archive is refused as a zip bomb. Weights hardly compress; text shrinks at most tenfold."""
 
     members: int = 2000
     total_bytes: int = 32 << 30
@@ -36,17 +36,17 @@ class Limits:
 
 
 def plain_name(member: zipfile.ZipInfo) -> str:
-    """The last part of a member's path: everything is put into one folder."""
+    """Return the last part of a member's path; all members are unpacked into one folder."""
     return PurePosixPath(member.filename.replace("\\", "/")).name
 
 
 def list_members(path: Path, limits: Limits | None = None) -> list[zipfile.ZipInfo]:
-    """The files in an archive, after the archive has been found harmless. Folders and macOS's notes are left out.
+    """Check an archive and return its files, without folders and macOS metadata.
 
     Raises:
-        SpoiledError: not a zip archive, or a damaged one.
-        DownloadError: a web page instead of an archive, or an archive that is refused: paths that leave the
-            folder, links, encryption, or a size out of all proportion.
+        SpoiledError: the file is not a zip archive, or it is damaged.
+        DownloadError: the file is a web page, or the archive is refused: it has paths outside the folder, links,
+            encryption, or an excessive size.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -54,16 +54,16 @@ def list_members(path: Path, limits: Limits | None = None) -> list[zipfile.ZipIn
     except DAMAGE as error:
         raise _no_zip(path) from error
     if min((member.header_offset for member in members), default=0) > 0:
-        # zipfile reads an archive with something before it. A checkpoint is a zip too: of an outer archive that
-        # broke off just behind one, it would show us the inside of that checkpoint.
-        raise SpoiledError("it is not a whole zip archive")
+        # zipfile accepts data before an archive, and a checkpoint is a zip archive too. If an outer archive ends
+        # directly after a checkpoint, zipfile would list the content of that checkpoint.
+        raise SpoiledError("it is not a complete zip archive")
     for member in members:
         _refuse_unsafe(member)
     _refuse_bomb(members, limits or Limits())
     files = [member for member in members if not member.is_dir() and not _is_note(member)]
     names = [plain_name(member).lower() for member in files]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise DownloadError(f"The archive is refused: it has two files of the name {twice}.")
+        raise DownloadError(f"The archive is refused: it has two files with the name {twice}.")
     return files
 
 
@@ -72,7 +72,7 @@ def _no_zip(path: Path) -> Exception:
         first = stream.read(4096)
     if is_web_page(first):
         return refuse_web_page(first.decode("utf-8", errors="replace"), "the source")
-    return SpoiledError(f"it is not a zip archive, or not a whole one (it begins with {first[:8]!r})")
+    return SpoiledError(f"it is not a zip archive, or it is incomplete (it begins with {first[:8]!r})")
 
 
 def _refuse_unsafe(member: zipfile.ZipInfo) -> None:
@@ -83,22 +83,24 @@ def _refuse_unsafe(member: zipfile.ZipInfo) -> None:
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         raise DownloadError(f"The archive is refused: {member.filename!r} is a link or a device, not a file.")
     if member.flag_bits & _UNREADABLE_FLAGS or member.compress_type not in _PACKINGS:
-        raise DownloadError(f"The archive is refused: {member.filename!r} is encrypted or packed in an unusual way.")
+        raise DownloadError(
+            f"The archive is refused: {member.filename!r} is encrypted or uses an unsupported compression."
+        )
 
 
 def _refuse_bomb(members: list[zipfile.ZipInfo], limits: Limits) -> None:
     total = sum(member.file_size for member in members)
     if len(members) > limits.members or total > limits.total_bytes:
         raise DownloadError(
-            f"The archive is refused: it claims {len(members)} files of {total / 1e9:,.1f} GB together; "
-            f"at most {limits.members} files of {limits.total_bytes / 1e9:,.0f} GB are unpacked."
+            f"The archive is refused: it contains {len(members)} files with {total / 1e9:,.1f} GB in total; "
+            f"the limits are {limits.members} files and {limits.total_bytes / 1e9:,.0f} GB."
         )
     for member in members:
         big = member.file_size >= limits.ratio_from_bytes
         if big and member.file_size > limits.ratio * max(member.compress_size, 1):
             raise DownloadError(
                 f"The archive is refused: {member.filename!r} would grow from {member.compress_size} "
-                f"to {member.file_size} bytes, as no model does."
+                f"to {member.file_size} bytes, which is not plausible for a model."
             )
 
 
@@ -107,11 +109,11 @@ def _is_note(member: zipfile.ZipInfo) -> bool:
 
 
 def unpack(path: Path, member: zipfile.ZipInfo, target: Path) -> Iterator[Event]:
-    """Write one member to ``target``; never more bytes than the archive claimed when it was looked through.
+    """Write one member to ``target``, and never more bytes than the archive declared when it was checked.
 
     Raises:
         SpoiledError: the member is damaged.
-        OSError: the disk is full or cannot be written.
+        OSError: the disk is full or not writable.
     """
     meter, done = Meter(target.name, "unpack", member.file_size), 0
     try:
@@ -121,12 +123,12 @@ def unpack(path: Path, member: zipfile.ZipInfo, target: Path) -> Iterator[Event]
                 done += len(block)
                 yield meter.progress(done)
     except DAMAGE as error:
-        reason = str(error) or "it ends too early"  # zipfile's EOFError says nothing
+        reason = str(error) or "it ends too early"  # the EOFError of zipfile has no text
         raise SpoiledError(f"{member.filename} is damaged in the archive ({reason})") from error
 
 
 def own_checksums_hold(path: Path) -> bool:
-    """Whether a file is an archive, as torch's weights are, and every checksum in it fits: no bit of it is wrong."""
+    """Check whether a file is a zip archive, as the weights of torch are, and all of its checksums are correct."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None

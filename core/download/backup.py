@@ -1,4 +1,4 @@
-"""A file that has to give way, and may be the user's own work, is kept under another name."""
+"""Keep a file that is about to be replaced under another name, because it may be the user's own work."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _OLD_SUFFIX: Final = ".bak"
 
 
 def set_aside(path: Path, what_happens: str) -> Notice:
-    """Rename a file to a name beside it that nothing has yet.
+    """Rename a file to an unused name in the same folder.
 
     Args:
         path: the file.
-        what_happens: why, as the words that follow the file's name in the sentence for the user.
+        what_happens: the reason; the text after the file name in the notice.
 
     Raises:
-        OSError: the folder cannot be written, or another program holds the file open.
+        OSError: the folder is not writable, or another program has opened the file.
     """
     target = _free_name(path)
     path.rename(target)
-    return Notice(f"{path.name} {what_happens}; what was there is kept as {target.name}.")
+    return Notice(f"{path.name} {what_happens}; the previous file is kept as {target.name}.")
 
 
 def _free_name(path: Path) -> Path:
     endings = itertools.chain([_OLD_SUFFIX], (f".{number}{_OLD_SUFFIX}" for number in itertools.count(2)))
-    # lexists: a link that leads nowhere has the name as well, and renaming would overwrite it.
+    # lexists: a broken link also has the name, and renaming would overwrite it.
     return next(path.with_name(path.name + ending) for ending in endings if not os.path.lexists(f"{path}{ending}"))

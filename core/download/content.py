@@ -1,4 +1,4 @@
-"""What a file in a checkpoints folder may be, and whether it is that."""
+"""Check the content of the files in a checkpoints folder."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _PAPERS: Final = ("LICENSE", "README", "NOTICE")
 
 
 def class_of(name: str) -> str | None:
-    """The class whose checkpoint has this name; None for any other file."""
+    """Return the class whose checkpoint has this name; None for any other file."""
     found = _UNET.fullmatch(name)
     return found[1] if found and found[1] in CLASSES else None
 
 
 def belongs(name: str) -> bool:
-    """Whether a file of this name has a place in a checkpoints folder: weights, tables and documents."""
+    """Check whether a checkpoints folder may contain a file of this name: weights, tables and documents."""
     if _UNET.fullmatch(name):
         return class_of(name) is not None
     return PurePath(name).suffix.lower() in _COMPANIONS or name.upper().startswith(_PAPERS)
 
 
 def check_content(path: Path, name: str) -> None:
-    """Open a file, executing nothing in it, and check that it is what its name says.
+    """Open a file without executing anything in it, and check that its content matches its name.
 
     Raises:
-        CheckpointError: it is not; the sentence names it by ``name``, wherever it lies for now.
-        JobFailedError: memory does not suffice to tell.
+        CheckpointError: the content does not match. The message uses ``name``, not the temporary path.
+        JobFailedError: there is not enough memory to read the file.
     """
     try:
         _check(path, name)
@@ -44,10 +44,10 @@ def check_content(path: Path, name: str) -> None:
 
 
 def opens(path: Path) -> bool:
-    """Whether a file is what its name says.
+    """Check whether the content of a file matches its name.
 
     Raises:
-        JobFailedError: memory does not suffice to tell.
+        JobFailedError: there is not enough memory to read the file.
     """
     try:
         check_content(path, path.name)
@@ -57,11 +57,11 @@ def opens(path: Path) -> bool:
 
 
 def is_demonstration(path: Path) -> bool:
-    """Whether a file that opens is of the bundled set: any other model may take its place.
+    """Check whether a valid file belongs to the bundled set and may therefore be replaced by any other model.
 
     Raises:
-        CheckpointError: a checkpoint that cannot be read.
-        JobFailedError: memory does not suffice to read it.
+        CheckpointError: the checkpoint cannot be read.
+        JobFailedError: there is not enough memory to read the file.
     """
     if class_of(path.name):
         from core.models.checkpoints import read_checkpoint  # noqa: PLC0415
@@ -76,7 +76,7 @@ def _check(path: Path, name: str) -> None:
         if is_web_page(stream.read(4096)):
             raise CheckpointError(f"{path} is a web page.")
     if class_of(name):
-        from core.models.checkpoints import read_checkpoint  # noqa: PLC0415 - loads torch, which a run without news need not
+        from core.models.checkpoints import read_checkpoint  # noqa: PLC0415 - loads torch, not needed if nothing has changed
 
         read_checkpoint(path)
     elif name.endswith(".pth"):
@@ -86,12 +86,12 @@ def _check(path: Path, name: str) -> None:
 
 
 def _check_weights(path: Path) -> None:
-    """Any other weights, such as a classifier's: tensors and plain values, whatever their architecture."""
+    """Check other weights, such as those of a classifier: tensors and plain values, of any architecture."""
     from core.models.checkpoints import load_file_safely  # noqa: PLC0415 - loads torch
 
     content = load_file_safely(path)
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds a {type(content).__name__}, not the weights of a model.")
+        raise CheckpointError(f"{path} contains a {type(content).__name__}, not the weights of a model.")
 
 
 def _check_json(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The bundled demonstration set, put into a checkpoints folder with the same care as a download."""
+"""Unpack the bundled demonstration set into a checkpoints folder, with the same checks as a download."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ DEMO: Final = "demo"
 
 
 def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, None]:
-    """Put the bundled set into a folder. What is there and opens stays; with ``force`` it is replaced.
+    """Unpack the bundled set into a folder. Keep existing valid files, unless ``force`` is set.
 
-    A file that gives way is deleted only where it can be had again; any other is set aside under a new name.
+    A replaced file is deleted only if it can be unpacked or downloaded again. Any other file is kept under a new name.
 
     Raises:
         ArgumentError: the folder is a file; nothing was written.
@@ -44,11 +44,11 @@ def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, 
     for path in filter(Path.is_file, map(folder.joinpath, names)):
         status = file_status(folder, path.name, recorded.get(path.name))
         if not force and opens(path) and not _is_changed(status):
-            kept.append(Kept(path.name, "there already"))
+            kept.append(Kept(path.name, "already present"))
         elif not force and opens(path) and own_checksums_hold(path):
-            # Written over the recorded file on purpose: from now on it counts as the user's, not as a damaged one.
+            # The user replaced the recorded file on purpose, so it is no longer recorded and not reported as damaged.
             disowned.append(path.name)
-            kept.append(Kept(path.name, "not of the demonstration set, so left alone; --force replaces it"))
+            kept.append(Kept(path.name, "it is not part of the demonstration set; use --force to replace it"))
         else:
             yield from _clear(path, status)
     written = unpack_demo_set(folder)
@@ -65,14 +65,14 @@ def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, 
 
 
 def _is_changed(status: FileStatus) -> bool:
-    """Whether a file is not the one that was unpacked under its name."""
+    """Check whether a file differs from the one that was unpacked under its name."""
     return status.source == DEMO and status.state == "damaged"
 
 
 def _clear(path: Path, status: FileStatus) -> Iterator[Event]:
-    """Free a name for a file of the set."""
+    """Free a file name for a file of the set."""
     bundled = status.state == "unrecorded" and opens(path) and is_demonstration(path)
     if bundled or status.state == "whole":
         path.unlink()
     else:
-        yield set_aside(path, "gives way to the demonstration set")
+        yield set_aside(path, "is replaced by the demonstration set")

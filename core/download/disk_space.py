@@ -1,4 +1,4 @@
-"""Room on the disk, looked at before anything is written."""
+"""Check the free disk space before anything is written."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _MARGIN_BYTES: Final = 64 << 20  # other programs write too
 
 
 def require_space(folder: Path, needed: int) -> None:
-    """Check that ``needed`` more bytes fit beside what is there.
+    """Check that ``needed`` more bytes fit on the disk.
 
     Raises:
-        DownloadError: they do not.
+        DownloadError: there is not enough free space.
     """
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free

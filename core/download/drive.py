@@ -1,7 +1,8 @@
-"""Google Drive: from a file id to an address that hands out bytes.
+"""Find the download address of a Google Drive file from its id.
 
-gdown reads the confirmation page, the part that changes when Google changes it. The transfer is our own: gdown
-keeps no validator between two runs, so a file changed in between would be spliced, and its address is fixed.
+gdown parses the confirmation page, because its format changes when Google changes it. This program transfers the file
+itself: gdown stores no ETag between two runs, so a resumed download could join two versions of a file, and its address
+cannot be changed for tests.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ _PAGE_BYTES: Final = 1 << 20
 
 
 def locate(session: requests.Session, file_id: str, drive_url: str = DRIVE_URL) -> str:
-    """The address that hands out the file, past the page that warns of files too large to scan for viruses.
+    """Return the download address of a file, after the page that warns of files too large for a virus scan.
 
     Raises:
-        DownloadError: the quota is used up, the file is not public or not there.
-        HitchError: no answer for now.
+        DownloadError: the quota is used up, or the file is not public or does not exist.
+        HitchError: the server did not answer; another attempt may succeed.
     """
     url = f"{drive_url}?export=download&id={file_id}"
     with answer(session, url, {}) as response:
@@ -49,11 +50,11 @@ def _refuse_known_pages(page: str, url: str) -> None:
     lower = page.lower()
     if "quota exceeded" in lower or "too many users" in lower or "download quota" in lower:
         raise DownloadError(
-            "Google Drive's download quota of this file is used up for now (it sent a page that says so instead "
-            f"of the file): try again in 24 hours, or {OTHER_WAYS}."
+            "The Google Drive download quota of this file is used up (the server sent a quota page instead of the "
+            f"file): try again in 24 hours, or {OTHER_WAYS}."
         )
     if host_of(url) == "accounts.google.com" or "servicelogin" in lower:
-        raise DownloadError(f"Google Drive wants a login: the file is not public any more; {OTHER_WAYS}.")
+        raise DownloadError(f"Google Drive requires a login, so the file is no longer public; {OTHER_WAYS}.")
 
 
 def _address_in(page: str, url: str) -> str:
@@ -61,7 +62,7 @@ def _address_in(page: str, url: str) -> str:
     from gdown.exceptions import FileURLRetrievalError  # noqa: PLC0415
 
     try:
-        # gdown reads line by line and would miss the fields of a form that is spread over several.
+        # gdown reads line by line and would miss the fields of a form that spans several lines.
         found = urljoin(url, get_url_from_gdrive_confirmation(" ".join(page.splitlines())))
     except FileURLRetrievalError as error:
         reason = re.sub(r"<.*", "", str(error))[:200].rstrip(" .")

@@ -1,4 +1,4 @@
-"""What happens while models are fetched, as small immutable values beside those of ``core.generation.events``."""
+"""Events of a download, as immutable values. They extend the events of ``core.generation.events``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHORTEST_S: Final = 0.2
 
 @dataclass(frozen=True)
 class Planned(Event):
-    """What will be fetched; ``bytes`` is None where the source does not say."""
+    """The files to be downloaded; ``bytes`` is None if the source does not give the sizes."""
 
     source: str
     folder: Path
@@ -30,7 +30,7 @@ class Planned(Event):
 
 @dataclass(frozen=True)
 class Progress(Event):
-    """Bytes of one file so far. ``total``, ``bytes_per_s`` and ``seconds_left`` are None while unknown."""
+    """Progress of one file in bytes. ``total``, ``bytes_per_s`` and ``seconds_left`` are None while unknown."""
 
     name: str
     stage: Stage
@@ -42,7 +42,7 @@ class Progress(Event):
 
 @dataclass(frozen=True)
 class DownloadResumed(Event):
-    """A file goes on from the bytes that arrived before."""
+    """The download of a file resumes after the bytes received earlier."""
 
     name: str
     done: int
@@ -50,7 +50,7 @@ class DownloadResumed(Event):
 
 @dataclass(frozen=True)
 class Waiting(Event):
-    """A hitch; the next attempt follows in ``seconds``. Repeated while waiting, so that a reader can stop."""
+    """An attempt failed; the next one starts in ``seconds``. Repeated while waiting, so that the caller can stop."""
 
     name: str
     reason: str
@@ -59,7 +59,7 @@ class Waiting(Event):
 
 @dataclass(frozen=True)
 class Installed(Event):
-    """A file was checked and took its place."""
+    """A file was checked and installed."""
 
     name: str
     bytes: int
@@ -68,7 +68,7 @@ class Installed(Event):
 
 @dataclass(frozen=True)
 class Kept(Event):
-    """A file was there already and stays as it is."""
+    """An existing file was not changed."""
 
     name: str
     reason: str
@@ -76,7 +76,7 @@ class Kept(Event):
 
 @dataclass(frozen=True)
 class Skipped(Event):
-    """The source has a file that is no model and no document; it is left out."""
+    """A file of the source was ignored because it is neither a model nor a document."""
 
     name: str
     reason: str
@@ -84,7 +84,7 @@ class Skipped(Event):
 
 @dataclass(frozen=True)
 class FileStatus(Event):
-    """State of one file of the checkpoints folder: against the manifest, and whether it opens."""
+    """State of one file of the checkpoints folder, compared with the manifest and, if requested, opened."""
 
     name: str
     state: State
@@ -95,7 +95,7 @@ class FileStatus(Event):
 
 @dataclass(frozen=True)
 class DownloadFinished(Event):
-    """Everything asked for is in place."""
+    """All requested files are installed."""
 
     folder: Path
     installed: int
@@ -103,14 +103,14 @@ class DownloadFinished(Event):
 
 
 class Meter:
-    """Speed over the last seconds and the time left; None where it cannot be known yet."""
+    """Compute the speed over the last seconds and the remaining time; None until they can be estimated."""
 
     def __init__(self, name: str, stage: Stage, total: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._name, self._stage, self._total, self._clock = name, stage, total, clock
         self._seen: deque[tuple[float, int]] = deque()
 
     def progress(self, done: int) -> Progress:
-        """Note that ``done`` bytes are there, and say so as an event."""
+        """Record that ``done`` bytes have been received, and return the progress event."""
         now = self._clock()
         self._seen.append((now, done))
         while len(self._seen) > 2 and now - self._seen[0][0] > _WINDOW_S:

@@ -1,4 +1,4 @@
-"""One file over a bad line: resumed, retried, and only given its name when everything known of it holds."""
+"""Download one file over an unreliable connection: resume, retry, and check the file before it gets its name."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LARGEST_FILE: Final = 32 << 30
 
 @dataclass(frozen=True)
 class Network:
-    """How the network is reached; the addresses can be others in tests and behind mirrors."""
+    """Network settings. Tests and mirrors use other addresses."""
 
     session: requests.Session
     patience: Patience = _PATIENCE
@@ -47,19 +47,19 @@ class Network:
 
 
 def _anything_goes(_: Path) -> None:
-    """The check of a file of which nothing is known."""
+    """Accept any content; used if nothing is known about a file."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One file to be fetched, and what is known of it beforehand.
+    """One file to be downloaded, and its known properties.
 
     Attributes:
-        name: for messages and events.
-        identity: stays the same from run to run, other than an address with tokens in it.
-        locate: gives the address, anew for each attempt because addresses expire.
-        check: raises SpoiledError for content that is not what it says.
-        largest: bytes that are fetched at most, whatever the server announces or sends.
+        name: name for messages and events.
+        identity: text that is the same in every run, unlike an address with tokens in it.
+        locate: returns the address; called for each attempt because addresses expire.
+        check: raises SpoiledError if the content is wrong.
+        largest: largest accepted number of bytes.
     """
 
     name: str
@@ -73,11 +73,11 @@ class Wanted:
 
 
 def fetch(wanted: Wanted, target: Path, network: Network) -> Iterator[Event]:
-    """Bring a file to ``target``, going on from what an earlier run left. Closing the iterator keeps the bytes.
+    """Download a file to ``target``, resuming an earlier run. Closing the iterator keeps the received bytes.
 
     Raises:
-        DownloadError: the server's answer will not change, patience is used up, or what comes is never right.
-        OSError: the disk is full or cannot be written.
+        DownloadError: the server refuses the file, too many attempts failed, or the content is wrong every time.
+        OSError: the disk is full or not writable.
     """
     part, tries = Part(target), Tries(network.patience)
     if _arrived_before(wanted, target):
@@ -98,7 +98,7 @@ def fetch(wanted: Wanted, target: Path, network: Network) -> Iterator[Event]:
 def _attempt(wanted: Wanted, part: Part, session: requests.Session) -> Iterator[Event]:
     headers = part.range_headers(wanted.identity, trusting=wanted.sha256 is not None)
     if headers and part.size == part.validators.total:
-        return  # the last run died between the last byte and the name
+        return  # the last run ended after the last byte and before the renaming
     url = wanted.locate(session)
     with answer(session, url, {**wanted.headers, **headers}) as response:
         chunks: Iterator[bytes] = response.iter_content(CHUNK_BYTES)
@@ -111,7 +111,7 @@ def _attempt(wanted: Wanted, part: Part, session: requests.Session) -> Iterator[
 
 
 def _begin(wanted: Wanted, part: Part, response: requests.Response, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Look at the first bytes, and only then give up the old ones for them."""
+    """Check the first bytes before they replace the bytes received earlier."""
     first = next(chunks, b"")
     if is_web_page(first) or response.headers.get("Content-Type", "").startswith("text/html"):
         raise refuse_web_page(first[:4096].decode("utf-8", errors="replace"), response.url)
@@ -119,7 +119,7 @@ def _begin(wanted: Wanted, part: Part, response: requests.Response, chunks: Iter
     total = int(length) if length.isdecimal() else None
     _refuse_encoded(response)
     if wanted.bytes is not None and total is not None and total != wanted.bytes:
-        raise SpoiledError(f"{host_of(response.url)} has {total} bytes where {wanted.bytes} were announced")
+        raise SpoiledError(f"{host_of(response.url)} has {total} bytes, but {wanted.bytes} were announced")
     if total is not None and total > wanted.largest:
         raise _too_large(wanted, response.url)
     part.begin(_validators(wanted, response, total if total is not None else wanted.bytes))
@@ -127,21 +127,23 @@ def _begin(wanted: Wanted, part: Part, response: requests.Response, chunks: Iter
 
 
 def _go_on(wanted: Wanted, part: Part, response: requests.Response) -> None:
-    """Check that the answer is the rest of the very bytes on disk.
+    """Check that the response is the rest of the file whose first bytes are on disk.
 
     Raises:
-        SpoiledError: the file changed, or the server answers something else than was asked.
+        SpoiledError: the file changed, or the server did not send the requested range.
     """
     known, found = part.validators, _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if response.status_code != 206 or not found or int(found[1]) != part.size:
-        raise SpoiledError(f"{host_of(response.url)} did not go on where it was asked to", resumed=True)
+        raise SpoiledError(f"{host_of(response.url)} did not resume at the requested byte", resumed=True)
     _refuse_encoded(response)
     total = int(found[3]) if found[3].isdecimal() else known.total
     now = _validators(wanted, response, total)
     if (known.total is not None and now.total != known.total) or _contradicts(known, now):
-        raise SpoiledError("the file changed on the server; starting again", resumed=True)
+        raise SpoiledError("the file changed on the server; the download starts again", resumed=True)
     if wanted.sha256 is None and not (now.etag == known.etag != "" or now.last_modified == known.last_modified != ""):
-        raise SpoiledError("the server does not say whether the file is still the same; starting again", resumed=True)
+        raise SpoiledError(
+            "the server does not report whether the file is unchanged; the download starts again", resumed=True
+        )
 
 
 def _contradicts(known: Validators, now: Validators) -> bool:
@@ -155,9 +157,9 @@ def _validators(wanted: Wanted, response: requests.Response, total: int | None) 
 
 def _refuse_encoded(response: requests.Response) -> None:
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in {"", "identity"}:  # lengths and ranges would count other bytes than those that we write
+    if encoding not in {"", "identity"}:  # lengths and ranges would count encoded bytes, not the written ones
         raise DownloadError(
-            f"{host_of(response.url)} sends the file {encoding}-encoded against our wish; {OTHER_WAYS}."
+            f"{host_of(response.url)} sends the file {encoding}-encoded, which was not requested; {OTHER_WAYS}."
         )
 
 
@@ -172,7 +174,7 @@ def _receive(wanted: Wanted, part: Part, chunks: Iterator[bytes], url: str) -> I
                 break
             file.write(chunk)
             if total is not None and done > total:
-                raise SpoiledError("more bytes came than were announced")
+                raise SpoiledError("more bytes were received than announced")
             yield meter.progress(done)
     if done > wanted.largest:
         part.discard()
@@ -189,17 +191,17 @@ def _too_large(wanted: Wanted, url: str) -> FinalAnswerError:
 
 
 def _accept(wanted: Wanted, path: Path) -> None:
-    """Hold what arrived against everything known of it.
+    """Compare the received file with its known size, checksum and content.
 
     Raises:
-        SpoiledError: something does not fit.
-        DownloadError: it is refused for good; it is dropped, so that a mended source can be tried again.
+        SpoiledError: something differs.
+        DownloadError: the file is refused. It is deleted, so that the download can be repeated with a repaired source.
     """
     size = path.stat().st_size
     if wanted.bytes is not None and size != wanted.bytes:
-        raise SpoiledError(f"{size} bytes arrived where {wanted.bytes} were announced")
+        raise SpoiledError(f"{size} bytes were received, but {wanted.bytes} were announced")
     if wanted.sha256 is not None and sha256_of(path) != wanted.sha256:
-        raise SpoiledError("its SHA-256 is not the announced one")
+        raise SpoiledError("its SHA-256 differs from the announced one")
     try:
         wanted.check(path)
     except DownloadError:
@@ -208,7 +210,7 @@ def _accept(wanted: Wanted, path: Path) -> None:
 
 
 def _arrived_before(wanted: Wanted, target: Path) -> bool:
-    """Whether an earlier run fetched the file and died before it could put it in place."""
+    """Check whether an earlier run received the whole file but ended before it was renamed."""
     if target.is_symlink():  # nothing that this program left: it would stay a link in the checkpoints folder
         target.unlink()
     if not target.is_file():

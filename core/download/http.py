@@ -1,4 +1,4 @@
-"""HTTP as this program wants it: certificates always verified, plain words for what goes wrong."""
+"""HTTP requests with certificates that are always verified, and error messages in plain English."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from core import __version__
 from core.errors import DownloadError
 
 TIMEOUT_S: Final = (15.0, 30.0)
-CHUNK_BYTES: Final = 1 << 15  # what a broken line may cost; enough for full speed
+CHUNK_BYTES: Final = 1 << 15  # lost at most when the connection breaks; large enough for full speed
 OTHER_WAYS: Final = "try another --source (a web address, hf:owner/repo, or a folder or zip on this computer) or --demo"
 _LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 _WORTH_ANOTHER_TRY: Final = {408, 425, 429, 500, 502, 503, 504, 520, 522, 524}
@@ -29,7 +29,7 @@ _WEB_PAGE: Final = re.compile(
 
 
 class HitchError(Exception):
-    """An attempt failed in a way that another one may not. Never leaves the package."""
+    """An attempt failed, but another one may succeed. Raised only inside this package."""
 
     def __init__(self, reason: str, wait_s: float | None = None) -> None:
         super().__init__(reason)
@@ -37,13 +37,13 @@ class HitchError(Exception):
 
 
 class UnreachableError(HitchError):
-    """Nobody was there: no network, a wrong name, a server that is down."""
+    """The server was not reached: no network, a wrong host name, or a server that is down."""
 
 
 class SpoiledError(HitchError):
-    """What is on disk is wrong; it has to be fetched from its first byte.
+    """The bytes on disk are wrong, so the download must start at the first byte.
 
-    ``resumed`` tells that only going on failed (the file changed in between), which a fresh start cures.
+    ``resumed`` is true if only the resumed download failed, for example because the file changed on the server.
     """
 
     def __init__(self, reason: str, *, resumed: bool = False) -> None:
@@ -52,21 +52,21 @@ class SpoiledError(HitchError):
 
 
 class FinalAnswerError(DownloadError):
-    """The server is there, and its answer about this one file will not change: gone, refused, not what it should be."""
+    """The server answered, and another attempt would not help: the file is missing, refused, or wrong."""
 
 
 class _VerifyingAdapter(HTTPAdapter):
-    """Refuses unencrypted connections, also as the target of a redirect; this computer itself is excepted."""
+    """Refuse unencrypted connections, also after a redirect; connections to this computer are allowed."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         url = request.url or ""
         if not is_safe(url):
-            raise DownloadError(f"{host_of(url)} was to be reached without encryption (http); only https is used.")
+            raise DownloadError(f"{host_of(url)} is addressed without encryption (http); use an https address.")
         return super().send(request, *args, **kwargs)
 
 
 def open_session() -> requests.Session:
-    """A session that names this program, honours the proxies of the environment and asks for bytes as they are."""
+    """Open a session that identifies this program, uses the proxies of the environment, and disables compression."""
     session = requests.Session()
     session.headers.update({"User-Agent": f"isicgui/{__version__}", "Accept-Encoding": "identity"})
     session.mount("http://", _VerifyingAdapter())
@@ -89,18 +89,18 @@ def _parts(url: str) -> SplitResult:
 
 
 def host_of(url: str) -> str:
-    """The host of an address, for messages: without the path, which may hold secrets."""
+    """Return the host of an address for messages, without the path, which may contain secrets."""
     return _parts(url).hostname or url
 
 
 def without_secrets(url: str) -> str:
-    """An address without user, password, query and fragment."""
+    """Return an address without user, password, query and fragment."""
     parts = _parts(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def refuse_offline(source: str) -> None:
-    """Raise where the user has asked for no network.
+    """Raise an error if the user has disabled network access.
 
     Raises:
         DownloadError: HF_HUB_OFFLINE is set.
@@ -113,13 +113,13 @@ def refuse_offline(source: str) -> None:
 
 
 def is_offline() -> bool:
-    """Whether the environment asks for offline mode (HF_HUB_OFFLINE)."""
+    """Check whether the environment enables offline mode (HF_HUB_OFFLINE)."""
     return os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in {"1", "ON", "YES", "TRUE"}
 
 
 @contextlib.contextmanager
 def plain_words(url: str) -> Iterator[None]:
-    """Turn what requests raises into a hitch (worth another attempt) or a final sentence."""
+    """Convert errors of requests into a HitchError, which is retried, or a DownloadError with a message."""
     host = host_of(url)
     try:
         yield
@@ -135,19 +135,19 @@ def plain_words(url: str) -> Iterator[None]:
     except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
         if "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error):
             raise UnreachableError(f"{host} cannot be reached") from error
-        raise HitchError(f"the connection to {host} broke off") from error
+        raise HitchError(f"the connection to {host} was interrupted") from error
     except requests.exceptions.RequestException as error:
         raise DownloadError(f"{without_secrets(url)} could not be fetched ({error}); {OTHER_WAYS}.") from error
 
 
 @contextlib.contextmanager
 def answer(session: requests.Session, url: str, headers: Mapping[str, str]) -> Iterator[requests.Response]:
-    """The server's answer, open for reading.
+    """Send a request and return the response, open for reading.
 
     Raises:
-        HitchError: no answer, or one that asks to come again later.
-        FinalAnswerError: an answer that will not change.
-        DownloadError: the server cannot be used as it is.
+        HitchError: the server did not answer, or it asked for another attempt later.
+        FinalAnswerError: another attempt would not help.
+        DownloadError: the server cannot be used.
     """
     with plain_words(url):
         response = _get(session, url, headers)
@@ -173,7 +173,7 @@ def _check_status(response: requests.Response) -> None:
         raise HitchError(f"{host} answered {status} {response.reason}".rstrip(), _retry_after(response))
     if status in {401, 403}:
         raise FinalAnswerError(
-            f"{host} refused to hand out the file ({status}): it may need a login, or its quota is used up; "
+            f"{host} refused the file ({status}): it may require a login, or its quota is used up; "
             f"try again in 24 hours, or {OTHER_WAYS}."
         )
     if status in {404, 410}:
@@ -192,17 +192,17 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def is_web_page(first_bytes: bytes) -> bool:
-    """Whether content begins like HTML, whatever its name or type claims."""
+    """Check whether the content begins like HTML, regardless of its name and declared type."""
     return _WEB_PAGE.match(first_bytes[:4096]) is not None
 
 
 def refuse_web_page(text: str, url: str) -> FinalAnswerError:
-    """The sentence for a web page that came in place of a file."""
+    """Return the error message for a web page that was received instead of a file."""
     found = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
     title = " ".join(html.unescape(found[1]).split())[:80] if found else ""
     what = f'a web page ("{title}")' if title else "a web page"
     return FinalAnswerError(
-        f"{host_of(url)} sent {what} instead of the file: the link may be wrong, need a login, have used up its "
-        f"quota, or this network asks for a sign-in first; open it in a browser, try again in 24 hours, "
+        f"{host_of(url)} sent {what} instead of the file. Possible reasons: a wrong link, a required login, a used-up "
+        f"quota, or a network that requires a sign-in first. Open the link in a browser, try again in 24 hours, "
         f"or {OTHER_WAYS}."
     )

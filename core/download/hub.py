@@ -1,6 +1,6 @@
-"""Hugging Face: huggingface_hub lists a repository, gives addresses and the login, and knows its own cache.
+"""Hugging Face: huggingface_hub lists a repository and provides addresses, the login and its cache.
 
-The transfer is the same as for every other source, so progress, cancelling and checks are the same too.
+The files are transferred like those of any other source, with the same progress, cancellation and checks.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class HubSource:
 
     @property
     def label(self) -> str:
-        """``hf:`` and the repository, with the revision where it is not the main branch."""
+        """Return ``hf:`` and the repository, with the revision unless it is the main branch."""
         return f"hf:{self.repository}" + ("" if self.revision == "main" else f"@{self.revision}")
 
     def offer(self, staging: Path, network: Network) -> Generator[Event, None, list[Item]]:
-        """List the repository's files with their sizes and checksums; offline, those in Hugging Face's cache."""
+        """List the files of the repository with sizes and checksums; offline, list the files in the local cache."""
         if is_offline():
             return (yield from FolderSource(self._cached()).offer(staging, network))
         commit, files = self._list(network.hub_url)
@@ -63,7 +63,7 @@ class HubSource:
         return Path(found)
 
     def _list(self, hub_url: str | None) -> tuple[str, list[RepoFile]]:
-        """The commit that the revision stands for now, and its files: one state of the repository, not two."""
+        """Return the current commit of the revision and its files, so that all files belong to one commit."""
         api = huggingface_hub.HfApi(endpoint=hub_url)
         try:
             commit = api.model_info(self.repository, revision=self.revision).sha or self.revision
@@ -71,9 +71,9 @@ class HubSource:
             return commit, [file for file in tree if isinstance(file, RepoFile)]
         except (RepositoryNotFoundError, GatedRepoError, RevisionNotFoundError, HFValidationError) as error:
             raise DownloadError(
-                f"{self.label} is not there, or not open to this account (see `hf auth login`); check the name."
+                f"{self.label} does not exist, or this account has no access (see `hf auth login`); check the name."
             ) from error
-        except hub_errors.HTTPError as error:  # type: ignore[attr-defined]  # httpx's or httpx2's, as its version has it
+        except hub_errors.HTTPError as error:  # type: ignore[attr-defined]  # from httpx or httpx2, depending on the version
             reason = str(error).strip().partition("\n")[0]
             raise DownloadError(
                 f"Hugging Face did not list {self.label} ({reason}); try again, or {OTHER_WAYS}."

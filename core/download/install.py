@@ -1,4 +1,4 @@
-"""From a source to the checkpoints folder: what is missing is fetched, checked, and only then given its name."""
+"""Install models from a source into a checkpoints folder: download missing files, check them, then rename them."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _LOCK: Final = ".download.lock"
 
 @dataclass(frozen=True)
 class DownloadJob:
-    """What to fetch and where to put it.
+    """The source of a download, its target folder and its settings.
 
     Attributes:
-        classes: only these classes' checkpoints, and what comes with them; empty for all that there are.
-        force: fetch also what is there and whole, and replace files that came from elsewhere.
+        classes: download only the checkpoints of these classes and the files that belong to them; empty for all.
+        force: also download intact files again, and replace files from other sources.
     """
 
     source: Source
@@ -53,23 +53,23 @@ class DownloadJob:
 
 
 def fetch_models(job: DownloadJob) -> Generator[Event, None, None]:
-    """Carry out a job. Closing the iterator at any event leaves a state that the next run goes on from.
+    """Run a download job. If the iterator is closed at any event, the next run resumes from there.
 
     Raises:
         ArgumentError: the folder cannot be used; nothing was written.
-        DownloadError: the source cannot be reached, is not what it says, or has not what was asked for.
-        OSError: the disk is full or cannot be written.
+        DownloadError: the source cannot be reached, is not valid, or does not contain the requested files.
+        OSError: the disk is full or not writable.
     """
     _check_folder(job)
     with _locked(job.folder), open_session() as session:
         clear_parts(job.folder)
         run = _Run(job, read_manifest(job.folder))
         if not (yield from run.is_complete()):
-            label = job.source.label.encode("utf-8", "surrogateescape")  # a folder's name need not be UTF-8
+            label = job.source.label.encode("utf-8", "surrogateescape")  # the name of a folder may not be UTF-8
             staging = job.folder / STAGING / hashlib.sha256(label).hexdigest()[:12]
-            for place in (job.folder / STAGING, staging):
-                if place.is_symlink():  # somebody else's: what is staged must not go where a link leads
-                    place.unlink()
+            for folder in (job.folder / STAGING, staging):
+                if folder.is_symlink():  # created by another user: staged files must not follow a link
+                    folder.unlink()
             staging.mkdir(parents=True, exist_ok=True)
             if job.force:
                 _drop_whole_files(staging)
@@ -82,23 +82,27 @@ def fetch_models(job: DownloadJob) -> Generator[Event, None, None]:
 
 def _check_folder(job: DownloadJob) -> None:
     around = (job.folder, *job.folder.absolute().parents)
-    existing = next((path for path in around if path.exists()), job.folder)  # on Windows even a drive may be missing
+    existing = next((path for path in around if path.exists()), job.folder)  # on Windows, even the drive may be missing
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise ArgumentError(f"{job.folder} cannot be written: name a folder of your own with --dest.")
+        raise ArgumentError(f"{job.folder} cannot be written: name a writable folder with --dest.")
     if job.source.label == str(job.folder.resolve()):
-        raise ArgumentError(f"{job.folder} is both the source and the destination; name another --source or --dest.")
+        raise ArgumentError(
+            f"{job.folder} is both the source and the destination; name a different --source or --dest."
+        )
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
-    # Not bound to the thread: a window may drop the iterator from another one.
+    # Not bound to the thread: a window may close the iterator from another thread.
     lock = filelock.FileLock(folder / _LOCK, timeout=0, thread_local=False)
     try:
         with lock:
             yield
     except filelock.Timeout as error:
-        raise DownloadError(f"Another download into {folder} is running; wait for it or stop it.") from error
+        raise DownloadError(
+            f"Another download into {folder} is running; wait until it has finished, or stop it."
+        ) from error
 
 
 def _drop_whole_files(staging: Path) -> None:
@@ -108,7 +112,7 @@ def _drop_whole_files(staging: Path) -> None:
 
 
 class _Run:
-    """One job under way: the manifest as it grows, and what has been counted."""
+    """State of a running job: the manifest and the numbers of installed and kept files."""
 
     def __init__(self, job: DownloadJob, manifest: Manifest) -> None:
         self._job, self._manifest = job, manifest
@@ -116,7 +120,7 @@ class _Run:
         self.installed = self.kept = 0
 
     def is_complete(self) -> Generator[Event, None, bool]:
-        """Whether all that the source is known to offer is there and whole: then it need not even be asked."""
+        """Check whether all known files of the source are present and intact; then no request is needed."""
         names = self._manifest.offers.get(self._label, ())
         offered = {class_of(name) for name in names}
         if self._job.force or not names or not offered.issuperset(self._job.classes):
@@ -131,10 +135,10 @@ class _Run:
         return True
 
     def install(self, items: list[Item], staging: Path) -> Iterator[Event]:
-        """Fetch and put in place what is missing of what the source offers."""
+        """Download and install the missing files of the source."""
         for item in items:
             if not belongs(item.name):
-                yield Skipped(item.name, "neither weights nor a document")
+                yield Skipped(item.name, "it is neither weights nor a document")
         offered = {item.name: item for item in items if belongs(item.name)}
         self._refuse_unknown(offered)
         wanted = []
@@ -160,7 +164,7 @@ class _Run:
             yield from self._put(item, staged)
 
     def _put(self, item: Item, staged: Path) -> Iterator[Event]:
-        """Check what has arrived, and let it take its place."""
+        """Check a received file and move it into the folder."""
         size, sha256 = staged.stat().st_size, sha256_of(staged)
         try:
             if item.bytes not in {None, size} or item.sha256 not in {None, sha256}:
@@ -168,7 +172,7 @@ class _Run:
             check_content(staged, item.name)
         except CheckpointError as error:
             staged.unlink()
-            raise DownloadError(f"{self._label} delivered something else than a model: {error}") from error
+            raise DownloadError(f"{self._label} delivered a file that is not a model: {error}") from error
         yield from self._set_aside(item.name)
         with staged.open("rb+") as stream:
             os.fsync(stream.fileno())
@@ -178,22 +182,22 @@ class _Run:
         yield Installed(item.name, size, sha256)
 
     def _set_aside(self, name: str) -> Iterator[Event]:
-        """Keep a file that opens but is not the recorded one: it may be the user's own work."""
+        """Keep a valid file that differs from the recorded one, because it may be the user's own work."""
         path, entry = self._folder / name, self._manifest.files.get(name)
         if file_status(self._folder, name, entry).state == "damaged" and opens(path):
-            yield set_aside(path, "had been changed since it was fetched")
+            yield set_aside(path, "was changed after its download")
 
     def _reason_to_keep(self, name: str, sha256: str | None) -> str | None:
-        """Why a file stays as it is; None when it is to be fetched."""
+        """Return why a file is kept; None if it must be downloaded."""
         entry, path = self._manifest.files.get(name), self._folder / name
         status = file_status(self._folder, name, entry)
         if status.state == "whole" and entry and entry.source == self._label and sha256 in {None, entry.sha256}:
-            return "there and whole"
+            return "present and intact"
         if status.state in {"whole", "unrecorded"} and sha256 is not None and sha256_of(path) == sha256:
             self._record(name, status.bytes, sha256)
-            return "there and whole"
+            return "present and intact"
         if status.state == "unrecorded" and opens(path) and not is_demonstration(path):
-            return "not from a download, so left alone; --force replaces it"
+            return "it is not from a download; use --force to replace it"
         return None
 
     def _keep(self, name: str, reason: str) -> Kept:
@@ -202,7 +206,7 @@ class _Run:
 
     def _record(self, name: str, size: int, sha256: str) -> None:
         self._manifest.files[name] = Entry(name, size, sha256, self._label)
-        with changing_manifest(self._folder) as manifest:  # which another process may have written meanwhile
+        with changing_manifest(self._folder) as manifest:  # another process may have changed it in the meantime
             manifest.files[name] = self._manifest.files[name]
 
     def _selected(self, names: Iterable[str]) -> list[str]:

@@ -32,17 +32,17 @@ _BLOCK_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True)
 class FolderSource:
-    """A folder that someone has copied, a memory stick, a network share."""
+    """A folder on this computer, such as a USB drive or a network share."""
 
     path: Path
 
     @property
     def label(self) -> str:
-        """The folder's path."""
+        """Return the path of the folder."""
         return str(self.path)
 
     def offer(self, staging: Path, network: Network) -> Generator[Event, None, list[Item]]:  # noqa: ARG002
-        """List the files of the folder; a ``manifest.json`` among them says what they must be."""
+        """List the files of the folder; a ``manifest.json`` in it gives their sizes and checksums."""
         yield from ()
         known = read_manifest(self.path).files
         items = []
@@ -56,23 +56,23 @@ class FolderSource:
 
 @dataclass(frozen=True)
 class ZipSource:
-    """A zip archive that was fetched by other means."""
+    """A zip archive on this computer."""
 
     path: Path
 
     @property
     def label(self) -> str:
-        """The archive's path."""
+        """Return the path of the archive."""
         return str(self.path)
 
     def offer(self, staging: Path, network: Network) -> Generator[Event, None, list[Item]]:  # noqa: ARG002
-        """Look through the archive and list its files."""
+        """Check the archive and list its files."""
         yield from ()
         with self._refused_if_spoiled():
             return [self._guarded(item) for item in items_of_zip(self.path)]
 
     def _guarded(self, item: Item) -> Item:
-        """Damage inside a member shows only when it is unpacked."""
+        """Unpack a member; damage inside it is detected only here."""
 
         def deliver(target: Path) -> Iterator[Event]:
             with self._refused_if_spoiled():
@@ -82,18 +82,18 @@ class ZipSource:
 
     @contextlib.contextmanager
     def _refused_if_spoiled(self) -> Iterator[None]:
-        # Unlike a downloaded archive it is not dropped: it is the user's file.
+        # Unlike a downloaded archive, this file belongs to the user and is not deleted.
         try:
             yield
         except SpoiledError as error:
-            raise DownloadError(f"{self.path} cannot be unpacked: {error}; get a fresh copy of it.") from error
+            raise DownloadError(f"{self.path} cannot be unpacked: {error}; copy or download it again.") from error
 
 
 def items_of_zip(path: Path) -> list[Item]:
-    """The files of an archive; a ``manifest.json`` in it says what they must be.
+    """List the files of an archive; a ``manifest.json`` in it gives their sizes and checksums.
 
     Raises:
-        SpoiledError: not a zip archive, or a damaged one.
+        SpoiledError: the file is not a zip archive, or it is damaged.
         DownloadError: the archive is refused.
     """
     members = {plain_name(member): member for member in list_members(path)}

@@ -1,7 +1,7 @@
-"""``manifest.json``: what a checkpoints folder holds and where it came from; a source may have one as well.
+"""Read and write ``manifest.json``, which lists the files of a checkpoints folder and their sources.
 
-``{"files": [{"name", "bytes", "sha256", "source"}], "sources": {source: [names that it offers]}}``. A bare list of
-files and a mapping from name to file are read too. Keys that others have added stay.
+The format is ``{"files": [{"name", "bytes", "sha256", "source"}], "sources": {source: [offered names]}}``. A bare list
+of files and a mapping from name to file are read too. Unknown keys are kept. A source may provide a manifest as well.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Entry:
-    """One file. In a source's manifest ``bytes``, ``sha256`` and ``url`` may be unknown (None)."""
+    """One file. In the manifest of a source, ``bytes``, ``sha256`` and ``url`` may be None (unknown)."""
 
     name: str
     bytes: int | None
@@ -40,7 +40,7 @@ class Entry:
 
 @dataclass
 class Manifest:
-    """The manifest of a folder, as far as it concerns downloads; ``rest`` is what others wrote into it."""
+    """The manifest of a folder; ``rest`` holds the keys that are not about downloads."""
 
     files: dict[str, Entry] = field(default_factory=dict)
     offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -48,15 +48,15 @@ class Manifest:
 
 
 def is_manifest(name: str) -> bool:
-    """Whether a file of this name would be the manifest, also on a disk that does not tell capitals apart."""
+    """Check whether a file of this name is the manifest, also on a disk that ignores upper and lower case."""
     return name.lower() == MANIFEST
 
 
 def decode_manifest(data: bytes) -> Any:
-    """The JSON value of a manifest that somebody else may have written.
+    """Return the JSON value of a manifest from an untrusted source.
 
     Raises:
-        ValueError: it is larger than ``LARGEST_MANIFEST``, or is not JSON in UTF-8.
+        ValueError: the manifest is larger than ``LARGEST_MANIFEST``, or is not JSON in UTF-8.
     """
     if len(data) > LARGEST_MANIFEST:
         raise ValueError(f"it has more than {LARGEST_MANIFEST:,} bytes")
@@ -64,7 +64,7 @@ def decode_manifest(data: bytes) -> Any:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The folder's manifest; an empty one where there is none or where it is damaged, for it can be made anew."""
+    """Read the manifest of a folder; return an empty one if it is missing or damaged, because it can be rebuilt."""
     try:
         content = decode_manifest(read_regular(folder / MANIFEST, LARGEST_MANIFEST))
         entries = parse_entries(content, MANIFEST)
@@ -82,7 +82,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Replace the folder's manifest in one step."""
+    """Replace the manifest of a folder atomically."""
     files = [asdict(manifest.files[name]) for name in sorted(manifest.files)]
     for entry in files:
         del entry["url"]
@@ -92,26 +92,27 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 @contextlib.contextmanager
 def changing_manifest(folder: Path) -> Iterator[Manifest]:
-    """The folder's manifest as it is, to be changed in the block, and written when that ends well.
+    """Yield the current manifest of a folder. Write it back if the block ends without an error.
 
-    Other processes wait meanwhile, so that none writes back what it read before another one's change.
+    The folder is locked during the block, so that no process overwrites the change of another one.
 
     Raises:
-        OSError: the manifest cannot be read or written, or another process does not let the folder go.
+        OSError: the manifest cannot be read or written, or another process keeps the folder locked.
     """
     with taking_turns(folder):
         if (folder / MANIFEST).exists():
-            (folder / MANIFEST).read_bytes()  # one that cannot be read just now must not be taken for a damaged one
+            # A temporarily unreadable manifest must raise here; otherwise it would be treated as damaged.
+            (folder / MANIFEST).read_bytes()
         manifest = read_manifest(folder)
         yield manifest
         write_manifest(folder, manifest)
 
 
 def parse_entries(content: object, where: str) -> dict[str, Entry]:
-    """The files that a manifest lists.
+    """Return the files listed in a manifest.
 
     Raises:
-        DownloadError: it has another form, or names a file outside its folder.
+        DownloadError: the manifest has another format, or names a file outside its folder.
     """
     entries = (_parse_entry(item, where) for item in _listed(content, where))
     return {entry.name: entry for entry in entries}
@@ -130,7 +131,7 @@ def _parse_entry(item: Mapping[str, Any], where: str) -> Entry:
     name, size, digest, url = (item.get(key) for key in ("name", "bytes", "sha256", "url"))
     if not is_plain_name(name):
         raise DownloadError(
-            f"{where} names the file {shortened(name)}, which is refused: only plain file names are taken."
+            f"{where} names the file {shortened(name)}, which is refused: only plain file names are allowed."
         )
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
         raise DownloadError(f"{where} gives {name} the size {shortened(size)}; a number of bytes is needed.")

@@ -1,4 +1,4 @@
-"""What a source is to the installer: a label, and a list of files that it can deliver."""
+"""The interface between a source and the installer: a label and a list of files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.generation.events import Event
 
 @dataclass(frozen=True)
 class Item:
-    """One file that a source offers. ``deliver`` brings it, whole, to the path it is given."""
+    """One file of a source. ``deliver`` writes the complete file to the given path."""
 
     name: str
     bytes: int | None
@@ -22,15 +22,15 @@ class Item:
 
 
 class Source(Protocol):
-    """Where models come from."""
+    """A source of models."""
 
     @property
     def label(self) -> str:
-        """Stands for the source in messages and in the manifest: no secrets, the same from run to run."""
+        """Return the name of the source for messages and the manifest, without secrets and equal in every run."""
 
     def offer(self, staging: Path, network: Network) -> Generator[Event, None, list[Item]]:
-        """List what there is, fetching into ``staging`` what it takes to know.
+        """List the files of the source. Files needed for this are downloaded into ``staging``.
 
         Raises:
-            DownloadError: the source cannot be reached, or is not what it says.
+            DownloadError: the source cannot be reached, or is not valid.
         """

@@ -1,4 +1,4 @@
-"""A half-fetched file on disk, and what must hold for it to be gone on with."""
+"""A partially downloaded file, and the conditions for resuming it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW
 
 @dataclass(frozen=True)
 class Validators:
-    """What the server said of the version that the bytes belong to."""
+    """The server's identifiers of the file version to which the received bytes belong."""
 
     identity: str = ""
     etag: str = ""
@@ -26,12 +26,12 @@ class Validators:
 
     @property
     def for_if_range(self) -> str:
-        """The validator that a range request may carry: a strong ETag, else the date, else none."""
+        """Return the validator for a range request: a strong ETag, else the date, else an empty text."""
         return self.etag if self.etag and not self.etag.startswith("W/") else self.last_modified
 
 
 class Part:
-    """The bytes of a file so far (``NAME.part``) and their version (``NAME.part.json``)."""
+    """The received bytes of a file (``NAME.part``) and their version (``NAME.part.json``)."""
 
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(target.name + PART_SUFFIX)
@@ -39,23 +39,23 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
+        """Return the number of bytes on disk."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
     @property
     def validators(self) -> Validators:
-        """What is known of the version on disk; empty where nothing is, or the note is damaged."""
+        """Return the version of the bytes on disk; empty if it is unknown or its file is damaged."""
         try:
             return Validators(**parse_json(self._state_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return Validators()
 
     def range_headers(self, identity: str, *, trusting: bool) -> dict[str, str]:
-        """Headers that ask for the rest, or none where only a fresh start is safe; then the bytes are dropped.
+        """Return the headers that request the rest of the file. If resuming is not safe, delete the bytes instead.
 
         Args:
-            identity: what is being fetched; bytes of something else are of no use.
-            trusting: a checksum will tell a spliced file, so a server without validators may be resumed too.
+            identity: identity of the wanted file; bytes of another file are deleted.
+            trusting: a checksum is known, so the download may be resumed even without validators of the server.
         """
         known = self.validators
         if not self.size or known.identity != identity or not (known.for_if_range or trusting):
@@ -67,25 +67,25 @@ class Part:
         return headers
 
     def begin(self, validators: Validators) -> None:
-        """Start afresh. The old bytes go before the new note comes: no moment has new note and old bytes."""
+        """Start from the first byte. Delete the old bytes before the new version is written, so that both match."""
         self.discard()
         write_whole(self._state_file, json.dumps(asdict(validators)).encode())
 
     def append(self) -> BinaryIO:
-        """Open for more bytes, unbuffered: what was written survives the death of this process.
+        """Open the file for appending, unbuffered, so that written bytes survive a crash of this process.
 
         Raises:
-            OSError: the file cannot be written, or a link has its name, which is not followed.
+            OSError: the file cannot be written, or it is a link, which is not followed.
         """
         handle = os.open(self.path, _FLAGS, 0o666)
         return os.fdopen(handle, "ab", buffering=0)
 
     def discard(self) -> None:
-        """Drop the bytes and the note."""
+        """Delete the bytes and their version."""
         self.path.unlink(missing_ok=True)
         self._state_file.unlink(missing_ok=True)
 
     def finish(self, target: Path) -> None:
-        """Give the file its name."""
+        """Rename the file to its final name."""
         self.path.replace(target)
         self._state_file.unlink(missing_ok=True)

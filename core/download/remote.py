@@ -1,4 +1,4 @@
-"""Sources behind an address: a zip archive (also Google Drive's) or a ``manifest.json`` with files beside it."""
+"""Sources on the web: a zip archive, also on Google Drive, or a ``manifest.json`` with files in the same folder."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _LISTING: Final = "listing.json"
 
 def _check_archive(path: Path) -> None:
     if not any(class_of(plain_name(member)) for member in list_members(path)):
-        raise DownloadError("The archive has no unet_<CLASS>_best.pth in it; is it the right one?")
+        raise DownloadError("The archive contains no unet_<CLASS>_best.pth; check that it is the right archive.")
 
 
 def _archive_items(
     label: str, locate: Callable[[requests.Session], str], staging: Path, network: Network
 ) -> Generator[Event, None, list[Item]]:
-    """Fetch an archive, or find it fetched by a run that did not get to unpack it, and look through it."""
+    """Download an archive, unless an earlier run has downloaded it without unpacking it, and check it."""
     archive = staging / _ARCHIVE
     refuse_offline(label)
     yield from fetch(Wanted(_ARCHIVE, label, locate, check=_check_archive), archive, network)
@@ -41,7 +41,7 @@ def _archive_items(
         return [_dropping_if_spoiled(item, archive) for item in items_of_zip(archive)]
     except SpoiledError as error:
         archive.unlink()
-        raise DownloadError(f"The archive is damaged and was dropped ({error}): run the same command again.") from error
+        raise DownloadError(f"The archive is damaged and was deleted ({error}): run the same command again.") from error
 
 
 def _dropping_if_spoiled(item: Item, archive: Path) -> Item:
@@ -51,7 +51,7 @@ def _dropping_if_spoiled(item: Item, archive: Path) -> Item:
         except SpoiledError as error:
             archive.unlink()
             raise DownloadError(
-                f"The archive is damaged and was dropped: {error}; run the same command again to fetch it anew."
+                f"The archive is damaged and was deleted: {error}; run the same command to download it again."
             ) from error
 
     return Item(item.name, item.bytes, item.sha256, deliver)
@@ -65,11 +65,11 @@ class WebZipSource:
 
     @property
     def label(self) -> str:
-        """The address without what may be secret in it."""
+        """Return the address without parts that may be secret."""
         return without_secrets(self.url)
 
     def offer(self, staging: Path, network: Network) -> Generator[Event, None, list[Item]]:
-        """Fetch the archive and list its files."""
+        """Download the archive and list its files."""
         return (yield from _archive_items(self.label, lambda _: self.url, staging, network))
 
 
@@ -81,11 +81,11 @@ class DriveSource:
 
     @property
     def label(self) -> str:
-        """``gdrive:`` and the id."""
+        """Return ``gdrive:`` and the id."""
         return f"gdrive:{self.file_id}"
 
     def offer(self, staging: Path, network: Network) -> Generator[Event, None, list[Item]]:
-        """Fetch the archive, past Drive's pages, and list its files."""
+        """Download the archive, after the confirmation pages of Google Drive, and list its files."""
 
         def locate(session: requests.Session) -> str:
             return drive.locate(session, self.file_id, network.drive_url)
@@ -95,17 +95,17 @@ class DriveSource:
 
 @dataclass(frozen=True)
 class ManifestSource:
-    """A ``manifest.json`` at an https address, with the files beside it or where their ``url`` says."""
+    """A ``manifest.json`` at an https address, with the files in the same folder or at their ``url``."""
 
     url: str
 
     @property
     def label(self) -> str:
-        """The address without what may be secret in it."""
+        """Return the address without parts that may be secret."""
         return without_secrets(self.url)
 
     def offer(self, staging: Path, network: Network) -> Generator[Event, None, list[Item]]:
-        """Fetch the list; the files come one by one when they are asked for."""
+        """Download the list; the files are downloaded one by one when they are requested."""
         refuse_offline(self.label)
         listing = staging / _LISTING
         listing.unlink(missing_ok=True)

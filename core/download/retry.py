@@ -1,4 +1,4 @@
-"""How often to try again, and how long to wait in between."""
+"""Decide how often to retry, and how long to wait between attempts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _WAIT_SLICE_S: Final = 0.25
 
 @dataclass(frozen=True)
 class Patience:
-    """How often and how long to try. The wait doubles from ``base_s``; a server's own wish is honoured to ``cap_s``.
+    """Limits for retries. The wait doubles from ``base_s``; a wait requested by the server is limited to ``cap_s``.
 
-    Attempts count anew whenever ``gain_bytes`` more have arrived than ever before: a line that breaks off every
-    few minutes still gets there, one that gets nowhere does not keep anybody waiting. A host that was never reached at
-    all (no network, most often) is given up after ``unreachable`` attempts.
+    The count of attempts restarts whenever ``gain_bytes`` more bytes have been received. A connection that breaks every
+    few minutes therefore still completes, and one without progress fails soon. If a host was never reached, which
+    usually means that there is no network, the download fails after ``unreachable`` attempts.
     """
 
     attempts: int = 6
@@ -35,7 +35,7 @@ class Patience:
 
 
 def wait(name: str, reason: str, seconds: float) -> Iterator[Event]:
-    """Wait in slices, so that whoever reads the events can stop in between."""
+    """Wait in short intervals, so that the caller can stop between them."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         yield Waiting(name, reason, round(left, 1))
@@ -43,18 +43,18 @@ def wait(name: str, reason: str, seconds: float) -> Iterator[Event]:
 
 
 class Tries:
-    """Counts attempts and decides how long to wait before the next one, or that there is none."""
+    """Count the attempts, and decide whether to try again and how long to wait."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
         self._since_gain = self._spoiled = self._all = self._farthest = self._unreachable = 0
 
     def wait_after(self, hitch: HitchError, size: int, name: str) -> float:
-        """Seconds to wait.
+        """Return the number of seconds to wait before the next attempt.
 
         Raises:
-            FinalAnswerError: what comes is never right.
-            DownloadError: patience is used up.
+            FinalAnswerError: the content was wrong every time.
+            DownloadError: the limits for retries are reached.
         """
         patience = self._patience
         if size >= self._farthest + patience.gain_bytes:
@@ -63,17 +63,15 @@ class Tries:
         self._all += 1
         self._spoiled += isinstance(hitch, SpoiledError) and not hitch.resumed
         if self._spoiled >= patience.spoiled:
-            raise FinalAnswerError(
-                f"{name} is not what it should be: {hitch}; nothing was put in its place; {OTHER_WAYS}."
-            )
+            raise FinalAnswerError(f"{name} has the wrong content: {hitch}; it was not installed; {OTHER_WAYS}.")
         self._unreachable += isinstance(hitch, UnreachableError)
         never = self._unreachable == self._all >= patience.unreachable
         if never or self._since_gain >= patience.attempts or self._all >= patience.most_attempts:
             raise DownloadError(
-                f"{name} could not be fetched: {hitch} ({self._all} attempts). What has arrived is kept; check the "
-                f"network and run the same command again to go on, or {OTHER_WAYS}."
+                f"{name} could not be downloaded: {hitch} ({self._all} attempts). The received bytes are kept; check "
+                f"the network and run the same command again to resume, or {OTHER_WAYS}."
             )
         doubled = patience.base_s * 2.0 ** (self._since_gain - 1)
-        # Jitter keeps a class of thirty laptops from coming back all at the same moment.
+        # Random jitter prevents many computers from retrying at the same moment.
         jittered = doubled * random.uniform(0.5, 1.0)  # noqa: S311
         return min(patience.cap_s, max(jittered, hitch.wait_s or 0.0))

@@ -1,4 +1,4 @@
-"""What a user may name as a source, understood without touching the network."""
+"""Parse the source named by the user, without network access."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HUB_NAME: Final = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", re.ASCII)
 
 @dataclass(frozen=True)
 class KnownSource:
-    """A source that the program knows by name."""
+    """A source with a known name."""
 
     name: str
     location: str
@@ -32,7 +32,7 @@ class KnownSource:
 
 
 def known_sources(file: Path = MODEL_SOURCES) -> tuple[KnownSource, ...]:
-    """The sources in ``core/model_sources.json``, the default one first."""
+    """Return the sources in ``core/model_sources.json``, the default one first."""
     content = parse_json(file.read_text(encoding="utf-8"))
     default = content["default"]
     found = [
@@ -43,13 +43,13 @@ def known_sources(file: Path = MODEL_SOURCES) -> tuple[KnownSource, ...]:
 
 
 def parse_source(text: str | None = None) -> Source:
-    """Understand a source: a known name, https://, gdrive:ID, hf:owner/repo[@revision], a folder or a zip.
+    """Parse a source: a known name, https://, gdrive:ID, hf:owner/repo[@revision], a folder or a zip.
 
     Args:
-        text: None stands for the default source.
+        text: the source; None for the default source.
 
     Raises:
-        ArgumentError: it is none of these.
+        ArgumentError: the text is not a valid source.
     """
     known = {source.name: source.location for source in known_sources()}
     if text is None:
@@ -90,7 +90,7 @@ def _web(url: str) -> Source:
 
     shown = without_secrets(url)
     if not is_safe(url) or not urlsplit(url).hostname:
-        raise ArgumentError(f"{shown} is refused: only https addresses are fetched from.")
+        raise ArgumentError(f"{shown} is refused: only https addresses are allowed.")
     if link := _DRIVE_LINK.match(url):
         return _drive(link[1])
     path = urlsplit(url).path.lower()
@@ -112,5 +112,5 @@ def _local(text: str) -> Source:
     if path.is_file():
         return ZipSource(path.resolve())
     raise ArgumentError(
-        f"{text} is no source: give an https address, gdrive:ID, hf:owner/repo, or a folder or zip that exists."
+        f"{text} is not a valid source: give an https address, gdrive:ID, hf:owner/repo, or an existing folder or zip."
     )

@@ -1,4 +1,4 @@
-"""The state of a checkpoints folder: what is there, and whether it is what was recorded."""
+"""Report the state of a checkpoints folder: which files exist, and whether they match the manifest."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from core.io.atomic_files import sha256_of
 
 
 def file_status(folder: Path, name: str, entry: Entry | None, *, thorough: bool = True) -> FileStatus:
-    """Hold one file against what was recorded of it.
+    """Compare one file with its entry in the manifest.
 
     Args:
-        thorough: compute its SHA-256; without, only its size is looked at.
+        thorough: also compute its SHA-256; otherwise compare only its size.
     """
     path = folder / name
     source = entry.source if entry else ""
     if not path.is_file():
-        return FileStatus(name, "missing", 0, source, "there is no such file")
+        return FileStatus(name, "missing", 0, source, "the file does not exist")
     size = path.stat().st_size
     if entry is None or (entry.bytes is None and entry.sha256 is None):
         return FileStatus(name, "unrecorded", size, source)
     if entry.bytes is not None and size != entry.bytes:
-        return FileStatus(name, "damaged", size, source, f"{size} bytes, not the recorded {entry.bytes}")
+        return FileStatus(name, "damaged", size, source, f"{size} bytes, but {entry.bytes} are recorded")
     if thorough and entry.sha256 is not None and sha256_of(path) != entry.sha256:
-        return FileStatus(name, "damaged", size, source, "its SHA-256 is not the recorded one")
+        return FileStatus(name, "damaged", size, source, "its SHA-256 differs from the recorded one")
     return FileStatus(name, "whole", size, source)
 
 
 def folder_status(
     folder: Path, classes: Sequence[str] = CLASSES, *, thorough: bool
 ) -> Generator[FileStatus, None, None]:
-    """The state of the checkpoints of ``classes`` and of every other recorded file; nothing is written or fetched.
+    """Yield the state of the checkpoints of ``classes`` and of every other recorded file, without changing anything.
 
     Args:
-        thorough: compute checksums and open each file, as ``--verify`` does; without, names and sizes only.
+        thorough: compute checksums and open each file, as ``--verify`` does; otherwise compare names and sizes only.
     """
     recorded = read_manifest(folder).files
     names = [f"unet_{name}_best.pth" for name in classes]
@@ -50,7 +50,7 @@ def folder_status(
 
 
 def _opened(folder: Path, status: FileStatus) -> FileStatus:
-    """A file without a record, or a recorded one that was never right, still has to open."""
+    """Also open the file: a file without an entry may be damaged, and an entry may describe a damaged file."""
     if status.state in {"missing", "damaged"}:
         return status
     try:

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Write files atomically: a file either exists completely or not at all."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, err
 
 @contextlib.contextmanager
 def whole_file(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
-    """Open a temporary file beside ``path`` that takes its name when the block ends well, and is gone when not.
+    """Open a temporary file in the folder of ``path``. Rename it to ``path`` if the block succeeds, else delete it.
 
     Raises:
-        FileExistsError: ``replace`` is false and something has that name by then; it is left as it is.
-        OSError: the folder cannot be written, or the disk is full.
+        FileExistsError: ``replace`` is false and ``path`` exists; the existing file is not changed.
+        OSError: the folder is not writable, or the disk is full.
     """
     part = path.with_name(f"{path.name}.{os.getpid()}{PART_SUFFIX}")
     try:
@@ -45,11 +45,11 @@ def whole_file(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
 def open_new(path: Path) -> BinaryIO:
     """Create a file under a temporary name, for writing.
 
-    Whatever has the name is removed first, and a link is never followed: in a folder that others can write to, somebody
-    may have put a link under that name, and writing through it would overwrite its target.
+    An existing file with the name is removed first, and a link is never followed. In a folder with several writers,
+    another user may have created a link with that name, and writing through it would overwrite its target.
 
     Raises:
-        OSError: the folder cannot be written, or something takes the name again at this moment.
+        OSError: the folder is not writable, or another process creates the name at the same moment.
     """
     path.unlink(missing_ok=True)
     return path.open("xb")
@@ -62,23 +62,23 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def require_writable(folder: Path, advice: str = ANOTHER_OUTPUT) -> None:
-    """Make a folder, and find out that it cannot be written before minutes are spent on what belongs there.
+    """Create a folder and check that it is writable, before a long computation of its content starts.
 
-    Parts of files that killed processes left in it are removed.
+    Temporary files of killed processes in the folder are removed.
 
     Args:
         folder: the folder.
-        advice: what to do where it cannot be written.
+        advice: advice for the error message.
 
     Raises:
-        OutputFolderError: it cannot be made or written.
+        OutputFolderError: the folder cannot be created or is not writable.
     """
     probe = folder / f".probe.{os.getpid()}{PART_SUFFIX}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with open_new(probe) as stream:
-                stream.write(bytes(_PROBE_BYTES))  # a full disk takes an empty file
+                stream.write(bytes(_PROBE_BYTES))  # a full disk still accepts an empty file
         finally:
             probe.unlink(missing_ok=True)
         clear_parts(folder)
@@ -87,12 +87,12 @@ def require_writable(folder: Path, advice: str = ANOTHER_OUTPUT) -> None:
 
 
 def cannot_write(folder: Path, error: OSError, advice: str = ANOTHER_OUTPUT) -> OutputFolderError:
-    """The error of a folder of results that takes no file."""
+    """Return the error for a results folder that is not writable."""
     return OutputFolderError(f"The folder {folder} cannot be written ({error.strerror}); {advice}.")
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal.
+    """Return the SHA-256 of a file in hexadecimal.
 
     Raises:
         OSError: the file cannot be read, or is not a regular file.
@@ -106,10 +106,10 @@ def sha256_of(path: Path) -> str:
 
 def _move_without_replacing(source: Path, target: Path) -> None:
     if os.name == "nt":
-        source.rename(target)  # Windows refuses an existing target by itself
+        source.rename(target)  # on Windows, rename fails if the target exists
         return
     try:
-        os.link(source, target)  # refuses an existing target, which rename does not
+        os.link(source, target)  # fails if the target exists; rename would replace it
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise

@@ -1,6 +1,7 @@
-"""The lock of a folder that programs write into: its owner is alone there.
+"""Lock a folder so that only one process writes into it.
 
-One that was killed holds nothing, but where the system has no locks of files: there its lock is found to be dead later.
+The lock of a killed process is released by the system. On a system without file locks, the next process detects that
+the lock is stale.
 """
 
 from __future__ import annotations
@@ -13,30 +14,30 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 LOCK_NAME: Final = ".isicgui.lock"
-_MODE: Final = 0o666  # one user's lock file must not shut out the others of a shared folder
+_MODE: Final = 0o666  # the lock file of one user must not block other users of a shared folder
 WAIT_S: Final = 60.0
-"""Seconds to wait for an owner that needs a few: one that reads a file, changes it and writes it, or that unpacks."""
+"""Seconds to wait for an owner that holds the lock briefly, to update a file or to unpack an archive."""
 
 
 def folder_lock(folder: Path, wait_s: float = 0.0) -> FileLock:
-    """The lock of a folder, to be acquired, or entered as a context. Its file stays: others may be waiting for it.
+    """Return the lock of a folder, a context manager. Its file is never deleted: others may be waiting for it.
 
     Args:
-        folder: it must be there by the time the lock is acquired.
-        wait_s: how long acquiring it waits for its owner, in seconds; then ``filelock.Timeout``, an ``OSError``.
+        folder: the folder; it must exist when the lock is acquired.
+        wait_s: seconds to wait for the current owner; then acquiring raises ``filelock.Timeout``, an ``OSError``.
     """
     return FileLock(folder / LOCK_NAME, timeout=wait_s, mode=_MODE)
 
 
 @contextlib.contextmanager
 def taking_turns(folder: Path) -> Iterator[None]:
-    """Be alone in a folder for a moment, to read, change and write there; another process that is, is waited for.
+    """Hold the lock of a folder while the block reads, changes and writes files there.
 
-    Where no lock can be had, as on some network drives, the block runs without one: what it writes, it writes whole,
-    and two at once are rare.
+    If the folder cannot be locked, as on some network drives, the block runs without a lock: files are written
+    atomically, and simultaneous changes are rare.
 
     Raises:
-        filelock.Timeout: an ``OSError``; the owner did not let go within ``WAIT_S``.
+        filelock.Timeout: an ``OSError``; the owner did not release the lock within ``WAIT_S``.
     """
     with contextlib.ExitStack() as held:
         try:
@@ -44,5 +45,5 @@ def taking_turns(folder: Path) -> Iterator[None]:
         except Timeout:
             raise
         except OSError:
-            pass  # if the folder itself is the reason, the block will say so
+            pass  # if the folder itself is the reason, the block raises the error
         yield

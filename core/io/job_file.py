@@ -1,4 +1,4 @@
-"""Reading job files: JSON in UTF-8 whose fields are those of a dataclass. What is wrong with one is one sentence."""
+"""Read job files: JSON in UTF-8 with the fields of a dataclass. Each error is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.io.json_text import parse_json
 
 
 def read_job_file(file: Path) -> Any:
-    """The JSON value of a job file.
+    """Return the JSON value of a job file.
 
     Raises:
         ArgumentError: the file cannot be read or is not JSON.
@@ -28,28 +28,30 @@ def read_job_file(file: Path) -> Any:
 def checked_fields(
     values: Mapping[str, Any], known: Collection[str], required: Sequence[str], source: str
 ) -> dict[str, Any]:
-    """The fields of a job, apart from ``format``.
+    """Check the field names of a job and return its fields without ``format``.
 
     Args:
-        values: what the file holds.
-        known: the fields that a job may have.
-        required: those that it must have.
-        source: the file, for the message.
+        values: content of the file.
+        known: allowed fields.
+        required: required fields.
+        source: name of the file for the error message.
 
     Raises:
-        ArgumentError: an unknown field, or one that is missing.
+        ArgumentError: a field is unknown or missing.
     """
     unknown = sorted(set(values) - set(known) - {"format"})
     if unknown:
-        raise ArgumentError(f"{source} has the unknown field {unknown[0]!r}; known are {', '.join(sorted(known))}.")
+        raise ArgumentError(
+            f"{source} has the unknown field {unknown[0]!r}; the allowed fields are {', '.join(sorted(known))}."
+        )
     missing = [name for name in required if name not in values]
     if missing:
-        raise ArgumentError(f"{source} lacks the field {missing[0]!r}; required are {', '.join(required)}.")
+        raise ArgumentError(f"{source} lacks the field {missing[0]!r}; the required fields are {', '.join(required)}.")
     return {name: value for name, value in values.items() if name in known}
 
 
 def path_field(value: object, name: str, source: str) -> Path:
-    """A field that is a path.
+    """Return a field as a path.
 
     Raises:
         ArgumentError: not a string, an empty one, or one that no file can be named.

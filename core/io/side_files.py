@@ -1,4 +1,4 @@
-"""Files that tell of a run without being its result: one that cannot be written costs a line, and not the run."""
+"""Write auxiliary files of a training run, such as its log. If one cannot be written, the run warns and continues."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from pathlib import Path
 
 
 class SideFiles:
-    """The side files of one training, as its table of losses; each that cannot be written is told of once.
+    """The auxiliary files of one training run, such as its table of losses. Each failure is reported once.
 
     Args:
-        tell: gets the sentence.
+        warn: receives the warning.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-        self._told: set[Path] = set()  # said once, and not at every validation of a long run
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self._reported: set[Path] = set()  # warn once, not at every validation of a long run
 
     @contextlib.contextmanager
-    def going_on_without(self, file: Path) -> Iterator[None]:
-        """Let the block fail to write, as on a full disk, or on Windows where another program holds the file open.
+    def continue_without(self, file: Path) -> Iterator[None]:
+        """Catch a write error of the block, for example a full disk, or a file opened by another program on Windows.
 
         Args:
-            file: what the block writes, or the folder that it writes into.
+            file: the file that the block writes, or its folder.
         """
         try:
             yield
         except OSError as error:
-            if file not in self._told:
-                self._told.add(file)
-                self._tell(
-                    f"{file} cannot be written ({error.strerror or error}); the training goes on and tries again "
-                    "later. Close it where it is open, or make room."
+            if file not in self._reported:
+                self._reported.add(file)
+                self._warn(
+                    f"{file} cannot be written ({error.strerror or error}); the training continues and tries again "
+                    "later. Close the file in other programs, or free disk space."
                 )

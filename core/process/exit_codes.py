@@ -1,4 +1,4 @@
-"""Exit codes of every command, and the one way from how it ended to one of them."""
+"""Exit codes of all commands, and the functions that choose the code."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from core.generation.events import Event
 
 DONE: Final = 0
-FAILED: Final = 1  # what was made is kept
+FAILED: Final = 1  # finished results are kept
 WRONG_ARGUMENTS: Final = 2  # nothing was written
-INTERRUPTED: Final = 130  # cleanly
+INTERRUPTED: Final = 130  # stopped cleanly
 
 
 def run_command(
     command: Callable[[], int], *, as_json: bool, when_interrupted: str = "", result_is_output: bool = True
 ) -> int:
-    """Run a command to its exit code; an error becomes one sentence on stderr.
+    """Run a command and return its exit code. Report an error as one sentence on stderr.
 
-    Ctrl-C, SIGTERM and SIGHUP interrupt it. Streams that cannot be written never do.
+    Ctrl-C, SIGTERM and SIGHUP interrupt it. Streams that cannot be written do not.
 
     Args:
-        command: returns its exit code.
-        as_json: report an error as a line of JSON on stdout too.
-        when_interrupted: printed to stderr after an interrupt; nothing if it is empty.
-        result_is_output: a command that succeeds but whose output is lost has failed (exit code 1), or was interrupted
-            if the reader of a pipe is gone (130). False for a command whose results are files.
+        command: returns the exit code.
+        as_json: also report an error as a line of JSON on stdout.
+        when_interrupted: text printed to stderr after an interrupt; empty for none.
+        result_is_output: return 1 if the command succeeds but its output is lost, or 130 if the reader has closed the
+            pipe. False for a command whose results are files.
     """
     with lasting_streams():
         code = _code_of(command, as_json=as_json, when_interrupted=when_interrupted)
@@ -58,7 +58,7 @@ def _code_of(command: Callable[[], int], *, as_json: bool, when_interrupted: str
 
 
 def report(text: str, code: int, *, as_json: bool) -> int:
-    """Say why a command failed; returns ``code``."""
+    """Print why a command failed; return ``code``."""
     if as_json:
         print(json.dumps({"event": "error", "text": text, "exit_code": code}), flush=True)
     print(f"error: {printable(text)}", file=sys.stderr)
@@ -66,13 +66,13 @@ def report(text: str, code: int, *, as_json: bool) -> int:
 
 
 def code_of(error: IsicGuiError) -> int:
-    """The code that an error ends a program with. Weights are found wanting before the first result is written."""
+    """Return the exit code for an error. Checkpoints are checked before the first result is written, hence code 2."""
     return WRONG_ARGUMENTS if isinstance(error, (ArgumentError, CheckpointError, ClassifierError)) else FAILED
 
 
 def code_of_job(last: Event | None) -> int:
-    """The code of a generation job, from its last event."""
-    from core.generation.events import JobFinished  # not needed to print a help
+    """Return the exit code of a generation job from its last event."""
+    from core.generation.events import JobFinished  # imported late: ``--help`` does not need it
 
     if not isinstance(last, JobFinished):
         return DONE

@@ -1,4 +1,4 @@
-"""What a headless process tells, from bytes in any pieces to messages, within bounds; see ``core.process.runner``."""
+"""Parse the output of a headless process into messages. ``core.process.runner`` describes the protocol."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import Any, Final, TypeAlias
 Message: TypeAlias = "dict[str, Any]"
 MOST_TEXTS: Final = 1000
 _LONGEST_LINE: Final = 1 << 20
-_TEXTS: Final = ("said", "notice", "warning")
+LOG: Final = "log"
+_TEXTS: Final = (LOG, "notice", "warning")
+_EARLIER_NAMES: Final = {"said": LOG}  # written by earlier versions
 
 
 class Messages:
-    """Turns a process's output, in whatever pieces it comes, into messages, within bounds.
+    """Parse the output of a process, received in chunks of any size, into messages.
 
-    However much comes: a line of more than 1 MiB is left out, of progress that came together only the last counts,
-    and after a thousand texts the rest is left out.
+    The number and size of messages are limited: a line longer than 1 MiB is dropped, only the last of several
+    ``progress`` messages in one chunk is kept, and text messages after the first 1,000 are dropped.
 
     Attributes:
-        error: the text of the last ``error``; why the process will end as it does.
+        error: text of the last ``error`` message, which explains why the process failed; None before the first.
     """
 
     def __init__(self) -> None:
@@ -28,7 +30,7 @@ class Messages:
         self._texts = 0
 
     def feed(self, data: bytes) -> list[Message]:
-        """The messages that these bytes complete."""
+        """Return the messages completed by these bytes."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         found: list[Message] = []
         for line in lines:
@@ -40,7 +42,7 @@ class Messages:
         return [message for index, message in enumerate(found) if message["event"] != "progress" or index == last]
 
     def end(self) -> list[Message]:
-        """What is left when no more comes: a last line without its end."""
+        """Return the message in a last line without a line break."""
         return self.feed(b"\n")
 
     def _read(self, line: bytes) -> list[Message]:
@@ -52,7 +54,8 @@ class Messages:
         except (ValueError, RecursionError):
             value = None
         is_event = isinstance(value, dict) and isinstance(value.get("event"), str)
-        message: Message = value if is_event else {"event": "said", "text": text}
+        message: Message = value if is_event else {"event": LOG, "text": text}
+        message["event"] = _EARLIER_NAMES.get(message["event"], message["event"])
         if message["event"] == "error":
             self.error = str(message.get("text"))
             return []
@@ -63,17 +66,18 @@ class Messages:
             return [message]
         self._texts += 1
         if self._texts == MOST_TEXTS + 1:
-            return [{"event": "warning", "text": f"It says more than {MOST_TEXTS} lines; the rest is left out."}]
+            text = f"The process sent more than {MOST_TEXTS} text messages; the rest is omitted."
+            return [{"event": "warning", "text": text}]
         return [message] if self._texts <= MOST_TEXTS else []
 
 
 def why_it_ended(code: int | None, messages: Messages, errors: bytes) -> str:
-    """Why a process went wrong, as the end of a sentence: what it said itself, else its code and last words.
+    """Return why a process failed, as the end of a sentence: its own error, or its exit code and last line.
 
     Args:
-        code: its exit code; None or negative when it was killed or crashed.
-        messages: what it told.
-        errors: the end of its stderr.
+        code: exit code; None or negative if the process was killed or crashed.
+        messages: parsed output of the process.
+        errors: last bytes of its stderr.
     """
     if messages.error is not None:
         return messages.error.rstrip(".")
@@ -83,5 +87,5 @@ def why_it_ended(code: int | None, messages: Messages, errors: bytes) -> str:
 
 
 def over_time(limit_s: float) -> str:
-    """Why a process was stopped at its time limit, as the end of a sentence."""
+    """Return why a process was stopped at its time limit, as the end of a sentence."""
     return f"it took longer than {limit_s:.0f} s and was stopped"

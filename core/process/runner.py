@@ -1,16 +1,16 @@
-"""Headless work: a job file in, JSON lines out, in a process of its own whose death stays a message.
+"""Run a job in a separate headless process: job file in, JSON lines out. A crash becomes an error message.
 
-The protocol, for every package that does such work (``core.process.worker`` is its other side):
+The protocol for every package with headless jobs (``core.process.worker`` implements the process side):
 
-- it is started as ``python -m PACKAGE JOB.json``, with UTF-8, matplotlib without a display, and an open stdin;
-- stdout is one JSON object a line, ``{"event": NAME, ...}``: ``progress`` (done, total), ``notice`` and ``warning``
-  (text), and whatever else the package tells; a line that is none becomes ``{"event": "said", "text": ...}``;
-- it ends when its stdin is closed, or at SIGTERM: with the results so far, within ``GRACE_S``, else it is killed;
-- exit codes are those of the command line; before another code than 0 or 130 it says why, in an ``error`` (text),
-  which is not passed on as a message but is what the failure says.
+- The process is started as ``python -m PACKAGE JOB.json``, with UTF-8, matplotlib without a display, and an open stdin.
+- stdout has one JSON object per line, ``{"event": NAME, ...}``: ``progress`` (done, total), ``notice`` and ``warning``
+  (text), and events of the package. Any other line becomes ``{"event": "log", "text": ...}``.
+- The process stops when its stdin is closed or on SIGTERM. It keeps the results so far. If it does not stop within
+  ``GRACE_S``, it is killed.
+- Exit codes are those of the command line. Before any code other than 0 and 130, the process sends an ``error`` (text).
+  This text is not returned as a message; it becomes the text of the exception.
 
-Both users of this stand on the same parsing (``core.process.protocol``): the command line through ``run_headless``,
-the window through QProcess.
+The command line (``run_headless``) and the window (QProcess) use the same parser, ``core.process.protocol``.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ _POLL_S: Final = 0.1
 
 
 def headless_command(package: str) -> tuple[str, ...]:
-    """What starts a package; the job file's path follows as the last argument."""
+    """Return the command that starts a package. Append the path of the job file as the last argument."""
     return (sys.executable, "-m", package)
 
 
 def headless_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a headless process: ours, UTF-8 everywhere, no display, and ``extra``."""
+    """Return the environment of a headless process: that of this process, UTF-8, no display, and ``extra``."""
     fixed = {"PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1", "MPLBACKEND": "Agg", STOP_WITH_STDIN: "1"}
     return {**os.environ, **fixed, **extra}
 
@@ -64,22 +64,23 @@ def run_headless(
     time_limit_s: float | None = None,
     control: Control | None = None,
 ) -> Iterator[Message]:
-    """Run one job to its end and yield what it tells.
+    """Run one job and yield its messages.
 
-    The process waits when its output is not taken, so that nothing piles up here. Closing the iterator ends the
-    process; a control that says stop ends it too, and then the iterator ends without an error.
+    The process blocks while the caller does not take its output, so the output needs no unbounded buffer. Closing the
+    iterator stops the process. A stop requested through ``control`` also stops it; the iterator then ends without an
+    error.
 
     Args:
-        command: as of ``headless_command``.
-        job: the content of the job file.
-        environment: of the process, see ``headless_environment``.
-        time_limit_s: after which it is stopped; None for no limit.
-        control: asked ten times a second.
+        command: command from ``headless_command``.
+        job: content of the job file.
+        environment: environment of the process, see ``headless_environment``.
+        time_limit_s: time limit in seconds; None for no limit.
+        control: polled ten times a second.
 
     Raises:
         ArgumentError: the process refused the job (exit code 2).
-        JobFailedError: the job file could not be written, or the process could not be started, did not end well or
-            took too long; says why.
+        JobFailedError: the job file could not be written, or the process could not be started, failed, or exceeded
+            the time limit.
     """
     with _job_file(job) as file:
         try:
@@ -102,24 +103,24 @@ def run_headless(
 
 @contextlib.contextmanager
 def _job_file(job: bytes) -> Iterator[Path]:
-    """The job as a file, in a temporary folder of its own that is gone afterwards."""
-    with contextlib.ExitStack() as opened:  # the work itself is done outside the `try`: its errors are others
+    """Write the job into a file in a temporary folder, which is deleted afterwards."""
+    with contextlib.ExitStack() as opened:  # the caller's block runs outside the `try`, which must not catch its errors
         try:
             folder = new_job_folder()
             opened.callback(shutil.rmtree, folder, ignore_errors=True)
             file = folder / "job.json"
             file.write_bytes(job)
         except OSError as error:
-            place = tempfile.tempdir or "a temporary folder"  # None where Python has found none that can be used
+            parent = tempfile.tempdir or "a temporary folder"  # None if Python has found no usable folder
             raise JobFailedError(
-                f"The job file cannot be written into {place} ({error.strerror}); "
-                "make room there, or name another folder with TMPDIR."
+                f"The job file cannot be written into {parent} ({error.strerror}); "
+                "free some space there, or name another folder with TMPDIR."
             ) from error
         yield file
 
 
 class _Run:
-    """A process that runs, two threads that read from it, and the clock."""
+    """A running process, the two threads that read its output, and its time limit."""
 
     def __init__(self, process: subprocess.Popen[bytes], limit_s: float | None, control: Control) -> None:
         self._process, self._limit, self._control = process, limit_s, control
@@ -127,7 +128,7 @@ class _Run:
         self._kill_at: float | None = None
         self._reason: str | None = None
         self._errors = b""
-        self._chunks: queue.Queue[bytes] = queue.Queue(maxsize=8)  # full: the reader waits, and with it the process
+        self._chunks: queue.Queue[bytes] = queue.Queue(maxsize=8)  # when it is full, the reader and the process wait
         self._read_errors: list[OSError] = []
         self._readers = [self._start(process.stdout, self._chunks.put), self._start(process.stderr, self._keep_tail)]
 
@@ -149,7 +150,7 @@ class _Run:
             raise kind(f"{self._reason[0].upper()}{self._reason[1:]}.")
 
     def end(self) -> None:
-        """Nothing of the process is left afterwards."""
+        """Stop the process, wait for it, and close its pipes."""
         self._ask_to_end()
         while self._next_chunk():
             pass
@@ -159,7 +160,7 @@ class _Run:
                 pipe.close()
 
     def _wait(self) -> None:
-        """Until the process has ended: one that has closed its output may still be at work."""
+        """Wait until the process has ended; it may still be running after it has closed its output."""
         while self._process.poll() is None:
             self._watch()
             time.sleep(_POLL_S / 10)
@@ -167,7 +168,7 @@ class _Run:
             reader.join()
 
     def _next_chunk(self) -> bytes:
-        """The next output; empty when the process has closed it."""
+        """Return the next chunk of output; empty when the process has closed stdout."""
         while True:
             self._watch()
             try:
@@ -192,7 +193,7 @@ class _Run:
             self._kill_at = time.monotonic() + GRACE_S
             if self._process.stdin is not None:
                 self._process.stdin.close()
-            if os.name != "nt":  # there, terminate would kill at once; the closed stdin asks instead
+            if os.name != "nt":  # on Windows, terminate would kill at once; there the closed stdin is the request
                 self._process.terminate()
 
     def _start(self, pipe: IO[bytes] | None, take: Callable[[bytes], None]) -> threading.Thread:

@@ -1,4 +1,4 @@
-"""The inner side of headless work: JSON lines to whoever started this process, and an ear for its wish to stop.
+"""The process side of headless work: send messages as JSON lines, and stop on request.
 
 ``core.process.runner`` describes the protocol.
 """
@@ -29,10 +29,10 @@ _STDIN: Final = 0
 
 
 def tell(event: str, **values: Any) -> None:
-    """Print one line for whoever reads along, and flush it. It is ASCII, so names of files that are not UTF-8 arrive.
+    """Print one message as a line of JSON and flush it. It is ASCII, so file names that are not UTF-8 are kept.
 
     Args:
-        event: its name.
+        event: name of the event.
         **values: plain JSON values.
     """
     sys.stdout.write(json.dumps({"event": event, **values}) + "\n")
@@ -40,13 +40,13 @@ def tell(event: str, **values: Any) -> None:
 
 
 def run_job(package: str, arguments: list[str], work: Callable[[Path], int]) -> int:
-    """Do the job whose file is the one argument of ``python -m package``; returns the exit code.
+    """Run the job named on the command line of ``python -m package`` and return the exit code.
 
     Args:
-        package: what this process was started as.
-        arguments: of its command line.
-        work: takes the job file, tells what it does, returns the exit code. It is interrupted when the process is
-            asked to stop; an error of this program is told and becomes its code.
+        package: name of the package that this process runs.
+        arguments: arguments of the command line; exactly one job file is expected.
+        work: receives the job file, sends messages, and returns the exit code. A request to stop raises
+            KeyboardInterrupt in it. An ``IsicGuiError`` is reported and converted into an exit code.
     """
     with lasting_streams():
         return _run_job(package, arguments, work)
@@ -68,14 +68,14 @@ def _run_job(package: str, arguments: list[str], work: Callable[[Path], int]) ->
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Raise KeyboardInterrupt in the main thread at a stop signal, and when the starter of this process closes stdin.
+    """Raise KeyboardInterrupt in the main thread on a stop signal, and when the parent process closes stdin.
 
-    Once: whoever asks often asks twice (a closed stdin and SIGTERM, Ctrl-C and SIGTERM), and the second time would
-    otherwise interrupt the tidying up that the first one set going. A process that was asked stays deaf to its end.
+    It is raised only once. A parent often sends two requests, such as a closed stdin and SIGTERM. The second one
+    would interrupt the clean-up started by the first, so it is ignored.
 
-    The latter also happens when that program dies, so that nothing goes on for nobody; and it is the only gentle
-    way to stop a process without a window on Windows. Without ``STOP_WITH_STDIN`` in the environment stdin is left
-    alone: a process that a person or a scheduler starts may have none.
+    The system also closes stdin when the parent process dies, so no orphan keeps running. On Windows, closing stdin
+    is the only way to stop a process without a window cleanly. Without ``STOP_WITH_STDIN`` in the environment, stdin
+    is ignored, because a process started by a person or a scheduler may have none.
     """
 
     asked = False
@@ -98,7 +98,7 @@ def stoppable() -> Iterator[None]:
 
 
 def stay_in_the_background() -> None:
-    """Let every other program go first."""
+    """Give this process the lowest priority."""
     if sys.platform == "win32":
         psutil.Process().nice(psutil.IDLE_PRIORITY_CLASS)
     else:
@@ -106,11 +106,11 @@ def stay_in_the_background() -> None:
 
 
 def _wait_for_closed_stdin() -> None:
-    # Not sys.stdin: a thread that holds its lock while the interpreter ends would bring that down.
+    # Not sys.stdin: the interpreter crashes at exit if another thread holds the lock of sys.stdin.
     with contextlib.suppress(OSError):
         while os.read(_STDIN, 4096):
             pass
     if sys.platform == "win32":
         _thread.interrupt_main(signal.SIGTERM)
-    else:  # a real signal also wakes a main thread that sleeps or waits
+    else:  # a real signal also wakes up a main thread that is sleeping or waiting
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)

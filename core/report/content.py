@@ -1,4 +1,4 @@
-"""What a report consists of: sections of paragraphs, tables and pictures, as plain immutable values."""
+"""The content of a report as immutable values: sections of paragraphs, tables and pictures."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _MAGIC: Final = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured number with its 95% interval and the number of cases that it rests on.
+    """A measured number with its 95% interval and its number of cases.
 
     Attributes:
-        value: the estimate; not finite is shown as "not defined".
-        low, high: ends of the interval; None where there is none.
-        n: cases; None where that is said elsewhere.
-        digits: digits after the point.
-        percent: show hundredths: 0.123 as 12.3%.
+        value: the estimate; a value that is not finite is shown as "not defined".
+        low, high: limits of the interval; None if there is no interval.
+        n: number of cases; None if it is given elsewhere.
+        digits: digits after the decimal point.
+        percent: show as a percentage: 0.123 as 12.3%.
     """
 
     value: float
@@ -62,10 +62,10 @@ Cell: TypeAlias = "str | int | float | Estimate | None"
 
 @dataclass(frozen=True)
 class Table:
-    """A table; columns with numbers in them are aligned to the right.
+    """A table. Columns that contain numbers are aligned to the right.
 
     Raises:
-        ValueError: a row has another number of cells than there are columns.
+        ValueError: the number of cells in a row differs from the number of columns.
     """
 
     columns: Sequence[str]
@@ -79,24 +79,24 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Per column: whether it holds numbers; words such as "too few" may stand among them."""
+        """Return for each column whether it contains numbers; it may also contain words such as "too few"."""
         return [any(_is_number(row[index]) for row in self.rows) for index in range(len(self.columns))]
 
     @property
     def texts(self) -> list[list[str]]:
-        """Every cell as it is shown."""
+        """Return every cell as displayed text."""
         return [[_text(cell) for cell in row] for row in self.rows]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, which becomes part of the file.
+    """A picture, which is embedded in the HTML file.
 
     Attributes:
-        source: the bytes of a PNG, JPEG or SVG file, the file itself, or a matplotlib figure.
-        caption: says what is to be seen, and what the colours stand for.
-        alt: for those who cannot see it; the caption when empty.
-        width: widest, in CSS pixels; 0 leaves it to the picture.
+        source: bytes of a PNG, JPEG or SVG file, path of such a file, or a matplotlib figure.
+        caption: describes the content and the meaning of the colours.
+        alt: text for screen readers; if empty, the caption is used.
+        width: largest width in CSS pixels; 0 keeps the width of the picture.
     """
 
     source: bytes | Path | Figure
@@ -106,10 +106,10 @@ class Picture:
 
     @property
     def data_uri(self) -> str:
-        """The picture as ``data:image/png;base64,…``.
+        """Return the picture as ``data:image/png;base64,…``.
 
         Raises:
-            ValueError: neither PNG, JPEG nor SVG.
+            ValueError: the picture is neither PNG, JPEG nor SVG.
             OSError: the file cannot be read.
         """
         data = self._bytes()
@@ -130,7 +130,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures side by side, as many as fit the line, each with its own short caption; together one figure."""
+    """Pictures side by side, each with its own short caption; together they form one figure."""
 
     pictures: Sequence[Picture]
     caption: str
@@ -142,7 +142,7 @@ Block: TypeAlias = "str | Table | Picture | Gallery"
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report with its heading."""
+    """A section of a report with its heading."""
 
     title: str
     blocks: Sequence[Block]

@@ -1,4 +1,4 @@
-"""Places in a Markdown document that a command fills, so that no figure in it is typed by hand."""
+"""Fill marked parts of a Markdown document with the output of a command, so that no number is typed by hand."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _END = "<!-- end {} -->"
 
 
 def marked_names(text: str) -> list[str]:
-    """Names of the places, in their order."""
+    """Return the names of the marked parts, in their order."""
     return re.findall(r"<!-- begin (\w+) -->", text)
 
 
 def filled(text: str, name: str, content: str) -> str:
-    """The text with this content in the place ``<!-- begin name --> ... <!-- end name -->``; its markers stay."""
+    """Replace the text between ``<!-- begin name -->`` and ``<!-- end name -->``; keep the markers."""
     begin, end = _BEGIN.format(name), _END.format(name)
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.S)
     return pattern.sub(lambda _: f"{begin}\n{content.strip()}\n{end}", text)

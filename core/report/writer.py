@@ -1,4 +1,4 @@
-"""From sections to one HTML file without scripts, fonts or anything else that has to be fetched."""
+"""Render sections into one HTML file that loads no scripts, fonts or other resources."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def write_report(
     provenance: Mapping[str, object],
     warnings: Sequence[str] = (),
 ) -> None:
-    """Write a report; the file is whole or not there. Tables and figures are numbered through.
+    """Write a report atomically. Tables and figures are numbered across all sections.
 
     Args:
-        path: the HTML file; one that is there is replaced.
-        title: says what of what.
-        summary: plain sentences that answer the report's questions, each a point of a list at its head.
-        sections: in reading order.
-        provenance: what the numbers come from (files and their hashes, settings, seeds, versions), shown at the end.
-        warnings: what a reader must know before trusting any number; shown above the summary.
+        path: the HTML file; an existing file is replaced.
+        title: title of the report, such as "Explanation of MEL/ISIC_0000001.png".
+        summary: plain sentences that answer the report's questions, shown as a list at the top.
+        sections: sections in reading order.
+        provenance: origin of the numbers (files and hashes, settings, seeds, versions), shown at the end.
+        warnings: sentences that a reader must know before using any number; shown above the summary.
 
     Raises:
         OSError: the file cannot be written, or a picture cannot be read.
@@ -65,7 +65,7 @@ def write_report(
 def _numbered(
     blocks: Sequence[Block], figures: Iterator[int], tables: Iterator[int]
 ) -> Iterator[tuple[str, Any, int | None]]:
-    """Each block with its kind and its number."""
+    """Yield each block with its kind and its number."""
     for block in blocks:
         if isinstance(block, Table):
             yield "table", block, next(tables)
@@ -78,7 +78,7 @@ def _numbered(
 
 
 def _stated(facts: Mapping[str, object]) -> list[tuple[str, Any]]:
-    """Names in words, each with a text or, where a fact has parts, with a list of such pairs again."""
+    """Return pairs of a readable name and a text. A nested mapping becomes a nested list of pairs."""
     return [
         (str(name).replace("_", " "), _stated(value) if isinstance(value, Mapping) else _plain(value))
         for name, value in facts.items()
@@ -95,5 +95,5 @@ def _plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, str) and Path(value).is_absolute():
-        return Path(value).name  # a report goes to others; folders of this machine are nobody else's business
+        return Path(value).name  # reports are shared, so folder names of this machine are removed
     return "none" if value is None else str(value)

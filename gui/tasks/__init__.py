@@ -1,1 +1,1 @@
-"""What runs beside the window: threads over the core's generators, and the process that makes explanations."""
+"""Background work of the window: threads over the generators of the core, and headless processes."""

@@ -1,4 +1,4 @@
-"""Looking at folders and images beside the window: listings, thumbnails, and what an image says of itself."""
+"""Read folders and images in the background: listings, thumbnails, and image parameters."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class ListingTask(Task):
         self._output, self._results = output, results
 
     def work(self) -> None:
-        """List."""
+        """List the folders."""
         self.listed.emit(list_output(self._output, self._results))
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """An image file: its picture, how it was made, or why that is not known, and what its explanation found."""
+    """An image file: pixels, parameters (or why they are unknown), explanation and overlay."""
 
     path: Path
     picture: QImage
@@ -61,7 +61,7 @@ class ImageTask(Task):
         self._path, self._results = path, results
 
     def work(self) -> None:
-        """Read the picture, its parameters and its explanation."""
+        """Read the image, its parameters and its explanation."""
         parameters, problem = None, ""
         try:
             parameters = read_parameters(self._path)
@@ -85,10 +85,10 @@ class _ThumbnailTask(Task):
 
 
 class Thumbnails(QObject):
-    """Makes thumbnails on request, the latest request first: that is what the user looks at now.
+    """Creates thumbnails on request. The latest request is first, because the user is viewing that image.
 
     Signals:
-        made: the path, and its thumbnail; a null picture when it cannot be read.
+        made: path and thumbnail; a null QImage if the file cannot be read.
     """
 
     made = pyqtSignal(str, QImage)
@@ -101,14 +101,14 @@ class Thumbnails(QObject):
         self._working = False
 
     def request(self, path: str) -> None:
-        """Ask for a thumbnail."""
+        """Request a thumbnail."""
         with self._lock:
             self._wanted.pop(path, None)
             self._wanted[path] = None
         self._work()
 
     def forget(self) -> None:
-        """Drop every request that is waiting: another folder is shown now."""
+        """Discard all waiting requests, because another folder is shown."""
         with self._lock:
             self._wanted.clear()
 
@@ -128,5 +128,5 @@ class Thumbnails(QObject):
         self._working = False
         with self._lock:
             more = bool(self._wanted)
-        if more:  # a request came just as the task had found nothing left
+        if more:  # a request arrived when the task was ending
             self._work()

@@ -1,4 +1,4 @@
-"""Reading the checkpoints of a folder beside the window: which can be used, and what they are."""
+"""Read the checkpoints of a folder in the background, and check whether they can be used."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CheckpointScan(Task):
         self._folder = folder
 
     def work(self) -> None:
-        """Read; the first time loads torch."""
+        """Read the checkpoints. The first call loads torch."""
         if demo_set_would_fill(self._folder):
             self.found.emit(first_look(self._folder))
             return
@@ -49,7 +49,7 @@ def _read(folder: Path, class_name: str) -> Availability:
         return first_look(folder)[class_name]
     try:
         checkpoint = read_checkpoint(file)
-    except (CheckpointError, JobFailedError) as error:  # damaged or foreign; or memory does not suffice now
+    except (CheckpointError, JobFailedError) as error:  # damaged or not a checkpoint, or not enough memory
         return Availability(False, str(error))
     size = checkpoint.image_size
     kind = "demonstration weights" if checkpoint.is_demo else f"{checkpoint.parameters / 1e6:.1f} M weights"

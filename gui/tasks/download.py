@@ -1,4 +1,4 @@
-"""Fetching models on its own thread: the events of ``core.download``, thinned out and put into words."""
+"""Download models on a separate thread, and convert the events of ``core.download`` into messages."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _REPORT_EVERY_S: Final = 0.2
 
 
 class DownloadTask(Task):
-    """Fetch models into a folder. A requested interruption ends it at the next event; what arrived is kept.
+    """Download models into a folder. A requested interruption stops it at the next event; received bytes are kept.
 
     Signals:
-        progressed: ``core.download.events.Progress``, a few a second.
-        told: level and text for the log.
-        done: the folder, and what came of it as a sentence.
+        progressed: ``core.download.events.Progress``, a few per second.
+        logged: level and text for the log.
+        done: the folder, and the result as a sentence.
     """
 
     progressed = pyqtSignal(object)
-    told = pyqtSignal(str, str)
+    logged = pyqtSignal(str, str)
     done = pyqtSignal(object, str)
 
     def __init__(self, source: str | None, folder: Path) -> None:
@@ -38,7 +38,7 @@ class DownloadTask(Task):
         self._last = 0.0
 
     def work(self) -> None:
-        """Fetch."""
+        """Download the models."""
         from core.download import DownloadJob, fetch_models, parse_source  # noqa: PLC0415 - loads requests
 
         try:
@@ -47,11 +47,11 @@ class DownloadTask(Task):
                 for event in events:
                     if self.isInterruptionRequested():
                         return
-                    self._tell(event)
+                    self._report(event)
         except OSError as error:
-            raise DownloadError(f"{self._folder} cannot be written: {error}; what has arrived is kept.") from error
+            raise DownloadError(f"{self._folder} cannot be written: {error}; the received bytes are kept.") from error
 
-    def _tell(self, event: Event) -> None:
+    def _report(self, event: Event) -> None:
         from core.download.events import DownloadFinished, Installed, Kept, Progress, Waiting  # noqa: PLC0415
 
         if isinstance(event, Progress):
@@ -60,13 +60,13 @@ class DownloadTask(Task):
                 self._last = now
                 self.progressed.emit(event)
         elif isinstance(event, DownloadFinished):
-            self.done.emit(event.folder, f"{event.installed} files fetched, {event.kept} kept as they were.")
+            self.done.emit(event.folder, f"{event.installed} files downloaded, {event.kept} kept unchanged.")
         elif isinstance(event, Installed):
-            self.told.emit("info", f"{event.name} is in place.")
+            self.logged.emit("info", f"{event.name} was installed.")
         elif isinstance(event, Kept):
-            self.told.emit("info", f"{event.name} stays as it is: {event.reason}.")
+            self.logged.emit("info", f"{event.name} was kept: {event.reason}.")
         elif isinstance(event, Waiting):
             again = f"trying again in {event.seconds:.0f} s"
-            self.told.emit("warning", f"{event.name}: {event.reason}; {again}.")
+            self.logged.emit("warning", f"{event.name}: {event.reason}; {again}.")
         elif isinstance(event, Notice):
-            self.told.emit("info", event.text)
+            self.logged.emit("info", event.text)

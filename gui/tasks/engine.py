@@ -1,4 +1,4 @@
-"""Loading torch beside the window, and the models in memory that jobs share."""
+"""Load torch in the background, and keep the models in memory that jobs share."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What this machine offers; known as soon as torch is loaded.
+    """Devices and defaults of this machine; known after torch has been loaded.
 
     Attributes:
         devices: the processor, then every CUDA device.
-        auto_device: what ``auto`` stands for.
-        auto_precisions: what ``auto`` stands for on each device.
-        torch_version: as torch says it.
+        auto_device: the device that ``auto`` selects.
+        auto_precisions: the precision that ``auto`` selects, per device.
+        torch_version: version of torch.
     """
 
     devices: tuple[Device, ...]
@@ -34,7 +34,7 @@ class EngineFacts:
 
 
 class LoadEngine(Task):
-    """Import torch and the core that needs it, then look at the devices.
+    """Import torch and the parts of the core that need it, then list the devices.
 
     Signals:
         loaded: ``EngineFacts``.
@@ -43,9 +43,9 @@ class LoadEngine(Task):
     loaded = pyqtSignal(object)
 
     def work(self) -> None:
-        """Import; the first time takes seconds."""
+        """Import torch. The first call takes seconds."""
         load_core()
-        import torch  # noqa: PLC0415 - loaded by now
+        import torch  # noqa: PLC0415 - already loaded
 
         from core.models.devices import available_devices, resolve_device, resolve_precision  # noqa: PLC0415
 
@@ -55,13 +55,13 @@ class LoadEngine(Task):
 
 
 class SharedModels:
-    """The models in memory. Made on the thread that first needs it; used by one task at a time."""
+    """The models in memory. The cache is created by the first thread that needs it; one task at a time uses it."""
 
     def __init__(self) -> None:
         self._cache: ModelCache | None = None
 
     def cache(self) -> ModelCache:
-        """The cache; the first call loads torch."""
+        """Return the cache. The first call loads torch."""
         if self._cache is None:
             from core.models.checkpoints import ModelCache  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""A generation job on its own thread: the core's events, thinned out so that the window always keeps up."""
+"""Run a generation job on its own thread, and reduce its events to a rate that the window can display."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PICTURE_EVERY_S: Final = 0.25
 
 @dataclass(frozen=True)
 class StepReport:
-    """A denoising step, without its tensor; ``picture`` is the x0 estimate of the batch's first image, or None."""
+    """A denoising step; ``picture`` is the x0 estimate of the first image of the batch, or None."""
 
     class_name: str
     numbers: tuple[int, ...]
@@ -40,17 +40,17 @@ class StepReport:
 
 @dataclass(frozen=True)
 class ImageReport:
-    """An image is in place; ``picture`` is None where images follow each other too fast to be looked at."""
+    """An image was saved; ``picture`` is None if images are saved faster than the preview is updated."""
 
     saved: ImageSaved
     picture: QImage | None
 
 
 class GenerationTask(Task):
-    """Run a job, write its journal, report. A job that makes the rest of another names that one's journal file.
+    """Run a job, write its journal and report its events. ``rest_of`` is the journal of the job that it continues.
 
     Signals:
-        reported: ``StepReport``, ``ImageReport`` or any other event of the core as it is; and the time it happened
+        reported: ``StepReport``, ``ImageReport`` or another unchanged event of the core; and its time
             (``time.monotonic``).
     """
 
@@ -68,7 +68,7 @@ class GenerationTask(Task):
         self._last_report = self._last_picture = 0.0
 
     def work(self) -> None:
-        """Generate to the end, or until the control says stop."""
+        """Generate all images, or stop when ``control`` requests it."""
         load_core()
         from core.generation.runner import run  # noqa: PLC0415 - loads torch
 
@@ -103,7 +103,7 @@ class GenerationTask(Task):
         return True
 
     def _keep_journal(self, event: Event) -> None:
-        """Note the progress before the window hears of it, so that a crash loses no count."""
+        """Store the progress before the window receives the event, so that a crash loses no count."""
         if isinstance(event, ImageSaved):
             self._attempted[event.parameters.class_name] += 1
         elif isinstance(event, ImageFailed):
@@ -117,14 +117,14 @@ class GenerationTask(Task):
             else:
                 self._file.unlink(missing_ok=True)
             if isinstance(event, JobStarted) and self._rest_of is not None:
-                self._rest_of.unlink(missing_ok=True)  # what it said is in the new file by now
+                self._rest_of.unlink(missing_ok=True)  # the new file now holds the same information
         except OSError as error:
             self._journal_fails(error)
 
     def _journal_fails(self, error: OSError) -> None:
         if self._journal_works:
             self._journal_works = False
-            text = f"{self._file} cannot be written ({error.strerror}): if the program ends, this job is lost."
+            text = f"{self._file} cannot be written ({error.strerror}): this job cannot be continued after a restart."
             self.reported.emit(Warned(text), time.monotonic())
 
 

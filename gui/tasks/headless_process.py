@@ -1,4 +1,4 @@
-"""A headless process run by Qt, for explanations and evaluations alike, by the protocol of ``core.process.runner``."""
+"""Run a headless process with Qt, for explanations and evaluations, by the protocol of ``core.process.runner``."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Ending:
     """How a process ended.
 
     Attributes:
-        well: it did what it was asked.
-        reason: why not, as the end of a sentence; empty when it did, or when it was cancelled.
-        refused: it would not do such a job at all (exit code 2): no classifier, no such device, a wrong folder.
+        well: whether the process succeeded.
+        reason: why it failed, as the end of a sentence; empty after success and after a cancellation.
+        refused: whether it refused the job (exit code 2), for example without a usable classifier or device.
     """
 
     well: bool
@@ -36,15 +36,15 @@ class HeadlessProcess(QObject):
     """Runs one job.
 
     Args:
-        command: as of ``core.process.runner.headless_command``.
-        time_limit_s: after which it is stopped; None for no limit.
+        command: command from ``core.process.runner.headless_command``.
+        time_limit_s: time limit in seconds; None for no limit.
 
     Signals:
-        told: one message of the process (``{"event": ...}``).
+        message_received: one message of the process (``{"event": ...}``).
         ended: an ``Ending``.
     """
 
-    told = pyqtSignal(object)
+    message_received = pyqtSignal(object)
     ended = pyqtSignal(object)
 
     def __init__(self, parent: QObject, command: tuple[str, ...], time_limit_s: float | None = None) -> None:
@@ -69,11 +69,11 @@ class HeadlessProcess(QObject):
         return timer
 
     def start(self, job: bytes, variables: Mapping[str, str]) -> None:
-        """Write the job file and start the process; returns at once.
+        """Write the job file and start the process. Does not wait for it.
 
         Args:
-            job: the content of the job file.
-            variables: of the environment, beside what every headless process has.
+            job: content of the job file.
+            variables: additional environment variables of the process.
 
         Raises:
             OSError: the job file cannot be written.
@@ -91,7 +91,7 @@ class HeadlessProcess(QObject):
         self._process.start(self._command[0], [*self._command[1:], str(file)])
 
     def cancel(self) -> None:
-        """Ask the process to end; one that does not within five seconds is killed, its results so far are kept."""
+        """Ask the process to stop, and kill it after five seconds if necessary. Results so far are kept."""
         self._stop("")
 
     def _stop(self, reason: str) -> None:
@@ -107,19 +107,19 @@ class HeadlessProcess(QObject):
 
     def _read(self) -> None:
         for message in self._messages.feed(bytes(self._process.readAllStandardOutput())):
-            self.told.emit(message)
+            self.message_received.emit(message)
 
     def _read_errors(self) -> None:
         self._errors = (self._errors + bytes(self._process.readAllStandardError()))[-ERROR_TAIL:]
 
     def _on_error(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.FailedToStart:  # every other error is followed by `finished`
+        if error == QProcess.FailedToStart:  # all other errors are followed by `finished`
             self._end(Ending(False, f"{self._command[0]} cannot be started: {self._process.errorString()}"))
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
         self._read()
         for message in self._messages.end():
-            self.told.emit(message)
+            self.message_received.emit(message)
         if self._reason is not None:
             self._end(Ending(False, self._reason))
         elif code == 0 and status == QProcess.NormalExit:

@@ -1,4 +1,4 @@
-"""Importing torch without making the window wait: what holds Python's lock for long is done outside of it."""
+"""Import torch without blocking the window: long operations run without Python's global lock."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from typing import Final
 
 from core.errors import IsicGuiError
 
-# In this order: torch, too, loads the first one globally before the second.
+# The order matters: torch also loads the first library globally before the second.
 _LIBRARIES: Final = (("libtorch_global_deps.so", "RTLD_GLOBAL"), ("libtorch_python.so", "RTLD_LOCAL"))
 _one_at_a_time: Final = threading.Lock()
 
 
 def load_core() -> None:
-    """Import torch and the core that needs it. Every task that uses them calls this first; only one does the work.
+    """Import torch and the parts of the core that need it. Every task that uses them calls this function first.
 
     Raises:
-        IsicGuiError: torch or what it needs is not there, or does not fit this system.
+        IsicGuiError: torch or one of its dependencies is missing or does not fit this system.
     """
     try:
         with _one_at_a_time, _without_collections():
@@ -34,15 +34,15 @@ def load_core() -> None:
             import core.generation.runner  # noqa: F401, PLC0415
     except (ImportError, OSError) as error:
         raise IsicGuiError(
-            f"PyTorch cannot be loaded ({error}), so nothing can be generated; start the program with "
-            "run_isicgui, which mends its environment."
+            f"PyTorch cannot be loaded ({error}), so images cannot be generated; start the program with "
+            "run_isicgui, which repairs its environment."
         ) from error
 
 
 def preload_libraries() -> None:
-    """Let the system load torch's libraries, which takes half a second, while Python's lock is free.
+    """Load the libraries of torch, which takes half a second, without holding Python's global lock.
 
-    ``import`` holds the lock meanwhile; a call through ctypes does not. Where this does not work, torch loads them.
+    ``import`` holds the lock; a call through ctypes does not. If this fails, torch loads the libraries itself.
     """
     if not sys.platform.startswith("linux") or "torch" in sys.modules:
         return
@@ -58,12 +58,12 @@ def preload_libraries() -> None:
 
 @contextlib.contextmanager
 def _without_collections() -> Iterator[None]:
-    """Hold the garbage collector still during a large import, and spare it everything imported for good.
+    """Disable the garbage collector during a large import, and exclude the imported objects from later collections.
 
-    Torch and diffusers make some hundred thousand objects that live as long as the program. Walking through all of
-    them takes 0.1 to 0.5 s each time, with Python's lock held: the window would stand still, also later.
+    Torch and diffusers create some hundred thousand objects that exist as long as the program runs. A collection that
+    visits all of them takes 0.1 to 0.5 s and holds Python's global lock, so the window would freeze each time.
     """
-    if "torch" in sys.modules:  # it is all done already
+    if "torch" in sys.modules:  # already imported
         yield
         return
     gc.disable()

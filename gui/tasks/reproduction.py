@@ -1,4 +1,4 @@
-"""Making one image again beside the window, and comparing."""
+"""Reproduce one image in the background and compare it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class ReproductionTask(Task):
-    """Reproduce an image. A requested interruption ends it after the step that is being made, without a result.
+    """Reproduce an image. A requested interruption stops it after the current step, without a result.
 
     Signals:
-        compared: whether it is equal, then the result as a sentence.
-        stopped: it was interrupted; a sentence that says so.
+        compared: whether the images are equal, and the result as a sentence.
+        stopped: the reproduction was interrupted; a sentence for the log.
     """
 
     compared = pyqtSignal(bool, str)
@@ -37,8 +37,8 @@ class ReproductionTask(Task):
 
         repetition = prepare_repetition(self._image, self._checkpoints, self._models.cache())
         for step in repetition.steps():
-            if self.isInterruptionRequested():  # a window that closes waits for this task, not for all of its steps
-                self.stopped.emit(f"{_name_of(self._image)} was not compared: making it again was stopped.")
+            if self.isInterruptionRequested():  # a closing window must not wait for all steps
+                self.stopped.emit(f"{_name_of(self._image)} was not compared: its reproduction was stopped.")
                 return
             images = step.images
         result = repetition.compare(images)
@@ -49,8 +49,8 @@ def _in_words(result: Reproduction) -> str:
     name = _name_of(result.image)
     difference = f"the largest difference is {result.maximum_difference} of 255 grey levels"
     if result.equal:
-        return f"{name} was made again on {result.device}: it is the same image ({difference})."
-    return f"{name} came out otherwise on {result.device}: {difference}, and {result.tolerance} are expected."
+        return f"{name} was reproduced on {result.device}: it is the same image ({difference})."
+    return f"{name} differs when reproduced on {result.device}: {difference}; at most {result.tolerance} is expected."
 
 
 def _name_of(image: Path) -> str:

@@ -1,4 +1,4 @@
-"""The base of every thread of the window, and the keeper that holds them until they have ended by themselves."""
+"""The base class of all threads of the window, and the keeper that holds them until they have ended."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from core.errors import IsicGuiError
 
 
 class Task(QThread):
-    """A piece of work on its own thread. Override ``work``; ask ``isInterruptionRequested`` where it can stop.
+    """A task on its own thread. Override ``work``, and check ``isInterruptionRequested`` in it regularly.
 
     Signals:
-        failed: what happened and what to do, in ready-made sentences; then details for the log, often empty.
+        failed: an error message for the user, and details for the log, which may be empty.
     """
 
     failed = pyqtSignal(str, str)
 
     def work(self) -> None:
-        """Do it; runs on the task's own thread and must not touch a widget."""
+        """Run the task. Called on the thread of the task; must not use widgets."""
         raise NotImplementedError
 
     def run(self) -> None:
-        """Called by Qt on the new thread."""
+        """Run ``work`` and report its errors. Called by Qt on the new thread."""
         try:
             self.work()
         except IsicGuiError as error:
             self.failed.emit(str(error), "")
-        except Exception as error:  # noqa: BLE001 - a thread's edge: whatever happened must reach the user
-            text = f"Something unexpected went wrong ({type(error).__name__}: {error}). The log has the details."
+        except Exception as error:  # noqa: BLE001 - the outermost level of a thread: the user must see every error
+            text = f"An unexpected error occurred ({type(error).__name__}: {error}). The log has the details."
             self.failed.emit(text, traceback.format_exc())
 
 
 class TaskKeeper(QObject):
-    """Holds running tasks: a QThread that is dropped while it runs takes the program with it.
+    """Holds references to running tasks, because Qt aborts the program if a running QThread is deleted.
 
     Signals:
         idle: the last task has ended.
@@ -49,11 +49,11 @@ class TaskKeeper(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether a task is running."""
+        """Return whether a task is running."""
         return bool(self._running)
 
     def start(self, task: Task) -> None:
-        """Start a task and hold it until it has ended; none is started any more once all were asked to stop."""
+        """Start a task and hold it until it has ended. Ignored after ``request_stop``."""
         if self.closing:
             return
         self._running.add(task)
@@ -61,14 +61,14 @@ class TaskKeeper(QObject):
         task.start()
 
     def request_stop(self) -> None:
-        """Ask every task to stop at its next opportunity; none is forced."""
+        """Ask every task to stop when it next checks for an interruption; no task is terminated by force."""
         self.closing = True
         for task in self._running:
             task.requestInterruption()
 
     def _release(self, task: Task) -> None:
-        task.wait()  # `finished` comes a moment before the thread has really ended
+        task.wait()  # `finished` is emitted shortly before the thread has ended
         self._running.discard(task)
-        task.deleteLater()  # its connections hold it, and it holds them: nothing else would ever free it
+        task.deleteLater()  # the task and its connections refer to each other, so nothing else would free it
         if not self._running:
             self.idle.emit()

@@ -1,1 +1,1 @@
-"""The parts of the window, one a file. None of them starts work: they show, and say what the user wants."""
+"""The widgets of the window, one per file. They display state and emit signals; none of them starts work."""

@@ -1,4 +1,4 @@
-"""Right: the tree, the class folders, the images with thumbnails, and the chosen image."""
+"""Right column: the tree, the class folders, the thumbnails, and the chosen image."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Browser(QWidget):
     """Browse the output folder.
 
     Signals:
-        chosen: an image was clicked.
-        wanted: what to do with an image (the names of ``_ACTIONS``).
-        refresh: the user wants the folders to be read again.
-        evaluate: the user wants the set in the output folder to be evaluated.
+        chosen: an image was clicked (path).
+        wanted: name of a requested action (see ``_ACTIONS``), and path of the image.
+        refresh: the user requests a new reading of the folders.
+        evaluate: the user requests an evaluation of the set in the output folder.
     """
 
     chosen = pyqtSignal(object)
@@ -72,13 +72,13 @@ class Browser(QWidget):
         self.images.setContextMenuPolicy(Qt.CustomContextMenu)
 
     def _lay_out(self) -> None:
-        places = QSplitter(Qt.Horizontal)
-        places.addWidget(self.tree)
-        places.addWidget(self.folders)
-        places.setSizes([250, 140])
+        top = QSplitter(Qt.Horizontal)
+        top.addWidget(self.tree)
+        top.addWidget(self.folders)
+        top.setSizes([250, 140])
         self.splitter = QSplitter(Qt.Vertical)
         self.splitter.setObjectName("browserSplitter")
-        for widget, stretch in ((places, 2), (self.images, 4), (self.details, 2)):
+        for widget, stretch in ((top, 2), (self.images, 4), (self.details, 2)):
             self.splitter.addWidget(widget)
             self.splitter.setStretchFactor(self.splitter.count() - 1, stretch)
         self.splitter.setChildrenCollapsible(False)
@@ -103,7 +103,7 @@ class Browser(QWidget):
         self.images.customContextMenuRequested.connect(self._show_menu)
 
     def show_listing(self, listing: OutputListing, results: Path) -> None:
-        """Show what the folders hold now; the chosen class stays chosen."""
+        """Show a new listing; keep the chosen class."""
         self._listing = listing
         self.tree.show_listing(listing, results)
         self.folders.blockSignals(True)
@@ -122,10 +122,10 @@ class Browser(QWidget):
         self._folder_items[class_name] = item
 
     def add_image(self, path: Path) -> None:
-        """A new image was saved: count it, and show it where its class is shown."""
+        """Add a new image to the counts, and to the thumbnails if its class is shown."""
         names = self._listing.images.get(path.parent.name)
         if names is None or path.parent.parent != self._listing.output:
-            self.refresh.emit()  # the first image of a class: its folder is new
+            self.refresh.emit()  # the first image of a class, so its folder is new
             return
         names.append(path.name)
         self.model.append(path)
@@ -152,14 +152,14 @@ class Browser(QWidget):
         if index.isValid():
             self.chosen.emit(self.model.path(index))
 
-    def _show_menu(self, place: QPoint) -> None:
-        index = self.images.indexAt(place)
+    def _show_menu(self, position: QPoint) -> None:
+        index = self.images.indexAt(position)
         if index.isValid():
             menu = self.menu_for(self.model.path(index))
-            menu.popup(self.images.viewport().mapToGlobal(place))
+            menu.popup(self.images.viewport().mapToGlobal(position))
 
     def menu_for(self, path: Path) -> QMenu:
-        """The actions of an image."""
+        """Return the context menu of an image."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WA_DeleteOnClose)
         menu.setToolTipsVisible(True)

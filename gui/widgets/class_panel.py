@@ -1,4 +1,4 @@
-"""Left: which classes, how many of each, and what that will take."""
+"""Left column: the classes, the number of images per class, and the expected duration and disk space."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ClassPanel(QWidget):
     """The class configuration.
 
     Signals:
-        changed: another class or quantity.
+        changed: the chosen classes or a quantity changed.
     """
 
     changed = pyqtSignal()
@@ -27,8 +27,8 @@ class ClassPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.rows = {name: ClassRow(name, self) for name in CLASSES}
-        self.total_label = named(label("", "heading"), "totalLabel", "Images that the next Start makes.")
-        self.estimate_label = named(label("", "quiet"), "estimateLabel", "What the next Start takes.")
+        self.total_label = named(label("", "heading"), "totalLabel", "Number of images that Start generates.")
+        self.estimate_label = named(label("", "quiet"), "estimateLabel", "Expected duration and disk space.")
         self.estimate_label.setWordWrap(True)
         self._lay_out()
         for row in self.rows.values():
@@ -55,33 +55,33 @@ class ClassPanel(QWidget):
         return heading_line("Classes and quantities", everything, nothing)
 
     def tick(self, classes: tuple[str, ...] | list[str]) -> None:
-        """Choose exactly these classes, as far as they can be generated."""
+        """Choose exactly these classes, except those that cannot be generated."""
         for name, row in self.rows.items():
             row.check.setChecked(name in classes and row.check.isEnabledTo(self))  # itself, locked or not
 
     def fill(self, quantities: Mapping[str, int], chosen: list[str]) -> None:
-        """Show what was set earlier, whether or not it can be generated now."""
+        """Show stored quantities and classes, also for classes that cannot be generated now."""
         for name, row in self.rows.items():
             row.quantity.setValue(quantities.get(name, row.quantity.value()))
             row.check.setChecked(name in chosen)
 
     def show_availability(self, classes: Mapping[str, Availability]) -> None:
-        """Enable what can be generated."""
+        """Enable the classes that can be generated."""
         for name, row in self.rows.items():
             row.show_availability(classes[name])
 
     @property
     def quantities(self) -> dict[str, int]:
-        """Every quantity, also of classes that are not ticked."""
+        """Return all quantities, also of classes that are not ticked."""
         return {name: row.quantity.value() for name, row in self.rows.items()}
 
     @property
     def chosen(self) -> list[str]:
-        """The classes that the next Start makes."""
+        """Return the classes that Start generates."""
         return [name for name, row in self.rows.items() if row.wanted]
 
     def show_forecast(self, seconds: float | None, size: float | None) -> None:
-        """Say what the choice takes; nothing where it cannot be known."""
+        """Show the expected seconds and bytes; None hides a value."""
         total = sum(row.wanted for row in self.rows.values())
         classes = len(self.chosen)
         self.total_label.setText(

@@ -1,4 +1,4 @@
-"""One class to generate: a check box, the full name of the diagnosis, a quantity."""
+"""The controls of one class: a check box, the full name of the diagnosis, and a quantity."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class ClassRow(QObject):
         self.quantity.valueChanged.connect(lambda _: self.changed.emit())
 
     def add_to(self, grid: QGridLayout, row: int) -> None:
-        """Take a row of the panel's grid."""
+        """Place the controls in a row of the grid."""
         grid.addWidget(self.check, row, 0)
         grid.addWidget(self.name, row, 1)
         grid.addWidget(self.quantity, row, 2)
 
     @property
     def wanted(self) -> int:
-        """Images asked for; 0 when the class is not ticked or cannot be generated."""
+        """Return the number of requested images; 0 if the class is not ticked or cannot be generated."""
         return self.quantity.value() if self.check.isChecked() and self._usable else 0
 
     def show_availability(self, availability: Availability) -> None:
-        """Enable the class or not; the tool tip says what there is or why not."""
+        """Enable or disable the class; the tool tip describes its model or gives the reason."""
         self._usable = availability.usable
         text = f"{CLASS_NAMES[self.class_name]}\n{availability.reason}"
         for widget in (self.check, self.name, self.quantity):

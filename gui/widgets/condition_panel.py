@@ -1,4 +1,4 @@
-"""Left, in place of the classes: what is known of lesion and patient, for a metadata-conditioned model."""
+"""Left column, instead of the classes: properties of lesion and patient for a metadata-conditioned model."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from gui.widgets.controls import calm, heading_line, label, named, spin_box
 
 _UNKNOWN_AGE = -1
 _NOTE = (
-    "One model for all, drawn towards what is known; what is left unknown it chooses itself. "
-    "Its images need an output folder of their own."
+    "One model generates all images. They follow the known properties; unknown properties vary. "
+    "Choose a separate output folder for these images."
 )
 _MELANOCYTIC: tuple[tuple[str, bool | None], ...] = ((UNKNOWN, None), ("yes", True), ("no", False))
-_AGE_TIP = "Age in years; the model knows three groups: below 40, 40 to 65, above 65."
-_GUIDANCE_TIP = "How far images are drawn towards what is known: 1 as it was learnt, more exaggerates it."
+_AGE_TIP = "Age in years. The model distinguishes three groups: below 40, 40 to 65, above 65."
+_GUIDANCE_TIP = "How strongly images follow the known properties. 1: as in the training data; higher: exaggerated."
 
 
 class ConditionPanel(QWidget):
-    """A condition, how strongly it is to be followed, and how many images.
+    """The controls for a condition, its guidance scale, and the number of images.
 
     Signals:
-        changed: another value.
+        changed: a value changed.
     """
 
     changed = pyqtSignal()
 
     def __init__(self) -> None:
         super().__init__()
-        self.melanocytic = _choices("conditionMelanocyticCombo", "Whether the lesion is made of melanocytes.")
+        self.melanocytic = _choices("conditionMelanocyticCombo", "Whether the lesion is melanocytic.")
         self.diagnosis = _choices("conditionClassCombo", "Class of the lesion, for models that know it.")
         self.tone = _choices("conditionToneCombo", "Skin tone, for models that know it.")
         self.sex = _choices("conditionSexCombo", "Sex of the patient.")
-        self.site = _choices("conditionSiteCombo", "Where on the body the lesion is.")
+        self.site = _choices("conditionSiteCombo", "Body site of the lesion.")
         self.age = spin_box("conditionAgeSpin", _AGE_TIP, _UNKNOWN_AGE, 120, _UNKNOWN_AGE)
         self.guidance = calm(named(QDoubleSpinBox(), "conditionGuidanceSpin", _GUIDANCE_TIP))
         self.quantity = spin_box("conditionQuantitySpin", "Number of images.", 1, 99_999, 5)
@@ -79,7 +79,7 @@ class ConditionPanel(QWidget):
             form.addRow(label(text, buddy=widget), widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(heading_line("What is known"))
+        layout.addLayout(heading_line("Lesion and patient"))
         layout.addLayout(form)
         layout.addWidget(note)
 
@@ -95,7 +95,7 @@ class ConditionPanel(QWidget):
 
     @property
     def condition(self) -> Condition:
-        """What the controls say."""
+        """Return the condition set in the controls."""
         age = None if self.age.value() == _UNKNOWN_AGE else float(self.age.value())
         melanocytic = _MELANOCYTIC[self.melanocytic.currentIndex()][1]
         return Condition(

@@ -1,4 +1,4 @@
-"""Small makers of common controls, so that each has its object name, tool tip and accessible name in one place."""
+"""Functions that create common controls with object name, tool tip and accessible name."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gui.theme import set_icon
 
 AnyWidget = TypeVar("AnyWidget", bound=QWidget)
 _HEADING_HEIGHT = 28
-_FRAMES = 4  # pixels that the theme's frames take of a splitter, which asks for no room for them
+_FRAMES = 4  # pixels for the frames of the theme, which a splitter does not reserve
 
 
 def named(widget: AnyWidget, object_name: str, tool_tip: str, accessible: str = "") -> AnyWidget:
-    """Give a widget its name for tests and assistive tools, and explain it."""
+    """Set the object name, the tool tip, and the accessible name of a widget."""
     widget.setObjectName(object_name)
     widget.setToolTip(tool_tip)
     widget.setAccessibleName(accessible or tool_tip.partition(".")[0])
@@ -24,15 +24,15 @@ def named(widget: AnyWidget, object_name: str, tool_tip: str, accessible: str = 
 
 
 def plain_tool_tip(text: str) -> str:
-    """A tool tip that shows the text as it is. Qt would read one that looks like HTML as HTML."""
+    """Return a tool tip that shows the text unchanged. Qt would interpret text that looks like HTML."""
     return f"<qt>{html.escape(text)}</qt>" if "<" in text else text
 
 
 class _WheelGuard(QObject):
-    """Keeps the mouse wheel from a widget without the focus; the event goes on to what can be scrolled."""
+    """Blocks the mouse wheel for a widget without the focus, and passes the event to the scroll area."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Stop a wheel that passes over."""
+        """Block wheel events of a widget without the focus."""
         if event.type() == QEvent.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
             event.ignore()
             return True
@@ -40,14 +40,14 @@ class _WheelGuard(QObject):
 
 
 def calm(widget: AnyWidget) -> AnyWidget:
-    """Let the mouse wheel change a value only while its widget has the focus: settings must not change unnoticed."""
+    """Let the mouse wheel change a value only while the widget has the focus, to avoid unintended changes."""
     widget.setFocusPolicy(Qt.StrongFocus)  # the default of a combo box takes the focus by the wheel
     widget.installEventFilter(_WheelGuard(widget))
     return widget
 
 
 class ColumnScroll(QScrollArea):
-    """Scrolls up and down where its content is too high, and is never too narrow for it: nothing is cut off."""
+    """A vertical scroll area that is always wide enough for its content."""
 
     def __init__(self, content: QWidget) -> None:
         super().__init__()
@@ -57,19 +57,19 @@ class ColumnScroll(QScrollArea):
         self.setWidget(content)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """As wide as the content and the scroll bar."""
+        """Return the width of content and scroll bar."""
         width = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
         return QSize(width + _FRAMES, super().minimumSizeHint().height())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """The content may need another width now."""
+        """Update the width when the content changes."""
         if watched is self.widget() and event.type() == QEvent.LayoutRequest:
             self.updateGeometry()
         return super().eventFilter(watched, event)
 
 
 def spin_box(object_name: str, tool_tip: str, low: int, high: int, value: int) -> QSpinBox:
-    """A spin box with its range."""
+    """Create a spin box with its range."""
     box = calm(named(QSpinBox(), object_name, tool_tip))
     box.setRange(low, high)
     box.setValue(value)
@@ -83,7 +83,7 @@ def combo_box(object_name: str, tool_tip: str) -> QComboBox:
 
 
 def tool_button(object_name: str, icon: str, tool_tip: str, text: str = "") -> QToolButton:
-    """A flat button with an icon of the theme."""
+    """Create a flat button with an icon of the theme."""
     button = named(QToolButton(), object_name, tool_tip, text or tool_tip)
     button.setAutoRaise(True)
     set_icon(button, icon)
@@ -93,7 +93,7 @@ def tool_button(object_name: str, icon: str, tool_tip: str, text: str = "") -> Q
 
 
 def label(text: str, role: str = "", buddy: QWidget | None = None) -> QLabel:
-    """A label; roles are ``heading`` and ``quiet``, a buddy gets the focus of the label's shortcut."""
+    """Create a label. Roles are ``heading`` and ``quiet``; the shortcut of the label focuses its buddy."""
     made = QLabel(text)
     made.setTextFormat(Qt.PlainText)  # it may show a name from a file, which must not be read as HTML
     if role:
@@ -104,7 +104,7 @@ def label(text: str, role: str = "", buddy: QWidget | None = None) -> QLabel:
 
 
 def heading_line(text: str, *widgets: QWidget) -> QHBoxLayout:
-    """A heading with controls at its right; as high in every column, whatever the controls are."""
+    """Create a heading with controls to its right. It has the same height in every column."""
     heading = label(text, "heading")
     heading.setMinimumHeight(_HEADING_HEIGHT)
     line = QHBoxLayout()

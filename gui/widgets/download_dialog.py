@@ -1,4 +1,4 @@
-"""The dialog to fetch models: where from, how far, cancel."""
+"""The download dialog: source, progress, and cancel."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from core.download.sources import KnownSource
 
 _STEPS = 1000
-_HINT = "Also an https address of a zip, hf:owner/repo, gdrive:ID, or a folder or zip on this computer."
+_HINT = "You can also enter an https address of a zip, hf:owner/repo, gdrive:ID, or a folder or zip on this computer."
 
 
 class DownloadDialog(QDialog):
-    """Asks for a source and shows a download.
+    """Asks for a source and shows the download.
 
     Signals:
-        wanted: fetch from this source.
-        cancelled: end the running download.
+        wanted: the user starts a download from this source.
+        cancelled: the user cancels the running download.
     """
 
     wanted = pyqtSignal(str)
@@ -44,14 +44,14 @@ class DownloadDialog(QDialog):
         self.setObjectName("downloadDialog")
         self.setWindowTitle("Download models")
         self.setMinimumWidth(520)
-        self.source = combo_box("downloadSourceCombo", "Where the models come from.")
+        self.source = combo_box("downloadSourceCombo", "Source of the models.")
         self.source.setEditable(True)
         for source in sources:
             self.source.addItem(source.name)
         self.about = label(" ".join(f"{source.name}: {source.about}." for source in sources), "quiet")
-        self.status = named(label(""), "downloadStatusLabel", "What the download does.")
-        self.bar = named(QProgressBar(), "downloadProgressBar", "Progress of the file that is being fetched.")
-        self.start_button = named(QPushButton("Download"), "downloadStartButton", "Fetch what is missing.")
+        self.status = named(label(""), "downloadStatusLabel", "Status of the download.")
+        self.bar = named(QProgressBar(), "downloadProgressBar", "Progress of the current file.")
+        self.start_button = named(QPushButton("Download"), "downloadStartButton", "Download the missing files.")
         self.buttons = QDialogButtonBox(QDialogButtonBox.Close)
         self.close_button = self.buttons.button(QDialogButtonBox.Close)
         self.running = False
@@ -81,7 +81,7 @@ class DownloadDialog(QDialog):
         layout.addWidget(self.buttons)
 
     def show_running(self, running: bool) -> None:
-        """While a download runs, the only thing to do is to cancel it."""
+        """Enable or disable the controls; a running download can only be cancelled."""
         self.running = running
         self.start_button.setEnabled(not running)
         self.source.setEnabled(not running)
@@ -94,7 +94,7 @@ class DownloadDialog(QDialog):
             self.bar.setValue(0)
 
     def show_progress(self, progress: Progress) -> None:
-        """Show the bytes of the file that is being fetched."""
+        """Show the progress of the current file."""
         if progress.total:
             self.bar.setRange(0, _STEPS)
             self.bar.setValue(round(_STEPS * progress.done / progress.total))
@@ -104,15 +104,15 @@ class DownloadDialog(QDialog):
         self.status.setText(f"{progress.name}: {size_in_words(progress.done)}{total}{speed}{left}")
 
     def show_done(self, text: str) -> None:
-        """Everything asked for is in place."""
+        """Show the result of a finished download."""
         self.bar.setRange(0, _STEPS)
         self.bar.setValue(_STEPS)
         self.status.setText(text)
 
     def reject(self) -> None:
-        """Cancel ends a running download first; the dialog closes when nothing runs."""
+        """Cancel a running download; otherwise close the dialog."""
         if self.running:
-            self.status.setText("Cancelling: what has arrived is kept…")
+            self.status.setText("Cancelling; the received bytes are kept…")
             self.cancelled.emit()
         else:
             super().reject()

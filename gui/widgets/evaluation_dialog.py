@@ -1,4 +1,4 @@
-"""The dialog that evaluates a set: which, against what, how far it is, and the way to its report."""
+"""The evaluation dialog: the folders, the progress, the results, and a button for the report."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _STEPS = 1000
 _WIDTH = 620
 _FINDINGS_HEIGHT = 110
 _ABOUT = (
-    "Compares the set with real images: do they resemble each other, are there copies of real images, and does the set "
-    "help a classifier? One report answers."
+    "Compares the set with real images. Does it resemble them? Does it contain copies of them? Does it improve a "
+    "classifier? The report answers these questions."
 )
-_REAL_TIP = "Real images: folders named by classes, or a folder in HAM10000's form."
-_QUICK_TIP = "Less is measured, and the intervals in the report are wider. Off for what is to be published."
-_USEFULNESS_TIP = "They are tested on real images that none of them has seen. Takes longer."
+_REAL_TIP = "Real images: folders named after the classes, or a folder in the HAM10000 format."
+_QUICK_TIP = "Measures less, so the intervals in the report are wider. Switch it off for results to be published."
+_USEFULNESS_TIP = "The classifiers are tested on real images that were not used for training. Takes longer."
 
 
 class EvaluationDialog(QDialog):
-    """Asks what to evaluate and shows how far it is. It can be closed meanwhile: the evaluation goes on.
+    """Asks for the folders and shows the progress. The evaluation continues while the dialog is closed.
 
     Signals:
-        wanted: an ``EvaluationRequest``.
-        cancelled: end the evaluation.
-        opened: a report is to be opened.
+        wanted: an ``EvaluationRequest`` to start.
+        cancelled: the user stops the evaluation.
+        opened: the user opens a report (path).
     """
 
     wanted = pyqtSignal(object)
@@ -55,9 +55,11 @@ class EvaluationDialog(QDialog):
         self.setMinimumWidth(_WIDTH)
         self.images = FolderEdit("evaluationSet", "The generated set.", "Choose the generated set")
         self.real = FolderEdit("evaluationReal", _REAL_TIP, "Choose the folder of real images")
-        self.output = FolderEdit("evaluationReport", "Folder that the report goes to.", "Choose the report's folder")
+        self.output = FolderEdit("evaluationReport", "Folder for the report.", "Choose the folder for the report")
         self.quick = named(
-            QCheckBox("Quick: fewer real images and repetitions, for a first look"), "evaluationQuickCheck", _QUICK_TIP
+            QCheckBox("Quick: fewer real images and repetitions, for a first impression"),
+            "evaluationQuickCheck",
+            _QUICK_TIP,
         )
         self.usefulness = named(
             QCheckBox("Usefulness: train classifiers with and without the set"),
@@ -65,12 +67,14 @@ class EvaluationDialog(QDialog):
             _USEFULNESS_TIP,
         )
         self.bar = named(QProgressBar(), "evaluationProgressBar", "Progress of the evaluation.")
-        self.status = named(label(""), "evaluationStatusLabel", "What the evaluation does.")
-        self.findings = named(QPlainTextEdit(), "evaluationFindingsEdit", "What was found.")
+        self.status = named(label(""), "evaluationStatusLabel", "Status of the evaluation.")
+        self.findings = named(QPlainTextEdit(), "evaluationFindingsEdit", "Results of the evaluation.")
         self.buttons = QDialogButtonBox(QDialogButtonBox.Close)
         self.start_button = named(QPushButton("Evaluate"), "evaluationStartButton", "Measure the set.")
-        self.cancel_button = named(QPushButton("Stop"), "evaluationCancelButton", "End the evaluation.")
-        self.report_button = named(QPushButton("Open report"), "evaluationReportButton", "Open it in the browser.")
+        self.cancel_button = named(QPushButton("Stop"), "evaluationCancelButton", "Stop the evaluation.")
+        self.report_button = named(
+            QPushButton("Open report"), "evaluationReportButton", "Open the report in the browser."
+        )
         self.running = False
         self._settings = Settings()
         self._report: Path | None = None
@@ -84,7 +88,7 @@ class EvaluationDialog(QDialog):
             text.setWordWrap(True)
         self.findings.setReadOnly(True)
         self.findings.setMinimumHeight(_FINDINGS_HEIGHT)
-        self.findings.setPlaceholderText("What was found appears here, and in the report with all figures.")
+        self.findings.setPlaceholderText("The results appear here. The report contains all numbers.")
         self.quick.setChecked(True)
         self.bar.setRange(0, _STEPS)
         self.bar.setTextVisible(False)
@@ -100,7 +104,7 @@ class EvaluationDialog(QDialog):
         self.start_button.setDefault(True)
         close = self.buttons.button(QDialogButtonBox.Close)
         close.setAutoDefault(False)
-        close.setToolTip("Close this dialog. An evaluation that runs goes on; Ctrl+E shows it again.")
+        close.setToolTip("Close this dialog. A running evaluation continues; press Ctrl+E to show it again.")
         layout = QVBoxLayout(self)
         layout.setSpacing(10)
         layout.addWidget(about)
@@ -120,13 +124,13 @@ class EvaluationDialog(QDialog):
         self.buttons.rejected.connect(self.reject)
 
     def fill(self, settings: Settings) -> None:
-        """Suggest the present output folder and the real images used last."""
+        """Suggest the current output folder and the last folder of real images."""
         self._settings = settings
         self.images.show_folder(settings.output)
         self.real.show_folder(settings.real_images)
 
     def request(self) -> EvaluationRequest:
-        """What the fields say; they are all filled when this is asked."""
+        """Return the evaluation described by the fields. All of them are filled when this is called."""
         return EvaluationRequest(
             images=self.images.folder or Path(),
             real=self.real.folder or Path(),
@@ -138,7 +142,7 @@ class EvaluationDialog(QDialog):
         )
 
     def show_running(self, running: bool) -> None:
-        """While it runs, nothing can be changed and it can be stopped."""
+        """Enable or disable the controls; a running evaluation can only be stopped."""
         self.running = running
         for widget in (self.images, self.real, self.output, self.quick, self.usefulness):
             widget.setEnabled(not running)
@@ -151,12 +155,12 @@ class EvaluationDialog(QDialog):
         self._enable()
 
     def show_progress(self, fraction: float, doing: str) -> None:
-        """Show how far it is, 0 to 1, and what it does."""
+        """Show the progress, 0 to 1, and the current activity."""
         self.bar.setValue(round(_STEPS * fraction))
         self.status.setText(f"{doing}…")
 
     def show_finished(self, report: Path, summary: Sequence[str]) -> None:
-        """Say what was found, and offer the report."""
+        """Show the results, and enable the button for the report."""
         self._report = report
         self.status.setText(f"Finished: {report}")
         self.findings.setPlainText("\n".join(summary))

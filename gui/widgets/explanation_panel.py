@@ -20,8 +20,8 @@ class ExplanationPanel(QWidget):
         kind: of the jobs in the queue, overlays or full analyses.
 
     Signals:
-        clear: forget the explanations that wait.
-        cancel: also end the one that runs.
+        clear: the user removes the waiting explanations.
+        cancel: the user also stops the running one.
     """
 
     clear = pyqtSignal()

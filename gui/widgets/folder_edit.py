@@ -1,4 +1,4 @@
-"""A field for a folder, with a button that lets it be chosen."""
+"""A text field for a folder, with a button to choose it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class FolderEdit(QWidget):
     """One folder.
 
     Signals:
-        changed: another text.
+        changed: the text changed.
     """
 
     changed = pyqtSignal()
@@ -35,14 +35,14 @@ class FolderEdit(QWidget):
 
     @property
     def folder(self) -> Path | None:
-        """The folder that is named; None where nothing is."""
+        """Return the folder in the field; None if the field is empty."""
         text = self.edit.text().strip()
         return Path(text).expanduser() if text else None
 
     def show_folder(self, folder: Path | str) -> None:
-        """Name a folder."""
+        """Show a folder in the field."""
         self.edit.setText(str(folder))
-        self.edit.setCursorPosition(0)  # the beginning of a long path says more than a cut-off middle
+        self.edit.setCursorPosition(0)  # show the beginning of a long path
 
     def _choose(self) -> None:
         if chosen := choose_folder(self, self._title, self.edit.text()):

@@ -1,4 +1,4 @@
-"""The chosen image: a picture of it, and how it was made."""
+"""The chosen image: a thumbnail, its parameters, and its class probabilities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gui.tasks.browsing import ImageFacts
 from gui.widgets.controls import ColumnScroll, label, named, plain_tool_tip, tool_button
 from gui.widgets.probability_bars import ProbabilityBars
 
-_EXPLAIN_TIP = "Class probabilities, and where the classifier looks: takes some seconds, in the background."
+_EXPLAIN_TIP = "Compute the class probabilities and an overlay in the background. Takes some seconds."
 _PICTURE = 88
 _ROWS = ("Class", "Seed", "Steps", "Checkpoint", "Made")
 
@@ -25,7 +25,7 @@ class ImageDetails(QWidget):
     """Shows ``ImageFacts``.
 
     Signals:
-        explain: the user wants to know where the classifier looks in the image, and what it takes it for.
+        explain: the user requests class probabilities and an overlay of the image (path).
     """
 
     explain = pyqtSignal(object)
@@ -40,7 +40,7 @@ class ImageDetails(QWidget):
         self.picture.setAlignment(Qt.AlignTop)
         self.rows = {name: named(label(""), f"image{name}Label", f"{name} of the chosen image.") for name in _ROWS}
         self.probabilities = ProbabilityBars()
-        self.problem = named(label("", "quiet"), "imageProblemLabel", "Why nothing is known of the image.")
+        self.problem = named(label("", "quiet"), "imageProblemLabel", "Why the parameters of the image are unknown.")
         self.problem.setWordWrap(True)
         self._lay_out()
         self.explain_button.clicked.connect(lambda: self.explain.emit(self._path))
@@ -77,9 +77,9 @@ class ImageDetails(QWidget):
         layout.addStretch(0)
 
     def clear(self) -> None:
-        """Show that no image is chosen."""
+        """Show an empty panel."""
         self.title.setText("No image chosen")
-        self.problem.setText("Click an image to see how it was made.")
+        self.problem.setText("Click an image to see its parameters.")
         self.problem.show()
         self.explain_button.hide()
         self._facts.hide()
@@ -120,10 +120,10 @@ def _in_words(parameters: ImageParameters) -> dict[str, str]:
 
 
 def _what_it_shows(parameters: ImageParameters) -> str:
-    """The class, or the condition of a metadata-conditioned model."""
+    """Return the class, or the condition of a metadata-conditioned model, as text."""
     if parameters.condition is None:
         return f"{parameters.class_name}, {CLASS_NAMES[parameters.class_name]}"
     fields = {"class": parameters.condition.class_name or UNKNOWN, **parameters.condition.to_row()}
     known = ", ".join(f"{name} {value}" for name, value in fields.items() if value != UNKNOWN and name != "age_group")
     guidance = "" if parameters.guidance is None else f" (guidance {parameters.guidance:g})"
-    return f"{known or 'nothing known'}{guidance}"
+    return f"{known or 'all properties unknown'}{guidance}"

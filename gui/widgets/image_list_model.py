@@ -1,4 +1,4 @@
-"""The images of one class folder as a Qt model: names at once, thumbnails as they come into view."""
+"""The images of one class folder as a Qt model. Thumbnails are created when they come into view."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_THUMBNAILS: Final = 600  # 144 px squares of 4 bytes: 50 MB
 
 
 class ImageListModel(QAbstractListModel):
-    """Good for many thousands: a row costs its name, a thumbnail is made when the view asks for it."""
+    """Suitable for many thousands of images: a row stores its name; the view requests thumbnails when needed."""
 
     def __init__(self, thumbnails: Thumbnails, parent: QObject) -> None:
         super().__init__(parent)
@@ -31,9 +31,9 @@ class ImageListModel(QAbstractListModel):
         thumbnails.made.connect(self._on_made)
 
     def show_folder(self, folder: Path, names: list[str]) -> None:
-        """Show other images."""
+        """Show the images of a folder."""
         if folder == self._folder and names[: len(self._names)] == self._names:
-            self._insert(names[len(self._names) :])  # nothing but new images: selection and scrolling stay
+            self._insert(names[len(self._names) :])  # only new images: keep the selection and the scroll position
             return
         self.beginResetModel()
         self._thumbnails.forget()
@@ -45,24 +45,24 @@ class ImageListModel(QAbstractListModel):
         self.endResetModel()
 
     def append(self, path: Path) -> None:
-        """A new image, if it belongs to the folder that is shown."""
+        """Add a new image if it belongs to the displayed folder."""
         if path.parent == self._folder and path.name not in self._rows:
             self._insert([path.name])
 
     def path(self, index: QModelIndex) -> Path:
-        """The file of a row."""
+        """Return the file of a row."""
         return self._folder / self._names[index.row()]
 
     def row_of(self, path: Path) -> int | None:
-        """The row of a file; None when it is not shown."""
+        """Return the row of a file; None if it is not in the list."""
         return self._rows.get(path.name) if path.parent == self._folder else None
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802 - Qt's name
-        """Number of images."""
+        """Return the number of images."""
         return 0 if parent is not None and parent.isValid() else len(self._names)
 
     def data(self, index: QModelIndex, role: int = Qt.DisplayRole) -> Any:
-        """Name, thumbnail and tool tip of a row."""
+        """Return the name, thumbnail or tool tip of a row."""
         if not index.isValid() or index.row() >= len(self._names):
             return None
         name = self._names[index.row()]
@@ -107,7 +107,7 @@ class ImageListModel(QAbstractListModel):
 def _icon_of(picture: QImage) -> QIcon:
     square = picture.scaled(QSize(_SHARP, _SHARP), Qt.KeepAspectRatio, Qt.SmoothTransformation)
     icon = QIcon(QPixmap.fromImage(square))
-    # Left to itself, the style paints a chosen picture blue; what is judged by its colours must keep them.
+    # The style would tint the selected image blue, but users judge these images by their colours.
     icon.addPixmap(QPixmap.fromImage(square), QIcon.Selected)
     return icon
 

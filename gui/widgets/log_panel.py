@@ -1,4 +1,4 @@
-"""Bottom: the log with its filter, search and copy."""
+"""Bottom row: the log with filter, search and copy."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class _Line:
 
 
 class LogPanel(QWidget):
-    """The log. Lines are kept apart from what is shown, so that a filter can be taken back."""
+    """The log. All lines are kept, so that a filter can be removed again."""
 
     def __init__(self) -> None:
         super().__init__()
         self.console = named(QPlainTextEdit(), "logConsole", "Log of this session.")
-        self.level = combo_box("logLevelCombo", "Show all lines, or only those that matter.")
+        self.level = combo_box("logLevelCombo", "Show all lines, or only warnings and errors.")
         self.search = named(QLineEdit(), "logSearchEdit", "Show only lines that contain this text.")
         self.copy_button = tool_button("logCopyButton", "mdi6.content-copy", "Copy the lines that are shown.")
         self.clear_button = tool_button("logClearButton", "mdi6.broom", "Empty the log.")
@@ -75,7 +75,7 @@ class LogPanel(QWidget):
         self._timer.timeout.connect(self.flush)
 
     def add(self, level: str, text: str) -> None:
-        """Append a line. Lines are written together a little later: a fast job must not repaint for each."""
+        """Append a line. Lines are written in groups, so that a fast job does not repaint the log for each line."""
         line = _Line(datetime.now().strftime("%H:%M:%S"), level, printable(text, keep="\n"))
         self._lines.append(line)
         if self._shown(line):
@@ -84,7 +84,7 @@ class LogPanel(QWidget):
                 self._timer.start()
 
     def flush(self) -> None:
-        """Write the lines that wait."""
+        """Write the waiting lines."""
         bar = self.console.verticalScrollBar()
         follow = bar.value() >= bar.maximum() - 4
         cursor = QTextCursor(self.console.document())
@@ -100,18 +100,18 @@ class LogPanel(QWidget):
             bar.setValue(bar.maximum())
 
     def show_again(self) -> None:
-        """Show the kept lines anew, after the filter or the theme has changed."""
+        """Show the kept lines again, after the filter or the theme has changed."""
         self.console.clear()
         self._waiting = [line for line in self._lines if self._shown(line)]
         self.flush()
 
     def copy(self) -> None:
-        """Put the lines that are shown on the clipboard."""
+        """Copy the visible lines to the clipboard."""
         self.flush()
         QApplication.clipboard().setText(self.console.toPlainText())
 
     def clear(self) -> None:
-        """Forget every line."""
+        """Remove all lines."""
         self._lines.clear()
         self.show_again()
 

@@ -1,4 +1,4 @@
-"""A line under the top bar for what should be known or decided, without a dialog in the way."""
+"""A line under the top bar for notices and decisions that need no dialog."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gui.widgets.controls import label, named, plain_tool_tip, tool_button
 
 
 class NoticeBar(QFrame):
-    """One notice with its buttons. One that the user has dismissed does not come back with the same words."""
+    """One notice with its buttons. A text that the user has dismissed is not shown again."""
 
     def __init__(self, object_name: str, icon: str) -> None:
         super().__init__()
@@ -33,15 +33,15 @@ class NoticeBar(QFrame):
         self.hide()
 
     def add_button(self, object_name: str, text: str, tool_tip: str, action: Callable[[], None]) -> QPushButton:
-        """Offer something to do."""
+        """Add a button to the notice."""
         button = named(QPushButton(text), object_name, tool_tip, text)
         button.clicked.connect(lambda _checked: action())
         self._layout.insertWidget(self._layout.count() - 1, button)
         self._buttons.append(button)
         return button
 
-    def say(self, text: str) -> None:
-        """Show a notice, in place of the one before."""
+    def show_text(self, text: str) -> None:
+        """Show a text instead of the previous one."""
         if text != self._dismissed:
             self.text.setText(text)
             self.text.setToolTip(plain_tool_tip(text))

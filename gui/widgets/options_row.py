@@ -1,4 +1,4 @@
-"""Second row: the job's options, within reach and not in the way; a preset sets those that decide the time."""
+"""Second row: the options of the job. A preset sets those that determine the duration."""
 
 from __future__ import annotations
 
@@ -20,17 +20,15 @@ from core.presets import (
 from gui.widgets.controls import combo_box, label, named, spin_box
 
 _SAMPLER_NAMES = {"ddpm": "DDPM", "ddim": "DDIM", "dpmpp": "DPM-Solver++", "unipc": "UniPC"}
-_CUSTOM = ""  # what the preset's box says of values that no preset has
-_PRESET_TIP = "Preset. Sets steps, sampler and reuse together; Custom when one of them was set by hand."
-_REUSE_TIP = (
-    "Reuse. Computes the network's deep features anew in every so many steps only. Faster, and not the same images."
-)
-_SEED_TIP = "Base seed. The seed of every image follows from it, its class and its number."
+_CUSTOM = ""  # data of the entry for values that match no preset
+_PRESET_TIP = "Preset. Sets steps, sampler and reuse together. Shows Custom if they match no preset."
+_REUSE_TIP = "Reuse. Computes the deep features of the network only in every N-th step. Faster, but changes the images."
+_SEED_TIP = "Base seed. It determines the seed of every image, together with class and number."
 _RANDOM_TIP = "Random seed. Draws a fresh base seed at every Start; the box shows it, and every image records it."
-_BATCH_TIP = "Images denoised together. Auto fits it to the device; it does not change the images."
+_BATCH_TIP = "Images per batch. Auto selects it for the device. It does not change the images."
 _COLOR_TIP = (
-    "Adjust colours. Draws them towards those of real images of the class, where the models folder has colour "
-    "statistics."
+    "Adjust colours. Moves them towards the colours of real images of the class, if the models folder contains "
+    "colour statistics."
 )
 
 
@@ -38,7 +36,7 @@ class OptionsRow(QWidget):
     """Preset, steps, sampler, reuse, seed and whether it is random, precision, batch size, colour adjustment.
 
     Signals:
-        changed: another value.
+        changed: a value changed.
     """
 
     changed = pyqtSignal()
@@ -48,15 +46,13 @@ class OptionsRow(QWidget):
         standard = PRESETS[STANDARD]
         self.preset = combo_box("presetCombo", _PRESET_TIP)
         self.steps = spin_box(
-            "stepsSpin", "Denoising steps of every image. More take longer.", 1, MAX_STEPS, standard.steps
+            "stepsSpin", "Denoising steps per image. More steps take longer.", 1, MAX_STEPS, standard.steps
         )
         self.reuse = spin_box("reuseSpin", _REUSE_TIP, NO_REUSE, MAX_REUSE, standard.reuse)
-        self.sampler = combo_box(
-            "samplerCombo", "How each step is taken. UniPC and DPM-Solver++ need the fewest steps."
-        )
+        self.sampler = combo_box("samplerCombo", "Sampler. UniPC and DPM-Solver++ need the fewest steps.")
         self.seed = spin_box("seedSpin", _SEED_TIP, 0, 2**31 - 1, BASE_SEED)
         self.random_seed = named(QCheckBox("&Random"), "randomSeedCheck", _RANDOM_TIP)
-        self.precision = combo_box("precisionCombo", "Numbers used. Auto takes bf16 where it is faster.")
+        self.precision = combo_box("precisionCombo", "Number format. Auto uses bf16 if it is faster.")
         self.batch = spin_box("batchSpin", _BATCH_TIP, 0, 4096, 0)
         self.color = named(QCheckBox("Colours"), "colorAdjustmentCheck", _COLOR_TIP)
         self._finish_controls()
@@ -88,7 +84,7 @@ class OptionsRow(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(self.preset)  # without a label: the row has to fit into 1280 pixels
+        layout.addWidget(self.preset)  # without a label, so that the row fits into 1280 pixels
         layout.addSpacing(4)
         for text, widget in (
             ("S&teps", self.steps),
@@ -117,7 +113,7 @@ class OptionsRow(QWidget):
             self.seed.setValue(fresh_base_seed())
 
     def _take_preset(self) -> None:
-        """Set what the chosen preset says; Custom says nothing."""
+        """Set the values of the chosen preset; Custom changes nothing."""
         preset = PRESETS.get(str(self.preset.currentData()))
         if preset is not None:
             self.steps.setValue(preset.steps)
@@ -127,12 +123,12 @@ class OptionsRow(QWidget):
 
     def _show_preset(self) -> None:
         name = preset_of(str(self.sampler.currentData()), self.steps.value(), self.reuse.value())
-        self.preset.blockSignals(True)  # it says what is set, and sets nothing by that
+        self.preset.blockSignals(True)  # only show the preset; do not set its values again
         self.choose(self.preset, _CUSTOM if name is None else name)
         self.preset.blockSignals(False)
 
     def choose(self, combo: QComboBox, name: str) -> None:
-        """Choose an entry by the name that a job has for it; an unknown one changes nothing."""
+        """Choose an entry by its name in a job; ignore an unknown name."""
         index = combo.findData(name)
         if index >= 0:
             combo.setCurrentIndex(index)

@@ -1,4 +1,4 @@
-"""The preview: a picture scaled in proportion, with an overlay of adjustable opacity or a before/after divider."""
+"""The preview: a scaled image with an overlay of adjustable opacity or a before/after divider."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from gui.lesion_outline import read_outline
 from gui.widgets.controls import named
 
 _HINT = "The image appears here"
-_SMOOTH_ABOVE = 96  # pixels; a smaller picture shows its pixels as they are rather than a blur
+_SMOOTH_ABOVE = 96  # pixels; smaller images are scaled without smoothing
 _DIVIDER = 3
-_HOLD_S = 4.0  # during a job, the next estimate would cover an overlay at once
+_HOLD_S = 4.0  # during a job, the next estimate would replace an overlay immediately
 
 
 class PreviewLabel(QLabel):
-    """Shows one picture.
+    """Shows one image.
 
     Signals:
-        clicked: the file of the picture; only when the picture is a finished image.
+        clicked: the user clicked a finished image (path).
     """
 
     clicked = pyqtSignal(object)
@@ -41,7 +41,7 @@ class PreviewLabel(QLabel):
     def __init__(self) -> None:
         super().__init__(_HINT)
         self.setTextFormat(Qt.PlainText)
-        named(self, "previewLabel", "Live preview. Click a finished image to open it in the system's viewer.")
+        named(self, "previewLabel", "Live preview. Click a finished image to open it in the default viewer.")
         self.setAlignment(Qt.AlignCenter)
         self.setFrameShape(QFrame.StyledPanel)
         self.setMinimumSize(160, 160)
@@ -59,33 +59,33 @@ class PreviewLabel(QLabel):
 
     @property
     def holds_overlay(self) -> bool:
-        """Whether an overlay came so lately that it is still to be looked at."""
+        """Return whether the overlay is new and should stay visible for some seconds."""
         return self._overlay is not None and time.monotonic() < self._hold_until
 
     @property
     def shown(self) -> QImage | None:
-        """What is shown, unscaled."""
+        """Return the displayed image, unscaled."""
         return self._picture
 
     @property
     def overlay(self) -> QImage | None:
-        """What is laid over it, unscaled."""
+        """Return the displayed overlay, unscaled."""
         return self._overlay
 
     def show_picture(self, picture: QImage, file: Path | None = None) -> None:
-        """Show a picture; ``file`` is the finished image that it is of, None for an estimate."""
+        """Show an image; ``file`` is the path of a finished image, None for an estimate."""
         self._picture, self.file, self._overlay = picture, file, None
         self._outline = None if file is None else read_outline(mask_of_image(file))
         self.setCursor(Qt.PointingHandCursor if file else Qt.ArrowCursor)
         self._compose()
 
     def show_overlay(self, overlay: QImage) -> None:
-        """Lay an explanation over the picture."""
+        """Show an overlay over the image."""
         self._overlay, self._hold_until = overlay, time.monotonic() + _HOLD_S
         self._compose()
 
     def set_opacity(self, percent: int) -> None:
-        """Opacity of the overlay, 0 to 100."""
+        """Set the opacity of the overlay, 0 to 100."""
         self._opacity = percent / 100
         self._compose()
 
@@ -100,26 +100,26 @@ class PreviewLabel(QLabel):
         self._compose()
 
     def compare(self, comparing: bool) -> None:
-        """Before/after: the overlay only to the right of a divider, which follows the mouse."""
+        """Show the overlay only to the right of a divider that follows the mouse, or everywhere."""
         self._comparing = comparing
         self._compose()
 
     def clear_picture(self) -> None:
-        """Show nothing again."""
+        """Remove the image and the overlay."""
         self._picture = self._overlay = self._outline = self.file = None
         self.setCursor(Qt.ArrowCursor)
         self.setText(_HINT)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """A constant size: following the pixmap's would let every picture push the window apart."""
+        """Return a constant size, so that images do not change the layout of the window."""
         return QSize(420, 420)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
-        """The same for the smallest size."""
+        """Return a constant minimum size."""
         return QSize(160, 160)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
-        """Scale again."""
+        """Scale the image again."""
         super().resizeEvent(event)
         self._compose()
 
@@ -132,7 +132,7 @@ class PreviewLabel(QLabel):
             self._compose()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
-        """A click opens the image."""
+        """Emit ``clicked`` for a finished image."""
         if event.button() == Qt.LeftButton and self.file is not None and self.rect().contains(event.pos()):
             self.clicked.emit(self.file)
 

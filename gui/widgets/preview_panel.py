@@ -1,4 +1,4 @@
-"""Centre: the preview with its switches, and the progress under it."""
+"""Centre column: the preview with its controls, and the progress below it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class PreviewPanel(QWidget):
     """Preview, overlay controls and progress.
 
     Signals:
-        live_changed: whether estimates are to be shown during denoising.
+        live_changed: whether to show estimates during denoising.
     """
 
     live_changed = pyqtSignal(bool)
@@ -26,18 +26,16 @@ class PreviewPanel(QWidget):
         self.live_check = named(
             QCheckBox("Live preview"),
             "livePreviewCheck",
-            "Show the estimate of the finished image during denoising. Off saves a little time.",
+            "Show an estimate of the finished image during denoising. Switch it off to save some time.",
         )
-        self.opacity = calm(
-            named(QSlider(Qt.Horizontal), "overlayOpacitySlider", "Opacity of the explanation's overlay.")
-        )
+        self.opacity = calm(named(QSlider(Qt.Horizontal), "overlayOpacitySlider", "Opacity of the overlay."))
         self.opacity.setRange(0, 100)
         self.opacity.setMinimumWidth(70)
         self.opacity.setMaximumWidth(140)
         self.compare = named(
             QCheckBox("Compare"),
             "compareCheck",
-            "Before and after: the overlay right of a line that follows the mouse.",
+            "Before and after: show the overlay only to the right of a line that follows the mouse.",
         )
         self.outline = named(
             QCheckBox("Outline"),
@@ -60,6 +58,6 @@ class PreviewPanel(QWidget):
         layout.addWidget(self.progress)
 
     def show_overlay_controls(self, shown: bool) -> None:
-        """The overlay's controls are there while XAI Mode is on."""
+        """Show or hide the controls of the overlay."""
         for widget in self._overlay_controls:
             widget.setVisible(shown)

@@ -1,4 +1,4 @@
-"""The probabilities of all classes as bars, with who says so."""
+"""The probabilities of all classes as bars, with the name of the classifier."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _PERMILLE = 1000
 
 
 class ProbabilityBars(QWidget):
-    """Shows what an ``Explained`` says of the classes; without one, that there is none."""
+    """Shows the class probabilities of an ``Explained``, or a note if there is none."""
 
     def __init__(self) -> None:
         super().__init__()
         named(self, "imageProbabilities", "Class probabilities of the chosen image.")
-        self.note = named(label("", "quiet"), "imageProbabilitiesLabel", "Whose probabilities these are.")
+        self.note = named(label("", "quiet"), "imageProbabilitiesLabel", "Classifier of these probabilities.")
         self.note.setWordWrap(True)
         self.bars = {name: self._bar(name) for name in CLASSES}
         self.percents = {name: label("") for name in CLASSES}

@@ -1,4 +1,4 @@
-"""Under the preview: what is being made, the whole job's progress, and the time left."""
+"""Below the preview: the current image, the progress of the whole job, and the remaining time."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from gui.job_progress import JobProgress
 from gui.remaining_time import in_words
 from gui.widgets.controls import label, named
 
-_STEPS = 1000  # of the bar; a job may have more denoising steps than a bar can show
+_STEPS = 1000  # resolution of the bar; a job may have more denoising steps
 
 
 class ProgressPanel(QWidget):
-    """Caption, progress bar, time left."""
+    """Caption, progress bar and remaining time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.caption = named(label("", "quiet"), "captionLabel", "What the preview shows.")
-        self.state = named(label("", "heading"), "stateLabel", "What the job does.")
-        self.count = named(label(""), "imageCountLabel", "Images of the job that are done.")
-        self.left = named(label("", "quiet"), "timeLeftLabel", "Time until the whole job is done.")
+        self.caption = named(label("", "quiet"), "captionLabel", "Image in the preview.")
+        self.state = named(label("", "heading"), "stateLabel", "State of the job.")
+        self.count = named(label(""), "imageCountLabel", "Finished images of the job.")
+        self.left = named(label("", "quiet"), "timeLeftLabel", "Remaining time of the whole job.")
         self.left.setAlignment(Qt.AlignRight | Qt.AlignVCenter)
         self.bar = named(QProgressBar(), "progressBar", "Progress of the whole job.")
         self.bar.setRange(0, _STEPS)
@@ -44,12 +44,12 @@ class ProgressPanel(QWidget):
         layout.addLayout(line)
 
     def show_state(self, text: str) -> None:
-        """Name what the job does; nothing while there is none."""
+        """Show the state of the job; hide the label if the text is empty."""
         self.state.setText(text)
         self.state.setVisible(bool(text))
 
     def show_progress(self, progress: JobProgress) -> None:
-        """Show where the job stands."""
+        """Show the progress of the job."""
         self.bar.setRange(0, _STEPS)
         self.bar.setValue(round(_STEPS * progress.fraction))
         self.count.setText(f"{progress.done} of {counted_images(progress.job.total)}")
@@ -57,13 +57,13 @@ class ProgressPanel(QWidget):
         self.left.setText(f"{in_words(left)} left" if left else "")
 
     def show_preparing(self) -> None:
-        """A bar that only moves: the job has begun, and how long loading takes is not known."""
+        """Show an indeterminate bar while the models are loaded."""
         self.bar.setRange(0, 0)
         self.count.setText("")
         self.left.setText("")
 
     def show_ended(self) -> None:
-        """Nothing is left to wait for."""
+        """Show that the job has ended."""
         if self.bar.maximum() == 0:
             self.bar.setRange(0, _STEPS)
             self.bar.setValue(0)

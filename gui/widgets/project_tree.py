@@ -19,11 +19,11 @@ _KIND = Qt.UserRole + 1
 
 
 class ProjectTree(QTreeWidget):
-    """Three branches; a class folder shows its images, everything else opens in the system's program.
+    """A tree with three branches. A class folder shows its images; other entries open in the default program.
 
     Signals:
-        class_chosen: a class folder was clicked.
-        opened: a file or folder was double-clicked.
+        class_chosen: a class folder was clicked (class name).
+        opened: a file or folder was double-clicked (path).
     """
 
     class_chosen = pyqtSignal(str)
@@ -31,7 +31,12 @@ class ProjectTree(QTreeWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        named(self, "projectTree", "Generated images, explanations and checkpoints. Double-click opens.", "Project")
+        named(
+            self,
+            "projectTree",
+            "Generated images, explanations and checkpoints. Double-click an entry to open it.",
+            "Project",
+        )
         self.setHeaderHidden(True)
         self.setUniformRowHeights(True)
         self.setIndentation(14)
@@ -46,14 +51,14 @@ class ProjectTree(QTreeWidget):
         return item
 
     def show_listing(self, listing: OutputListing, results: Path) -> None:
-        """Show what is in the output and the explanations folder."""
+        """Show the output folder and the explanations folder."""
         images = [(listing.output / name, f"{name} ({len(names):,})") for name, names in listing.images.items()]
         self._fill("Generated images", listing.output, images, "class", "mdi6.folder-outline")
         files = [(path, path.name) for path in listing.results]
         self._fill("XAI results", results, files, "file", "mdi6.chart-box-outline")
 
     def show_count(self, class_name: str, count: int) -> None:
-        """A class folder has another number of images."""
+        """Update the number of images of a class folder."""
         branch = self._branches["Generated images"]
         for row in range(branch.childCount()):
             item = branch.child(row)
@@ -61,10 +66,10 @@ class ProjectTree(QTreeWidget):
                 item.setText(0, f"{class_name} ({count:,})")
 
     def show_checkpoints(self, folder: Path, classes: Mapping[str, Availability]) -> None:
-        """Show the checkpoints that can be used."""
+        """Show the usable checkpoints."""
         files = [checkpoint_file(folder, name) for name, found in classes.items() if found.usable]
-        there = [(file, file.name) for file in files if file.is_file()]
-        self._fill("Checkpoints", folder, there, "file", "mdi6.database-outline")
+        present = [(file, file.name) for file in files if file.is_file()]
+        self._fill("Checkpoints", folder, present, "file", "mdi6.database-outline")
 
     def _fill(self, branch: str, folder: Path, entries: list[tuple[Path, str]], kind: str, icon: str) -> None:
         item = self._branches[branch]

@@ -1,4 +1,4 @@
-"""Left: where images come from. The models of the classes, or, where there is one, a metadata-conditioned model."""
+"""Left column: the source of the images, either the models of the classes or a metadata-conditioned model."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ _SOURCES = (CLASS_SOURCE, METADATA_SOURCE)
 
 
 class SourceTabs(QWidget):
-    """Two panels, one of them shown; the tabs are there only while there is a choice.
+    """Two panels with tabs. The tabs are visible only if there is a metadata-conditioned model.
 
     Signals:
-        changed: another source.
+        changed: the source changed.
     """
 
     changed = pyqtSignal()
 
     def __init__(self, classes: ClassPanel, conditions: ConditionPanel) -> None:
         super().__init__()
-        self.tabs = calm(named(QTabBar(), "sourceTabs", "What the next Start draws from.", "Source of the images"))
+        self.tabs = calm(
+            named(QTabBar(), "sourceTabs", "Source of the images that Start generates.", "Source of the images")
+        )
         self.tabs.addTab("Classes")
         self.tabs.addTab("Metadata")
         self._pages = QStackedWidget()
@@ -45,16 +47,16 @@ class SourceTabs(QWidget):
 
     @property
     def current(self) -> str:
-        """The source of the next job."""
+        """Return the source of the next job."""
         return _SOURCES[self.tabs.currentIndex()]
 
     def choose(self, source: str) -> None:
-        """Take a source, if it is there."""
+        """Choose a source if it is available."""
         available = source == CLASS_SOURCE or not self.tabs.isHidden()
         self.tabs.setCurrentIndex(_SOURCES.index(source) if available and source in _SOURCES else 0)
 
     def show_available(self, metadata: bool) -> None:
-        """Offer the metadata-conditioned model, or no longer."""
+        """Show or hide the metadata-conditioned model."""
         self.tabs.setVisible(metadata)
         if not metadata:
             self.tabs.setCurrentIndex(0)

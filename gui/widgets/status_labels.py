@@ -1,4 +1,4 @@
-"""The status bar: what goes on, device, models, colour statistics, memory."""
+"""The status bar: activity, device, models, colour statistics, memory."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _LONGEST_PATH = 240
 
 
 class StatusLabels(QStatusBar):
-    """Labels that say what the next job works with."""
+    """Labels with the device and the models of the next job."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.status = self._add("statusLabel", "What the program is doing.", stretch=1)
-        self.device = self._add("deviceLabel", "Device that generates.")
+        self.status = self._add("statusLabel", "Current activity of the program.", stretch=1)
+        self.device = self._add("deviceLabel", "Device that generates the images.")
         self.model_path = self._add("modelPathLabel", "Models folder.")
         self.model_count = self._add("modelCountLabel", "Classes that can be generated.")
         self.color_statistics = self._add("colorStatisticsLabel", "Colour statistics of the models folder.")
@@ -42,13 +42,13 @@ class StatusLabels(QStatusBar):
         return made
 
     def show_device(self, name: str, text: str) -> None:
-        """Name the device; ``name`` decides whose memory is measured."""
+        """Show the device; ``name`` selects the memory to measure."""
         self.device.setText(text)
         self._cuda = name if name.startswith("cuda") else None
         self.measure_memory()
 
     def show_models(self, folder: Path, count: str, colors: str) -> None:
-        """Say which models folder is used and what it holds."""
+        """Show the models folder and its content."""
         shown = self.model_path.fontMetrics().elidedText(str(folder), Qt.ElideLeft, _LONGEST_PATH)
         self.model_path.setText(shown)
         self.model_path.setToolTip(plain_tool_tip(f"Models folder: {folder}"))
@@ -56,15 +56,15 @@ class StatusLabels(QStatusBar):
         self.color_statistics.setText(colors)
 
     def measure_memory(self) -> None:
-        """Show GPU memory, or the memory of this process where the processor generates."""
+        """Show the GPU memory, or the memory of this process if the processor generates the images."""
         gpu = _gpu_memory(self._cuda) if self._cuda else None
         self.memory.setText(gpu or f"Memory {size_in_words(self._process.memory_info().rss)}")
 
 
 def _gpu_memory(device: str) -> str | None:
-    """What torch holds of the GPU's memory; None while torch is not loaded. Asks torch's books, not the busy GPU."""
+    """Return the GPU memory reserved by torch; None until torch is loaded. Does not wait for the busy GPU."""
     cuda = getattr(sys.modules.get("torch"), "cuda", None)
-    if cuda is None or not hasattr(cuda, "is_initialized") or not cuda.is_initialized():  # half of it, while loading
+    if cuda is None or not hasattr(cuda, "is_initialized") or not cuda.is_initialized():  # torch may be partly loaded
         return None
     used, total = cuda.memory_reserved(device), cuda.get_device_properties(device).total_memory
     return f"GPU memory {size_in_words(used)} of {size_in_words(total)}"

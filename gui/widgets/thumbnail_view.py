@@ -1,4 +1,4 @@
-"""The images of a class as a grid of thumbnails, with a word where there are none."""
+"""The images of a class as a grid of thumbnails, with a hint if there are none."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from PyQt5.QtWidgets import QListView
 
 from gui.widgets.image_list_model import THUMBNAIL
 
-_NONE = "No images yet: they appear here as they are made"
+_NONE = "No images yet. New images appear here."
 
 
 class ThumbnailView(QListView):
-    """A list view set up for thumbnails."""
+    """A list view for thumbnails."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,11 +21,11 @@ class ThumbnailView(QListView):
         self.setGridSize(QSize(THUMBNAIL + 14, THUMBNAIL + 26))
         self.setResizeMode(QListView.Adjust)
         self.setMovement(QListView.Static)
-        self.setUniformItemSizes(True)  # without it, every one of 10,000 rows is measured
+        self.setUniformItemSizes(True)  # otherwise every one of 10,000 rows is measured
         self.setTextElideMode(Qt.ElideMiddle)
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """An empty frame would not say what it is for."""
+        """Draw the hint if the list is empty."""
         super().paintEvent(event)
         if self.model() is not None and self.model().rowCount() == 0:
             painter = QPainter(self.viewport())

@@ -11,7 +11,7 @@ from gui.theme import set_icon
 from gui.widgets.analysis_spin import AnalysisSpin
 from gui.widgets.controls import combo_box, label, named, spin_box, tool_button
 
-_XAI_TIP = "XAI Mode: show where a classifier looks in some of the images while they are generated."
+_XAI_TIP = "XAI Mode: during generation, show where a classifier looks in some of the images."
 _STRIDE_TIP = "Every how many denoising steps the full analysis of an image keeps one (XAI_SAVE_EVERY_N)."
 _CADENCE_TIP = (
     "With XAI Mode: every how many images of a class folder one is explained; the first if the folder has fewer."
@@ -22,9 +22,9 @@ class TopBar(QWidget):
     """The first row of the window.
 
     Signals:
-        select_models, select_output: the user wants to choose a folder.
-        changed: another device, or XAI setting.
-        options_toggled: whether the row of options is to be shown.
+        select_models, select_output: the user requests a folder dialog.
+        changed: the device or an XAI setting changed.
+        options_toggled: whether to show the row of options.
     """
 
     select_models = pyqtSignal()
@@ -38,14 +38,16 @@ class TopBar(QWidget):
             QPushButton("Select Models"), "selectModelsButton", "Choose the folder of checkpoints (Ctrl+M)."
         )
         self.output_button = named(
-            QPushButton("Select Output"), "selectOutputButton", "Choose the folder that images go to (Ctrl+O)."
+            QPushButton("Select Output"), "selectOutputButton", "Choose the folder for the images (Ctrl+O)."
         )
         self.xai_button = named(QToolButton(), "xaiModeButton", _XAI_TIP, "XAI Mode")
         self.xai_steps = spin_box("xaiStepsSpin", _STRIDE_TIP, 1, 1000, 5)
         self.cadence = spin_box("xaiCadenceSpin", _CADENCE_TIP, 1, 10_000, 10)
         self.analysis = AnalysisSpin()
         self._auto_device = ""
-        self.device = combo_box("deviceCombo", "Device that generates. Auto takes the first GPU there is.")
+        self.device = combo_box(
+            "deviceCombo", "Device that generates the images. Auto uses the first GPU, if there is one."
+        )
         self.options_button = tool_button(
             "optionsButton", "mdi6.tune-variant", "Show or hide steps, sampler, seed and the other options.", "Options"
         )
@@ -95,7 +97,7 @@ class TopBar(QWidget):
         self.options_button.toggled.connect(self.options_toggled)
 
     def show_devices(self, facts: EngineFacts) -> None:
-        """Fill the device list; what was chosen stays chosen, if it is there."""
+        """Fill the device list; keep the chosen device if it exists."""
         wanted, self._auto_device = self.device_name, facts.auto_device
         self.device.blockSignals(True)
         self.device.clear()
@@ -107,7 +109,7 @@ class TopBar(QWidget):
         self.choose_device(wanted)
 
     def choose_device(self, name: str) -> None:
-        """Choose a device by name; one that is not here falls back to auto, once devices are known."""
+        """Choose a device by name. After the devices are known, an unknown name selects auto."""
         index = self.device.findData(name)
         if index < 0 and self.device.count() == 1:
             self.device.addItem(name.upper(), name)
@@ -117,7 +119,7 @@ class TopBar(QWidget):
 
     @property
     def device_name(self) -> str:
-        """``auto``, ``cpu`` or ``cuda:N``."""
+        """Return ``auto``, ``cpu`` or ``cuda:N``."""
         return str(self.device.currentData())
 
     @property

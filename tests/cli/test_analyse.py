@@ -24,20 +24,20 @@ REAL_IMAGE = REAL_IMAGES / "images" / "ISIC_0024310.jpg"
 STAND_IN = """
 import json, sys, time
 job = json.load(open(sys.argv[1], encoding="utf-8"))
-def tell(**line):
+def send(**line):
     print(json.dumps(line), flush=True)
-tell(event="progress", done=1, total=122, doing="loading")
-tell(event="warning", text="the checkpoint is gone")
+send(event="progress", done=1, total=122, doing="loading")
+send(event="warning", text="the checkpoint is gone")
 time.sleep(job["every"] - 7)
-tell(event="progress", done=100, total=122, doing="Time-SHAP")
+send(event="progress", done=100, total=122, doing="Time-SHAP")
 probabilities = {"NV": 0.2, "MEL": 0.7, "DF": 0.1}
-tell(event="finished", main="/x/report.html", target={"class": "MEL"}, probabilities=probabilities)
+send(event="finished", main="/x/report.html", target={"class": "MEL"}, probabilities=probabilities)
 """
 
 
 @pytest.fixture
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that says what an analysis says, and takes as many seconds more as steps beyond seven are kept."""
+    """A process with the messages of an analysis. It sleeps for ``every - 7`` seconds."""
     program = tmp_path / "stand_in.py"
     program.write_text(STAND_IN)
     monkeypatch.setattr(cli.analyse, "headless_command", lambda _package: (sys.executable, str(program)))
@@ -45,7 +45,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An analysis that is small enough for tests."""
+    """A small analysis for tests."""
     command = (sys.executable, "-m", "tests.xai.small_analysis")
     monkeypatch.setattr(cli.analyse, "headless_command", lambda _package: command)
 
@@ -63,8 +63,8 @@ def test_a_generated_image_ends_in_a_report(
     image = tmp_path / "o" / "DF" / "ISIC_0000001.png"
     arguments = ["analyse", str(image), "--checkpoints", str(tiny_checkpoints), "--output", str(tmp_path / "x")]
     assert main([*arguments, "--target", "nv", "--json"]) == 0
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    finished = told[-1]
+    received = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    finished = received[-1]
     assert finished["event"] == "finished"
     facts = json.loads(Path(finished["folder"], "analysis.json").read_text(encoding="utf-8"))
     assert facts["trajectory"]["origin"] == "recorded"
@@ -98,7 +98,7 @@ def test_what_a_process_reports_cannot_control_the_terminal(
 
 
 @pytest.mark.usefixtures("stand_in")
-def test_it_shows_progress_and_where_the_report_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_shows_the_progress_and_the_path_of_the_report(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["analyse", str(REAL_IMAGE), "--every", "7"]) == 0
     shown = capsys.readouterr()
     assert "Time-SHAP 100%" in shown.err
@@ -107,22 +107,22 @@ def test_it_shows_progress_and_where_the_report_is(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["no_such.png"], 2, "There is no image no_such.png."),
         ([str(REAL_IMAGE), "--every", "0"], 2, "'every' 0 is not a whole number from 1 to 1000."),
-        ([str(REAL_IMAGE), "--target", "SCC"], 2, "The target 'SCC' is no class"),
+        ([str(REAL_IMAGE), "--target", "SCC"], 2, "The target 'SCC' is not a class"),
         ([str(REAL_IMAGE), "--time-limit", "-1"], 2, "The time limit -1 is not a number of seconds above 0."),
     ],
 )
 def test_wrong_arguments_are_one_sentence(
-    arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["analyse", *arguments]) == code
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_what_is_no_image_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_an_image_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.png").write_text("not an image")
     assert main(["analyse", str(tmp_path / "notes.png"), "--output", str(tmp_path / "x"), "--json"]) == 1
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -145,9 +145,9 @@ def test_without_a_temporary_folder_it_fails_with_one_sentence(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     assert main(["analyse", str(REAL_IMAGE)]) == 1
-    said = capsys.readouterr().err
-    assert f"error: The job file cannot be written into {tmp_path / 'gone'} (" in said
-    assert "Traceback" not in said
+    message = capsys.readouterr().err
+    assert f"error: The job file cannot be written into {tmp_path / 'gone'} (" in message
+    assert "Traceback" not in message
 
 
 def test_an_output_that_is_a_file_is_refused_before_anything_is_computed(

@@ -1,4 +1,4 @@
-"""The command line as its user meets it: exit codes, sentences, output."""
+"""The command line: exit codes, messages, output."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_it_generates(arguments: list[str], tmp_path: Path, capsys: pytest.Captu
     assert len(pd.read_csv(tmp_path / "o" / "synthetic_dataset.csv")) == 3
 
 
-def test_json_gives_one_event_a_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_prints_one_event_per_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*arguments, "--classes", "MEL=1", "--json"]) == 0
     out, err = capsys.readouterr()
     events = [json.loads(line) for line in out.splitlines()]
@@ -68,7 +68,7 @@ def test_json_reports_errors_too(arguments: list[str], capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
-    ("extra", "said"),
+    ("extra", "message"),
     [
         (["--classes", "SCC=1"], "'SCC'"),
         (["--classes", "MEL=none"], "'none'"),
@@ -92,12 +92,12 @@ def test_json_reports_errors_too(arguments: list[str], capsys: pytest.CaptureFix
     ],
 )
 def test_wrong_arguments_are_named_in_one_line(
-    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], extra: list[str], said: str
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], extra: list[str], message: str
 ) -> None:
     assert main([*arguments, *extra]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err
+    assert message in err
     assert [line for line in err.splitlines() if line.startswith("error: ")] == err.splitlines()[-1:]
     assert not (tmp_path / "o").exists()
 
@@ -107,7 +107,7 @@ def test_a_job_file_runs_the_same_job(arguments: list[str], tmp_path: Path) -> N
     assert main([*arguments, "--classes", "MEL=1", "--sampler", "ddim", "--save-job", str(file)]) == 0
     assert GenerationJob.load(file).sampler == "ddim"
     assert main(["generate", "--job", str(file)]) == 0
-    assert main(["generate", "--job", str(file), "--classes", "NV=1"]) == 0  # what is given beside it counts
+    assert main(["generate", "--job", str(file), "--classes", "NV=1"]) == 0  # options override the job file
     frame = pd.read_csv(tmp_path / "o" / "synthetic_dataset.csv")
     assert list(frame["path"]) == ["MEL/ISIC_0000001.png", "MEL/ISIC_0000002.png", "NV/ISIC_0000001.png"]
     assert set(frame["sampler"]) == {"ddim"}
@@ -117,7 +117,7 @@ def job_of(*extra: str) -> GenerationJob:
     return job_from(build_parser().parse_args(["generate", "--classes", "MEL=1", *extra]))
 
 
-def test_a_preset_sets_what_is_not_given(tmp_path: Path) -> None:
+def test_a_preset_sets_the_omitted_options(tmp_path: Path) -> None:
     def how(*extra: str) -> Preset:
         job = job_of(*extra)
         return Preset(job.sampler, job.steps, job.reuse)
@@ -156,7 +156,7 @@ def test_a_seed_that_is_no_number_is_refused(arguments: list[str], capsys: pytes
     assert "'lucky' is neither a whole number nor random" in capsys.readouterr().err
 
 
-def test_a_job_with_reuse_runs_and_is_made_again(
+def test_a_job_with_reuse_runs_and_is_reproduced(
     arguments: list[str], tiny_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, image = tmp_path / "job.json", tmp_path / "o" / "MEL" / "ISIC_0000001.png"
@@ -167,7 +167,7 @@ def test_a_job_with_reuse_runs_and_is_made_again(
     assert main(["reproduce", str(image), "--checkpoints", str(tiny_checkpoints)]) == 0
 
 
-def test_reproduce_accepts_what_generate_made(
+def test_reproduce_accepts_generated_images(
     arguments: list[str], tiny_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main([*arguments, "--classes", "MEL=2"])
@@ -199,7 +199,7 @@ def test_models_lists_every_class(tiny_checkpoints: Path, capsys: pytest.Capture
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_leaves_only_whole_images(arguments: list[str], tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupt_leaves_only_complete_images(arguments: list[str], tmp_path: Path, number: signal.Signals) -> None:
     command = program(*arguments, "--classes", "MEL=9999", "--batch-size", "2", "--json")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -217,7 +217,7 @@ def test_an_interrupt_leaves_only_whole_images(arguments: list[str], tmp_path: P
     assert len(files) == rest[-1]["saved"]
 
 
-def test_a_console_without_the_letters_of_a_path_does_no_harm(arguments: list[str], tmp_path: Path) -> None:
+def test_a_console_that_cannot_print_a_path_does_no_harm(arguments: list[str], tmp_path: Path) -> None:
     arguments[arguments.index(str(tmp_path / "o"))] = str(tmp_path / "выход")
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(program(*arguments, "--classes", "MEL=1"), env=environment, capture_output=True, check=True)

@@ -1,4 +1,4 @@
-"""``main.py explain`` as its user meets it."""
+"""``main.py explain``: options, output, exit codes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def arguments(checkpoints: Path, output: Path, *more: object) -> list[str]:
     return ["explain", "--checkpoints", str(checkpoints), "--output", str(output), *quick, *map(str, more)]
 
 
-def test_json_tells_of_each_image_and_a_broken_one_does_not_stop_the_rest(checkpoints: Path, tmp_path: Path) -> None:
+def test_json_reports_each_image_and_a_damaged_one_does_not_stop_the_rest(checkpoints: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_text("not an image")
     command = arguments(checkpoints, tmp_path / "o", IMAGES[0], broken, IMAGES[1], "--json", "--target", "mel")
@@ -50,7 +50,9 @@ def test_json_tells_of_each_image_and_a_broken_one_does_not_stop_the_rest(checkp
     assert len(list((tmp_path / "o").iterdir())) == 6
 
 
-def test_a_second_run_finds_the_same(checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_run_gives_the_same_result(
+    checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("a", "b"):
         assert main(arguments(checkpoints, tmp_path / name, IMAGES[0], "--seed", "3")) == 0
     out = capsys.readouterr().out.splitlines()
@@ -64,7 +66,7 @@ def test_a_second_run_finds_the_same(checkpoints: Path, tmp_path: Path, capsys: 
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         ([IMAGES[0], "--target", "SCC"], "'SCC'"),
         ([IMAGES[0], "--methods", "ig,lime"], "'lime'"),
@@ -78,18 +80,20 @@ def test_a_second_run_finds_the_same(checkpoints: Path, tmp_path: Path, capsys: 
     ],
 )
 def test_wrong_arguments_are_one_sentence_and_nothing_is_written(
-    checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[object], said: str
+    checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[object], message: str
 ) -> None:
     assert main(arguments(checkpoints, tmp_path / "o", *more)) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ")
     assert len(err.splitlines()) == 1
-    assert said in err
+    assert message in err
     assert not list(tmp_path.rglob("*.png"))
 
 
-def test_a_corrupt_classifier_is_told_and_ends_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_corrupt_classifier_is_reported_and_ends_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "classifier.pth").write_bytes(b"PK\x03\x04 half a file")
     assert main(arguments(tmp_path, tmp_path / "o", IMAGES[0], "--json")) == 2
     event = json.loads(capsys.readouterr().out)

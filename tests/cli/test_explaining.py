@@ -152,7 +152,7 @@ def test_an_interrupt_while_overlays_are_still_made_is_130(
     assert not list(tmp_path.glob("x/**/*.part"))
 
 
-def test_a_classifier_that_cannot_be_used_stops_no_image(generate: Run, tmp_path: Path) -> None:
+def test_an_unusable_classifier_does_not_stop_the_generation(generate: Run, tmp_path: Path) -> None:
     (tmp_path / "models" / CLASSIFIER_FILE).write_text("not weights")
     events = generate("--classes", "MEL=2", "--explain-every", "1")
     (warned,) = [event["text"] for event in events if event["event"] == "warned"]
@@ -162,7 +162,7 @@ def test_a_classifier_that_cannot_be_used_stops_no_image(generate: Run, tmp_path
     assert not any(event["event"] == "image_explained" for event in events)
 
 
-def test_without_a_temporary_folder_every_image_is_made_and_says_why_it_is_not_explained(
+def test_without_a_temporary_folder_images_are_generated_and_the_missing_explanations_reported(
     generate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))

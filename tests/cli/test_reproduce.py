@@ -15,7 +15,7 @@ from tests.core.examples import write_png_with_text
 
 
 @pytest.mark.parametrize(("module", "name"), [(checkpoints, "speed_up"), (reproduction, "denoise")])
-def test_an_image_without_enough_memory_does_not_keep_the_others_from_being_made(
+def test_an_image_without_enough_memory_does_not_prevent_the_others(
     tiny_checkpoints: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -218,13 +218,13 @@ def test_a_file_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[st
     facts = json.loads(capsys.readouterr().out)
     assert facts["form"] == "isicgui.training/1"
     assert (facts["step"], facts["steps"], facts["image_size"]) == (2, 2, 16)
-    assert (facts["predicts"], facts["told"]) == ("v_prediction", "nothing but the timestep")
+    assert (facts["predicts"], facts["conditioned_on"]) == ("v_prediction", "only the timestep")
     assert main(["inspect", str(tmp_path / "run" / "checkpoints" / "unet_MEL_best.pth")]) == 0
     text = capsys.readouterr().out
     assert "form: isicgui.unet/1" in text
     assert "network: UNet2DModel 8-16" in text
     assert main(["inspect", "core/demo", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["told"] == "the class"
+    assert json.loads(capsys.readouterr().out)["conditioned_on"] == "the class"
     assert main(["inspect", str(data / "MEL" / "photo_MEL_0.jpg")]) == 2
     assert "damaged or" in capsys.readouterr().err
 

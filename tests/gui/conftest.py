@@ -1,4 +1,4 @@
-"""The window in tests: offscreen, with settings of its own, tiny models, and no message box that waits for a click."""
+"""The window in tests: offscreen, with separate settings, tiny models, and no message box that waits for a click."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def nothing_left_behind(nothing_left_behind: None) -> Iterator[None]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> QSettings:
-    """Settings of the test's own."""
+    """Settings for one test."""
     return QSettings(str(tmp_path / "settings" / "window.ini"), QSettings.IniFormat)
 
 
 @pytest.fixture
 def settings(tiny_checkpoints: Path, tmp_path: Path) -> Settings:
-    """One image of MEL in a few steps."""
+    """A job with one image of MEL and a few steps."""
     quantities = dict.fromkeys(("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"), 1)
     return Settings(
         checkpoints=str(tiny_checkpoints),
@@ -57,7 +57,7 @@ def settings(tiny_checkpoints: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def errors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What error boxes would say."""
+    """Collect the texts of error boxes."""
     shown: list[str] = []
     monkeypatch.setattr("gui.main_window.show_error", lambda _parent, text: shown.append(text))
     return shown
@@ -67,7 +67,7 @@ def errors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def open_window(
     qtbot: QtBot, store: QSettings, settings: Settings, errors: list[str], tmp_path: Path
 ) -> Iterator[Callable[..., MainWindow]]:
-    """Open a window with the test's settings, changed as asked; every one is closed and has ended afterwards."""
+    """Open windows with the test's settings and the given changes; close all of them afterwards."""
     opened: list[MainWindow] = []
 
     def open_one(**changes: Any) -> MainWindow:
@@ -92,7 +92,7 @@ def window(open_window: Callable[..., MainWindow]) -> MainWindow:
 
 
 def end(qtbot: QtBot, window: MainWindow) -> None:
-    """Close a window the clean way and wait until nothing of it is at work."""
+    """Close a window cleanly and wait for its background work."""
     window.controller.stop_now()
     qtbot.waitUntil(lambda: not window.controller.generating, timeout=WAIT_MS)
     window.evaluations.cancel()
@@ -103,19 +103,19 @@ def end(qtbot: QtBot, window: MainWindow) -> None:
 
 
 def wait_for_job(qtbot: QtBot, window: MainWindow) -> None:
-    """Wait until the job, and what follows on it, is done."""
+    """Wait until the job and its follow-up work have ended."""
     qtbot.waitUntil(lambda: not window.controller.active, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: not window.keeper.busy, timeout=WAIT_MS)
 
 
 def log_of(window: MainWindow) -> str:
-    """The log's text."""
+    """Return the text of the log."""
     window.parts.log.flush()
     return str(window.parts.log.console.toPlainText())
 
 
 def images_in(output: Path) -> list[str]:
-    """Class and number of every image."""
+    """Return class and number of every image."""
     return sorted(f"{path.parent.name}/{path.stem[-2:]}" for path in output.glob("*/ISIC_*.png"))
 
 

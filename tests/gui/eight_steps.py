@@ -1,4 +1,4 @@
-"""The eight steps of practical use by mouse alone, on a real X display. A program: ``test_xvfb.py`` runs it.
+"""Do the eight steps with the mouse on a real X display. This is a program; ``test_xvfb.py`` runs it.
 
     python -m tests.gui.eight_steps FOLDER
 
@@ -48,14 +48,14 @@ def click(widget: QWidget, place: QPoint | None = None) -> None:
 
 
 def up_arrow(spin: QSpinBox) -> QPoint:
-    """Where a spin box's upper arrow is."""
+    """Return the position of the upper arrow of a spin box."""
     option = QStyleOptionSpinBox()
     spin.initStyleOption(option)
     return spin.style().subControlRect(QStyle.CC_SpinBox, option, QStyle.SC_SpinBoxUp, spin).center()
 
 
 def accept_file_dialog() -> Steps:
-    """Press the button that takes the folder which the dialog shows."""
+    """Press the button that accepts the folder shown in the dialog."""
 
     def dialogs() -> list[QFileDialog]:
         return [top for top in QApplication.topLevelWidgets() if isinstance(top, QFileDialog) and top.isVisible()]
@@ -68,13 +68,13 @@ def accept_file_dialog() -> Steps:
 
 
 def pause(rounds: int = 10) -> Callable[[], bool]:
-    """Let the window draw: true after some rounds of the timer."""
+    """Let the window draw; return true after some rounds of the timer."""
     left = iter(range(rounds))
     return lambda: next(left, None) is None
 
 
 def story(window: MainWindow, output: Path, opened: list[Path]) -> Steps:
-    """The eight steps; yields what to wait for."""
+    """Do the eight steps; yield the conditions to wait for."""
     parts = window.parts
 
     def images() -> int:
@@ -93,7 +93,7 @@ def story(window: MainWindow, output: Path, opened: list[Path]) -> Steps:
     click(device)
     yield device.view().isVisible
     yield pause(40)  # a release soon after the popup came still belongs to the click that opened it
-    row = device.view().visualRect(device.model().index(1, 0))  # may be wider than what is seen of it
+    row = device.view().visualRect(device.model().index(1, 0))  # may be wider than its visible part
     click(device.view().viewport(), QPoint(30, row.center().y()))
     yield lambda: device.currentData() == "cpu"
     click(by_name("xaiModeButton"))
@@ -122,7 +122,7 @@ def story(window: MainWindow, output: Path, opened: list[Path]) -> Steps:
 
 
 def places(window: MainWindow) -> dict[str, list[int]]:
-    """Where the named widgets are on the screen, and the first thumbnail."""
+    """Return the screen positions of the named widgets and of the first thumbnail."""
 
     def corners(widget: QWidget, rect: QRect) -> list[int]:
         corner = widget.mapToGlobal(rect.topLeft())
@@ -139,7 +139,7 @@ def places(window: MainWindow) -> dict[str, list[int]]:
 
 
 def main(folder: Path) -> int:
-    """Run the story; 0 when it came to its end."""
+    """Run all steps; return 0 on success."""
     application = QApplication(["isicgui"])
     opened: list[Path] = []
     gui.browsing_presenter.open_path = lambda path: opened.append(path) or True
@@ -164,7 +164,7 @@ def main(folder: Path) -> int:
 
 
 def run(application: QApplication, window: MainWindow, steps: Steps, folder: Path) -> int:
-    """Go through the steps while the event loop runs; one that takes too long ends the program, not its reader."""
+    """Run the steps while the event loop runs; stop the program if a step takes too long."""
     waiting = [next(steps)]
     clock = QElapsedTimer()
     clock.start()
@@ -181,7 +181,7 @@ def run(application: QApplication, window: MainWindow, steps: Steps, folder: Pat
             timer.stop()
             application.primaryScreen().grabWindow(0).save(str(folder / "screen.png"))
             (folder / "places.json").write_text(json.dumps(places(window)))
-            window.explanations.cancel()  # closing would ask about one that is running
+            window.explanations.cancel()  # otherwise closing would ask about a running explanation
             if window.explanations.busy:
                 window.explanations.idle.connect(window.close)
             else:
@@ -189,7 +189,7 @@ def run(application: QApplication, window: MainWindow, steps: Steps, folder: Pat
         except (TimeoutError, AssertionError, IndexError, subprocess.SubprocessError):
             traceback.print_exc()
             application.primaryScreen().grabWindow(0).save(str(folder / "failed.png"))
-            os._exit(1)  # there may be a dialog open whose event loop would go on
+            os._exit(1)  # an open dialog may keep its own event loop running
 
     timer = QTimer()
     timer.timeout.connect(go_on)

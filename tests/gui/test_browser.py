@@ -54,7 +54,7 @@ def test_lists_only_images_of_class_folders(tmp_path: Path) -> None:
     assert list_output(tmp_path / "missing", tmp_path).images == {}
 
 
-def test_ten_thousand_images_show_at_once_and_make_thumbnails_only_of_what_is_seen(
+def test_ten_thousand_images_show_at_once_and_only_visible_ones_get_thumbnails(
     qtbot: QtBot, browser: Browser, tmp_path: Path
 ) -> None:
     names = [f"ISIC_{index:07d}.png" for index in range(1, MANY + 1)]
@@ -74,7 +74,7 @@ def test_ten_thousand_images_show_at_once_and_make_thumbnails_only_of_what_is_se
     assert icon.pixmap(72, 72, QIcon.Selected).toImage().pixelColor(30, 30) == QColor("red")  # chosen, not tinted
 
 
-def test_new_images_come_in_without_losing_the_place(qtbot: QtBot, browser: Browser, tmp_path: Path) -> None:
+def test_new_images_keep_the_scroll_position(qtbot: QtBot, browser: Browser, tmp_path: Path) -> None:
     names = write_images(tmp_path / "MEL", 3)
     browser.show_listing(OutputListing(tmp_path, {"MEL": names[:2]}), tmp_path)
     browser.images.setCurrentIndex(browser.model.index(1))

@@ -12,7 +12,7 @@ from gui.checkpoint_folder import classes_in, find_checkpoints, first_look
 from gui.tasks.checkpoint_scan import CheckpointScan
 
 
-def test_finds_the_folder_that_is_meant(tmp_path: Path, tiny_checkpoints: Path) -> None:
+def test_finds_the_checkpoints_folder(tmp_path: Path, tiny_checkpoints: Path) -> None:
     assert find_checkpoints(tiny_checkpoints) == tiny_checkpoints
     assert find_checkpoints(tiny_checkpoints.parent) == tiny_checkpoints
     renamed = tiny_checkpoints.rename(tmp_path / "my models")
@@ -28,12 +28,12 @@ def test_first_look(tmp_path: Path, tiny_checkpoints: Path) -> None:
     assert not first_look(tmp_path / "missing")["MEL"].usable
 
 
-def test_an_empty_folder_would_be_filled_with_the_demo_set(tmp_path: Path) -> None:
+def test_an_empty_folder_will_be_filled_with_the_demo_set(tmp_path: Path) -> None:
     found = first_look(tmp_path)
     assert all(entry.usable and entry.demonstration for entry in found.values())
 
 
-def test_a_model_that_memory_does_not_suffice_for_now(
+def test_a_model_that_needs_more_memory_than_available(
     qtbot: QtBot, tiny_checkpoints: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read(path: Path) -> Checkpoint:
@@ -43,10 +43,10 @@ def test_a_model_that_memory_does_not_suffice_for_now(
 
     monkeypatch.setattr("core.models.checkpoints.read_checkpoint", read)
     scan = CheckpointScan(tiny_checkpoints)
-    with qtbot.waitSignal(scan.found) as told:
+    with qtbot.waitSignal(scan.found) as signal:
         scan.start()
     scan.wait()
-    (found,) = told.args
+    (found,) = signal.args
     assert not found["NV"].usable
     assert "not enough memory" in found["NV"].reason
     assert found["MEL"].usable

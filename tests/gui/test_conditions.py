@@ -1,4 +1,4 @@
-"""The second source: a metadata-conditioned model, where the models folder has one."""
+"""The second source of images: a metadata-conditioned model in the models folder."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ KNOWN = Condition(melanocytic=False, sex="female", age=55.0, site="head/neck")
 
 @pytest.fixture
 def conditioned(tiny_checkpoints: Path) -> Path:
-    """A models folder with models of classes and a metadata-conditioned one."""
+    """A models folder with models of classes and a metadata-conditioned model."""
     return write_conditioned(tiny_checkpoints)
 
 
-def test_it_is_offered_only_where_there_is_one(window: MainWindow, tiny_checkpoints: Path, tmp_path: Path) -> None:
+def test_it_is_offered_only_if_there_is_one(window: MainWindow, tiny_checkpoints: Path, tmp_path: Path) -> None:
     sources = window.parts.sources
     assert sources.tabs.isHidden()
     sources.choose(METADATA_SOURCE)
@@ -41,7 +41,7 @@ def test_it_is_offered_only_where_there_is_one(window: MainWindow, tiny_checkpoi
 
 
 @pytest.mark.usefixtures("conditioned")
-def test_from_what_is_known_to_the_image_and_back(
+def test_from_the_condition_to_the_image_and_back(
     qtbot: QtBot, open_window: Callable[..., MainWindow], store: QSettings
 ) -> None:
     window = open_window(chosen=[], condition_count=2)
@@ -59,9 +59,9 @@ def test_from_what_is_known_to_the_image_and_back(
     assert (made.condition, made.guidance) == (KNOWN, 3.0)
     assert parts.browser.folders.item(0).text() == "NON_MELANOCYTIC (2)"
     window.browsing.show_image(image)
-    told = parts.browser.details.rows["Class"]
+    shown = parts.browser.details.rows["Class"]
     text = "melanocytic no, sex female, age 55, site head/neck (guidance 3)"
-    qtbot.waitUntil(lambda: told.text() == text, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: shown.text() == text, timeout=WAIT_MS)
     parts.sources.choose(CLASS_SOURCE)
     parts.conditions.fill(Condition(), 1.0)
     window.images.use_settings(image)
@@ -89,7 +89,7 @@ def test_a_folder_of_the_classes_is_refused_in_one_sentence(
     assert window.settings.output in errors[0]
 
 
-def test_a_damaged_condition_is_none() -> None:
+def test_a_damaged_condition_is_ignored() -> None:
     assert stored_condition(Settings(condition={"sex": "both"})) == Condition()
 
 

@@ -15,7 +15,7 @@ from tests.gui.conftest import WAIT_MS, log_of
 
 @pytest.fixture
 def models(tiny_checkpoints: Path, tmp_path: Path) -> Path:
-    """A folder to fetch from."""
+    """A folder as the source of a download."""
     return tiny_checkpoints.rename(tmp_path / "elsewhere")
 
 
@@ -28,25 +28,25 @@ def start(qtbot: QtBot, window: MainWindow, source: str) -> Any:
     return dialog
 
 
-def test_models_are_fetched_and_used(qtbot: QtBot, window: MainWindow, models: Path, tiny_checkpoints: Path) -> None:
+def test_models_are_downloaded_and_used(qtbot: QtBot, window: MainWindow, models: Path, tiny_checkpoints: Path) -> None:
     assert not tiny_checkpoints.exists()
     dialog = start(qtbot, window, str(models))
     assert not dialog.start_button.isEnabled()
     assert dialog.close_button.text() == "Cancel"
     qtbot.waitUntil(lambda: not dialog.running, timeout=WAIT_MS)
     assert dialog.close_button.text() == "Close"  # there is nothing to cancel any more
-    assert "3 files fetched" in dialog.status.text()
-    assert "unet_MEL_best.pth is in place" in log_of(window)
+    assert "3 files downloaded" in dialog.status.text()
+    assert "unet_MEL_best.pth was installed" in log_of(window)
     qtbot.waitUntil(lambda: not window.keeper.busy, timeout=WAIT_MS)
     assert window.models.usable == ["MEL", "NV", "DF"]
     dialog.reject()
     assert window.downloads.dialog is None
 
 
-def test_a_source_that_is_none_says_so(qtbot: QtBot, window: MainWindow) -> None:
+def test_an_invalid_source_is_reported(qtbot: QtBot, window: MainWindow) -> None:
     dialog = start(qtbot, window, "/no/such/place")
     qtbot.waitUntil(lambda: not dialog.running, timeout=WAIT_MS)
-    assert "/no/such/place is no source" in dialog.status.text()
+    assert "/no/such/place is not a valid source" in dialog.status.text()
     assert dialog.start_button.isEnabled()
     dialog.reject()
 
@@ -71,13 +71,15 @@ def test_cancel_ends_the_download_and_then_the_dialog(
     assert closed == [True]
 
 
-def test_a_failure_says_what_arrived_is_kept(qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_reports_that_received_bytes_are_kept(
+    qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_: object) -> Any:
         yield Progress("models.zip", "download", 10, None, None, None)
-        raise DownloadError("The connection broke off; what has arrived is kept.")
+        raise DownloadError("The connection was interrupted; the received bytes are kept.")
 
     monkeypatch.setattr("core.download.fetch_models", fail)
     dialog = start(qtbot, window, str(Path(__file__).parent))
     qtbot.waitUntil(lambda: not dialog.running, timeout=WAIT_MS)
-    assert dialog.status.text() == "The connection broke off; what has arrived is kept."
+    assert dialog.status.text() == "The connection was interrupted; the received bytes are kept."
     dialog.reject()

@@ -22,19 +22,19 @@ from tests.gui.conftest import WAIT_MS, log_of
 STAND_IN = """
 import json, sys, time
 job = json.load(open(sys.argv[2], encoding="utf-8"))
-def tell(**line):
+def send(**line):
     print(json.dumps(line), flush=True)
-tell(event="progress", done=1, total=4, doing="Copies")
-tell(event="warning", text="the set is small")
+send(event="progress", done=1, total=4, doing="Copies")
+send(event="warning", text="the set is small")
 if sys.argv[1] == "hang":
     time.sleep(60)
 if sys.argv[1] == "refuse":
-    tell(event="error", text="There is no folder of real images.")
+    send(event="error", text="There is no folder of real images.")
     sys.exit(2)
 if sys.argv[1] == "crash":
     print("boom", file=sys.stderr)
     sys.exit(3)
-tell(event="finished", main=job["output"] + "/report.html", files=[], summary=["No copies were found."])
+send(event="finished", main=job["output"] + "/report.html", files=[], summary=["No copies were found."])
 """
 
 
@@ -42,7 +42,7 @@ tell(event="finished", main=job["output"] + "/report.html", files=[], summary=["
 def evaluating(
     open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], MainWindow]:
-    """A window whose evaluations are a stand-in that behaves as named."""
+    """A window whose evaluations run a stand-in with the given behaviour."""
     program = tmp_path / "stand_in.py"
     program.write_text(STAND_IN)
 
@@ -71,7 +71,7 @@ def wait(qtbot: QtBot, window: MainWindow) -> None:
 
 
 @pytest.mark.parametrize("usefulness", [False, True])
-def test_the_job_is_one_that_the_evaluation_takes(tmp_path: Path, usefulness: bool) -> None:
+def test_the_job_is_valid_for_the_evaluation(tmp_path: Path, usefulness: bool) -> None:
     request = EvaluationRequest(tmp_path / "ü", tmp_path / "real", tmp_path / "r", False, usefulness, tmp_path, "cpu")
     file = tmp_path / "job.json"
     file.write_bytes(request.encoded())
@@ -84,7 +84,7 @@ def test_the_job_is_one_that_the_evaluation_takes(tmp_path: Path, usefulness: bo
     assert bool(job.utility) is usefulness
 
 
-def test_the_report_lies_beside_the_set(tmp_path: Path) -> None:
+def test_the_report_is_next_to_the_set(tmp_path: Path) -> None:
     assert report_folder(tmp_path / "output") == tmp_path / "output_evaluation"
 
 
@@ -119,7 +119,7 @@ def test_from_the_button_to_the_report(
     ("how", "reason"),
     [("refuse", "There is no folder of real images."), ("crash", "its process ended with code 3: boom.")],
 )
-def test_what_went_wrong_is_said_where_it_was_started(
+def test_an_error_is_shown_in_the_dialog(
     qtbot: QtBot, evaluating: Callable[[str], MainWindow], how: str, reason: str, errors: list[str]
 ) -> None:
     window = evaluating(how)
@@ -132,7 +132,7 @@ def test_what_went_wrong_is_said_where_it_was_started(
     assert not dialog.report_button.isEnabled()
 
 
-def test_progress_goes_on_while_the_dialog_is_closed_and_stop_ends_it(
+def test_progress_continues_while_the_dialog_is_closed_and_stop_ends_it(
     qtbot: QtBot, evaluating: Callable[[str], MainWindow]
 ) -> None:
     window = evaluating("hang")
@@ -165,10 +165,10 @@ def test_closing_the_window_asks_first(
     assert not window.evaluations.busy
 
 
-def test_the_real_process_refuses_a_folder_that_is_not_there(
+def test_the_real_process_refuses_a_missing_folder(
     qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path
 ) -> None:
-    """The whole way: ``python -m evaluation`` says what is wrong, and the window repeats it."""
+    """Run the real process: ``python -m evaluation`` reports the error, and the window shows it."""
     window = open_window(real_images=str(tmp_path / "nowhere"))
     dialog = start(qtbot, window)
     qtbot.waitUntil(lambda: not window.evaluations.busy, timeout=6 * WAIT_MS)

@@ -21,9 +21,9 @@ STAND_IN = """
 import json, os, signal, sys, time
 job = json.load(open(sys.argv[2], encoding="utf-8"))
 assert os.environ["MPLBACKEND"] == "Agg" and os.environ["XAI_SAVE_EVERY_N"] == str(job["every"])
-def tell(**line):
+def send(**line):
     print(json.dumps(line), flush=True)
-tell(event="progress", done=1, total=4)
+send(event="progress", done=1, total=4)
 how = sys.argv[1]
 if how == "crash":
     sys.exit("boom")
@@ -35,20 +35,20 @@ if how == "deaf":
 if how == "killed":
     os.kill(os.getpid(), 9)
 if how == "refuse":
-    tell(event="error", text="There is no classifier.")
+    send(event="error", text="There is no classifier.")
     sys.exit(2)
 if how == "flood":
     sys.stderr.write("e" * 1_000_000)
     print("x" * 3_000_000)
     for number in range(20_000):
-        print("a line that says nothing")
+        print("a line without meaning")
         print('{"event": "progress", "done": %d, "total": 20000}' % number)
 print("an ordinary line: ü", flush=True)
-tell(event="overlay", path=job["image"])
-tell(event="warning", text="the classifier is unsure")
-tell(event="notice", text="the head is untrained")
-tell(event="progress", done=4, total=4)
-tell(event="finished", main="report.html", kind=job["kind"])
+send(event="overlay", path=job["image"])
+send(event="warning", text="the classifier is unsure")
+send(event="notice", text="the head is untrained")
+send(event="progress", done=4, total=4)
+send(event="finished", main="report.html", kind=job["kind"])
 """.replace('sys.exit("boom")', 'print("boom", file=sys.stderr); sys.exit(3)')
 
 
@@ -95,8 +95,8 @@ def test_jobs_run_one_after_the_other(
     assert [path.name for path in overlays] == ["ISIC_0000001.png", "ISIC_0000002.png"]
     assert ("warning", "the classifier is unsure") in queue.lines
     assert ("info", "an ordinary line: ü") in queue.lines
-    assert ("info", "MEL/ISIC_0000002.png is explained.") in queue.lines
-    assert queue.lines.count(("warning", "the head is untrained")) == 1  # every image would say so
+    assert ("info", "MEL/ISIC_0000002.png was explained.") in queue.lines
+    assert queue.lines.count(("warning", "the head is untrained")) == 1  # every image would repeat it
     assert [(end.ending.well, end.job.image.name, end.message["main"]) for end in ended] == [
         (True, "ISIC_0000001.png", "report.html"),
         (True, "ISIC_0000002.png", "report.html"),
@@ -112,7 +112,7 @@ def test_a_crash_is_a_message(qtbot: QtBot, make_queue: Callable[..., Explanatio
     assert ("error", text) in queue.lines
 
 
-def test_a_program_that_is_not_there_is_a_message(qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_missing_program_is_a_message(qtbot: QtBot, tmp_path: Path) -> None:
     owner = QObject()
     queue = ExplanationQueue(owner, lambda parent: HeadlessProcess(parent, (str(tmp_path / "no_python"),)))
     lines: list[str] = []
@@ -129,7 +129,7 @@ def test_the_time_limit_ends_a_job(qtbot: QtBot, make_queue: Callable[..., Expla
     assert queue.lines[-1][1].endswith("was not explained: it took longer than 1 s and was stopped.")
 
 
-def test_a_deaf_process_is_killed(
+def test_a_process_that_ignores_signals_is_killed(
     qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gui.tasks.headless_process.GRACE_S", 0.3)
@@ -152,7 +152,7 @@ def test_a_killed_process_is_a_message(
     )
 
 
-def test_a_flood_leaves_the_window_alone(
+def test_a_flood_of_messages_does_not_block_the_window(
     qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path
 ) -> None:
     """Bounded lines, and the event loop goes round: the core's bounds hold here, too."""
@@ -164,7 +164,7 @@ def test_a_flood_leaves_the_window_alone(
         queue.add(a_job(tmp_path))
     timer.stop()
     assert len(queue.lines) <= MOST_TEXTS + 3
-    assert ("info", "MEL/ISIC_0000001.png is explained.") in queue.lines
+    assert ("info", "MEL/ISIC_0000001.png was explained.") in queue.lines
     assert len(rounds) > 5
 
 
@@ -217,7 +217,7 @@ def test_an_analysis_waits_for_the_overlay_of_its_image(qtbot: QtBot, both: Expl
     assert ended == [(OVERLAY, "1"), (ANALYSIS, "1")]
 
 
-def test_cancelling_ends_the_running_job_and_forgets_the_others(
+def test_cancelling_stops_the_running_job_and_removes_the_others(
     qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path
 ) -> None:
     queue = make_queue("hang")
@@ -230,9 +230,7 @@ def test_cancelling_ends_the_running_job_and_forgets_the_others(
     assert queue.lines == []
 
 
-def test_a_queue_that_has_ended_takes_no_job(
-    qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path
-) -> None:
+def test_an_ended_queue_ignores_jobs(qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path) -> None:
     """An image that is finished while the window closes would begin another process, and the window wait for it."""
     queue = make_queue("hang")
     queue.add(a_job(tmp_path, 1))

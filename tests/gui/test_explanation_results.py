@@ -29,7 +29,7 @@ def write(results: Path, content: str) -> Path:
     return folder
 
 
-def test_an_explanation_is_found_again_by_the_image(tmp_path: Path) -> None:
+def test_an_explanation_is_found_by_the_image(tmp_path: Path) -> None:
     folder = write(tmp_path, json.dumps(FACTS))
     explained = Explained(PROBABILITIES, "classifier.pth", True, folder / "image_map.png", None)
     assert read_explained(tmp_path, REAL_IMAGE) == explained
@@ -49,7 +49,7 @@ def test_an_explanation_is_found_again_by_the_image(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_counts_as_none(tmp_path: Path, content: str) -> None:
+def test_unreadable_explanations_are_ignored(tmp_path: Path, content: str) -> None:
     write(tmp_path, content)
     assert read_explained(tmp_path, REAL_IMAGE) is None
     assert read_explained(tmp_path, tmp_path / "gone.png") is None
@@ -63,7 +63,7 @@ def test_the_bars_show_the_probabilities_the_highest_first(qtbot: QtBot, tmp_pat
     assert not bars.bars["NV"].isVisible()
     bars.show_explained(Explained(PROBABILITIES, "classifier.pth", False, tmp_path, None))
     bars.layout().activate()
-    assert bars.note.text() == "by classifier.pth; its head is untrained, so they mean nothing"
+    assert bars.note.text() == "by classifier.pth; its head is untrained: ignore these values"
     assert {name: bar.value() for name, bar in bars.bars.items()} == {
         name: round(1000 * value) for name, value in PROBABILITIES.items()
     }

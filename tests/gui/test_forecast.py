@@ -17,18 +17,18 @@ def forecast() -> Forecast:
     return made
 
 
-def test_says_nothing_before_anything_was_measured(forecast: Forecast, tmp_path: Path) -> None:
+def test_there_is_no_estimate_before_a_measurement(forecast: Forecast, tmp_path: Path) -> None:
     assert forecast.seconds(job(tmp_path)) is None
 
 
-def test_a_measured_class_tells_of_others_with_such_a_model(forecast: Forecast, tmp_path: Path) -> None:
+def test_a_measured_speed_applies_to_classes_with_an_equal_model(forecast: Forecast, tmp_path: Path) -> None:
     forecast.note("MEL", "cpu", "fp32", 0.2)
     assert forecast.seconds(job(tmp_path)) == pytest.approx(3 * 10 * 0.2)
     assert forecast.seconds(job(tmp_path, precision="bf16")) is None
     assert Forecast(forecast.speeds).speeds == forecast.speeds
 
 
-def test_steps_that_reuse_features_have_a_speed_of_their_own(forecast: Forecast, tmp_path: Path) -> None:
+def test_steps_that_reuse_features_have_a_separate_speed(forecast: Forecast, tmp_path: Path) -> None:
     forecast.note("MEL", "cpu", "fp32", 0.2)
     assert forecast.seconds(job(tmp_path, reuse=3)) is None
     forecast.note("MEL", "cpu", "fp32", 0.1, reuse=3)

@@ -54,20 +54,20 @@ def test_a_pause_does_not_count(tmp_path: Path) -> None:
     assert progress.seconds_a_step == pytest.approx(1.0)
 
 
-def test_a_failed_image_is_done(tmp_path: Path) -> None:
+def test_a_failed_image_counts_as_finished(tmp_path: Path) -> None:
     progress = JobProgress(job(tmp_path))
     progress.note(ImageFailed("MEL", 1, 1, "empty", 1, 3), 1.0)
     assert (progress.done, progress.position) == (1, 10)
 
 
-def test_a_repeated_batch_goes_not_back(tmp_path: Path) -> None:
+def test_a_repeated_batch_does_not_reduce_the_progress(tmp_path: Path) -> None:
     progress = JobProgress(job(tmp_path))
     progress.note(StepReport("MEL", (1, 2), 9, 10, None), 1.0)
     progress.note(StepReport("MEL", (1,), 1, 10, None), 2.0)
     assert progress.position == 18
 
 
-def test_explanations_count_into_the_whole(tmp_path: Path) -> None:
+def test_explanations_count_as_part_of_the_job(tmp_path: Path) -> None:
     progress = JobProgress(job(tmp_path))
     progress.expect_explanations(2)
     progress.note(saved(tmp_path, 3), 1.0)

@@ -22,18 +22,18 @@ def latest(journal: Journal) -> UnfinishedJob | None:
     return found[1] if found else None
 
 
-def test_comes_back_with_what_is_left(journal: Journal, tmp_path: Path) -> None:
+def test_the_remaining_images_are_restored(journal: Journal, tmp_path: Path) -> None:
     journal.write(
         journal.folder / "1.json", UnfinishedJob(job(tmp_path, counts={"MEL": 500, "NV": 2}), {"MEL": 363, "NV": 2})
     )
     found = latest(journal)
     assert found is not None
-    assert str(found) == "137 of 502 images left"
+    assert str(found) == "137 of 502 images remaining"
     assert dict(found.remainder().counts) == {"MEL": 137}
     assert found.remainder().steps == 10
 
 
-def test_nothing_is_offered_when_there_is_nothing_left(journal: Journal, tmp_path: Path) -> None:
+def test_a_finished_job_is_not_offered(journal: Journal, tmp_path: Path) -> None:
     assert latest(journal) is None
     journal.write(journal.folder / "1.json", UnfinishedJob(job(tmp_path), {"MEL": 2, "NV": 1}))
     assert latest(journal) is None
@@ -46,7 +46,7 @@ def test_a_damaged_journal_offers_nothing(journal: Journal, content: str) -> Non
     assert latest(journal) is None
 
 
-def test_a_job_that_another_window_works_on_is_not_offered(journal: Journal, tmp_path: Path) -> None:
+def test_a_job_running_in_another_window_is_not_offered(journal: Journal, tmp_path: Path) -> None:
     journal.write(journal.folder / "1.json", UnfinishedJob(job(tmp_path), {}))
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
@@ -59,7 +59,7 @@ def test_a_job_that_another_window_works_on_is_not_offered(journal: Journal, tmp
     assert latest(journal) is not None
 
 
-def test_the_job_begun_last_is_offered_first(journal: Journal, tmp_path: Path) -> None:
+def test_the_latest_job_is_offered_first(journal: Journal, tmp_path: Path) -> None:
     files = [journal.new_file() for _ in range(2)]
     for file, count in zip(files, (5, 7), strict=True):
         journal.write(file, UnfinishedJob(job(tmp_path, counts={"MEL": count}), {}))

@@ -75,9 +75,9 @@ def test_every_control_has_its_name(window: MainWindow) -> None:
     assert [name for name in names if window.findChild(QWidget, name) is None] == []
 
 
-def test_fits_on_a_small_screen_with_every_notice(window: MainWindow) -> None:
+def test_fits_on_a_small_screen_with_all_notices(window: MainWindow) -> None:
     for notice in (window.parts.models_notice, window.parts.unfinished_notice):
-        notice.say("A notice that is long enough to show what happens to long ones " * 3)
+        notice.show_text("A notice that is long enough to show what happens to long ones " * 3)
     window.parts.sources.show_available(True)
     window.parts.classes.show_forecast(1000.0, 1e9)
     smallest = window.minimumSizeHint()
@@ -85,7 +85,7 @@ def test_fits_on_a_small_screen_with_every_notice(window: MainWindow) -> None:
     assert smallest.height() <= 660  # of 720, the desktop's own bar and the title take some
 
 
-def test_the_class_list_scrolls_where_it_does_not_fit(qtbot: QtBot, window: MainWindow) -> None:
+def test_the_class_list_scrolls_if_it_does_not_fit(qtbot: QtBot, window: MainWindow) -> None:
     window.resize(window.minimumSizeHint())
     last = window.parts.classes.rows["VASC"].check
     window.parts.classes.setMinimumHeight(600)
@@ -106,7 +106,7 @@ def test_the_details_of_an_image_are_not_cut_off_in_a_narrow_column(qtbot: QtBot
     qtbot.waitUntil(lambda: area.widget().width() <= area.viewport().width())
 
 
-def test_opens_without_its_theme_where_the_cache_cannot_be_written(
+def test_opens_without_its_theme_if_the_cache_is_not_writable(
     open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -116,7 +116,7 @@ def test_opens_without_its_theme_where_the_cache_cannot_be_written(
     assert open_window(theme="dark").isVisible()
 
 
-def test_says_what_to_do_when_torch_cannot_be_loaded(
+def test_an_error_names_the_cure_when_torch_cannot_be_loaded(
     qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch, errors: list[str]
 ) -> None:
     def fail() -> None:
@@ -133,7 +133,7 @@ def test_says_what_to_do_when_torch_cannot_be_loaded(
 QTS_OWN = ("qt_", "ScrollLeft", "ScrollRight")  # parts of its spin boxes and tab bars
 
 
-def test_every_control_explains_itself(window: MainWindow) -> None:
+def test_every_control_has_a_tool_tip(window: MainWindow) -> None:
     kinds = (QAbstractButton, QAbstractSpinBox, QComboBox)
     silent = [
         widget.objectName()
@@ -161,7 +161,7 @@ def test_is_usable_within_a_second_and_without_torch(tmp_path: Path) -> None:
     assert float(seconds) < 1.0
 
 
-def test_the_event_loop_goes_on_while_torch_is_loaded(tmp_path: Path) -> None:
+def test_the_event_loop_runs_while_torch_is_loaded(tmp_path: Path) -> None:
     for _ in range(3):  # the best of three: other programs share this machine
         done = subprocess.run(
             [sys.executable, "-c", STARTUP + LOADING, str(tmp_path / "s.ini")],
@@ -176,7 +176,7 @@ def test_the_event_loop_goes_on_while_torch_is_loaded(tmp_path: Path) -> None:
     assert longest < 0.1
 
 
-def test_loads_torch_beside_the_window_and_says_so(qtbot: QtBot, window: MainWindow) -> None:
+def test_torch_is_loaded_in_the_background_and_shown_in_the_status_bar(qtbot: QtBot, window: MainWindow) -> None:
     status = window.parts.status.status
     assert "Loading PyTorch" in status.text()
     qtbot.waitUntil(lambda: status.text().startswith("Ready, PyTorch"), timeout=WAIT_MS)
@@ -191,7 +191,7 @@ def test_only_classes_with_a_model_can_be_chosen(qtbot: QtBot, window: MainWindo
     assert window.parts.status.model_count.text() == "3 of 7 models"
 
 
-def test_a_damaged_model_is_found_out_and_cannot_be_chosen(
+def test_a_damaged_model_is_detected_and_cannot_be_chosen(
     qtbot: QtBot, open_window: Callable[..., MainWindow], tiny_checkpoints: Path
 ) -> None:
     (tiny_checkpoints / "unet_VASC_best.pth").write_bytes(b"PK\x03\x04 not a model")
@@ -202,15 +202,13 @@ def test_a_damaged_model_is_found_out_and_cannot_be_chosen(
     assert "VASC cannot be generated" in log_of(window)
 
 
-def test_a_folder_that_contains_checkpoints_is_taken(window: MainWindow, tiny_checkpoints: Path) -> None:
+def test_a_folder_that_contains_checkpoints_is_used(window: MainWindow, tiny_checkpoints: Path) -> None:
     window.use_models(tiny_checkpoints.parent)
     assert window.settings.checkpoints == str(tiny_checkpoints)
     assert "3 of 7 classes (MEL, NV, DF)" in log_of(window)
 
 
-def test_a_folder_without_models_is_refused_with_what_to_do(
-    window: MainWindow, tmp_path: Path, errors: list[str]
-) -> None:
+def test_a_folder_without_models_is_refused_with_advice(window: MainWindow, tmp_path: Path, errors: list[str]) -> None:
     before = window.settings.checkpoints
     window.use_models(tmp_path / "settings")
     assert "has no models: choose a folder with files such as unet_MEL_best.pth" in errors[0]
@@ -250,7 +248,7 @@ def test_a_dropped_image_is_shown(qtbot: QtBot, window: MainWindow, tmp_path: Pa
     assert window.parts.centre.preview.file == foreign
 
 
-def test_settings_come_back(qtbot: QtBot, open_window: Callable[..., MainWindow], store: QSettings) -> None:
+def test_settings_are_restored(qtbot: QtBot, open_window: Callable[..., MainWindow], store: QSettings) -> None:
     window = open_window()
     parts = window.parts
     parts.options.steps.setValue(77)
@@ -344,7 +342,7 @@ def test_an_error_box_is_shown_once(qtbot: QtBot) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the other systems always have a display")
-def test_without_a_display_it_says_so_and_names_generate() -> None:
+def test_without_a_display_the_error_names_generate() -> None:
     gone = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     environment = {name: value for name, value in os.environ.items() if name not in gone}
     program = "import sys; from gui.main import run_window; sys.exit(run_window([]))"

@@ -11,7 +11,7 @@ from gui.main_window import MainWindow
 from tests.gui.conftest import WAIT_MS, images_in, log_of, wait_for_job
 
 
-def test_every_action_is_on_the_keyboard_and_no_shortcut_is_taken_twice(window: MainWindow) -> None:
+def test_every_action_has_a_unique_shortcut(window: MainWindow) -> None:
     actions = [action for menu in window.menuBar().findChildren(QMenu) for action in menu.actions()]
     plain = [action for action in actions if not (action.isSeparator() or action.menu() or action.isCheckable())]
     assert [action.text() for action in plain if action.shortcut().isEmpty()] == []
@@ -34,7 +34,7 @@ def test_a_job_by_keyboard_alone(qtbot: QtBot, open_window: Callable[..., MainWi
     assert "Stopped" in log_of(window)
 
 
-def test_the_job_menu_greys_out_what_makes_no_sense(window: MainWindow) -> None:
+def test_the_job_menu_disables_impossible_actions(window: MainWindow) -> None:
     menus = window.menus
     menu = menus.start.associatedWidgets()[0]
     assert isinstance(menu, QMenu)

@@ -1,4 +1,4 @@
-"""A preset sets what decides the time of an image, and the box says which one is set."""
+"""A preset sets the options that determine the duration, and the box shows the current preset."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def values(row: OptionsRow) -> Preset:
     return Preset(str(row.sampler.currentData()), row.steps.value(), row.reuse.value())
 
 
-def test_it_begins_with_the_standard(row: OptionsRow) -> None:
+def test_the_default_is_the_standard_preset(row: OptionsRow) -> None:
     assert row.preset.currentText() == "Standard"
     assert values(row) == PRESETS[STANDARD]
     assert [row.preset.itemText(index) for index in range(row.preset.count())] == ["Standard", "Fast", "Custom"]
@@ -40,7 +40,7 @@ def test_a_preset_sets_sampler_steps_and_reuse(qtbot: QtBot, row: OptionsRow) ->
         assert row.preset.currentText() == text
 
 
-def test_what_is_set_by_hand_is_custom_until_it_is_a_preset_again(row: OptionsRow) -> None:
+def test_changed_values_show_custom_until_they_match_a_preset(row: OptionsRow) -> None:
     standard = PRESETS[STANDARD]
     for box, other, own in ((row.steps, 51, standard.steps), (row.reuse, 2, standard.reuse)):
         box.setValue(other)
@@ -64,7 +64,7 @@ def test_custom_changes_nothing(qtbot: QtBot, row: OptionsRow) -> None:
     assert (values(row), row.preset.currentText()) == (PRESETS[FAST], "Fast")
 
 
-def test_it_is_reached_with_the_keyboard(row: OptionsRow) -> None:
+def test_it_can_be_reached_with_the_keyboard(row: OptionsRow) -> None:
     assert row.preset.focusPolicy() & Qt.TabFocus
     assert row.reuse.focusPolicy() & Qt.TabFocus
     assert row.reuse.text() == "Off"

@@ -1,4 +1,4 @@
-"""Whole stories: what a user does, from the first click to the files on the disk."""
+"""Complete workflows of a user, from the first click to the files on the disk."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def test_choose_and_start(
     assert not window.parts.unfinished_notice.isVisible()
 
 
-def test_the_first_start_works_at_once(qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path) -> None:
+def test_the_first_start_works_immediately(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path
+) -> None:
     folder = tmp_path / "new" / "checkpoints"
     folder.mkdir(parents=True)
     window = open_window(checkpoints=str(folder), steps=1)
@@ -108,7 +110,7 @@ def test_stop_after_this_image_then_continue(qtbot: QtBot, open_window: Callable
     wait_for_job(qtbot, window)
     made = images_in(output)
     assert 1 <= len(made) < 6
-    assert f"{6 - len(made)} of 6 images left" in window.parts.unfinished_notice.text.text()
+    assert f"{6 - len(made)} of 6 images remaining" in window.parts.unfinished_notice.text.text()
     click(qtbot, window, "continueButton")
     wait_for_job(qtbot, window)
     assert images_in(output) == [f"MEL/0{number}" for number in range(1, 7)]
@@ -129,7 +131,7 @@ def test_a_job_that_is_stopping_does_not_count_down_to_its_end(
     wait_for_job(qtbot, window)
 
 
-def test_stop_now_gives_up_the_image_being_made(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
+def test_stop_now_discards_the_unfinished_image(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
     window = open_window(steps=1000)
     click(qtbot, window, "startButton")
     progress = window.controller.progress
@@ -161,7 +163,7 @@ def test_pause_and_continue(qtbot: QtBot, open_window: Callable[..., MainWindow]
     assert images_in(Path(window.settings.output)) == ["MEL/01"]
 
 
-def test_a_paused_window_computes_next_to_nothing(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
+def test_a_paused_window_needs_almost_no_processor_time(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
     window = open_window(quantities=MANY, steps=100)
     click(qtbot, window, "startButton")
     wait_for_images(qtbot, window, 1)
@@ -185,11 +187,11 @@ def test_stopping_a_paused_job(qtbot: QtBot, open_window: Callable[..., MainWind
     assert images_in(Path(window.settings.output)) == []
 
 
-def test_regenerate_makes_new_numbers_with_the_next_seeds(qtbot: QtBot, window: MainWindow) -> None:
+def test_regenerate_uses_new_numbers_and_seeds(qtbot: QtBot, window: MainWindow) -> None:
     assert not window.parts.buttons.regenerate_button.isEnabled()
     click(qtbot, window, "startButton")
     wait_for_job(qtbot, window)
-    window.parts.classes.tick(["NV"])  # what is ticked now does not matter: the last configuration counts
+    window.parts.classes.tick(["NV"])  # the current choice is ignored: Regenerate uses the last configuration
     click(qtbot, window, "regenerateButton")
     wait_for_job(qtbot, window)
     output = Path(window.settings.output)
@@ -197,7 +199,7 @@ def test_regenerate_makes_new_numbers_with_the_next_seeds(qtbot: QtBot, window: 
     assert read_parameters(output / "MEL" / "ISIC_0000002.png").seed == image_seed("MEL", 2, 42)
 
 
-def test_closing_during_a_job_asks_stops_and_offers_the_rest_next_time(
+def test_closing_during_a_job_asks_stops_and_offers_the_remaining_images_later(
     qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = open_window(quantities=MANY, steps=100)
@@ -215,14 +217,14 @@ def test_closing_during_a_job_asks_stops_and_offers_the_rest_next_time(
     assert window.isVisible()
     assert window.controller.state is JobState.RUNNING
     window.close()
-    assert window.isVisible()  # it waits, with a message, and the event loop goes on
+    assert window.isVisible()  # it shows a message and waits while the event loop runs
     assert window.parts.closing_notice.isVisible()
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
     assert asked[0][1] == 6
     made = len(images_in(Path(window.settings.output)))
     again = open_window()
-    assert f"{6 - made} of 6 images left" in again.parts.unfinished_notice.text.text()
-    assert again.controller.state is JobState.IDLE  # offered, never started by itself
+    assert f"{6 - made} of 6 images remaining" in again.parts.unfinished_notice.text.text()
+    assert again.controller.state is JobState.IDLE  # offered, never started automatically
     click(qtbot, again, "continueButton")
     wait_for_job(qtbot, again)
     assert len(images_in(Path(again.settings.output))) == 6
@@ -347,7 +349,7 @@ def test_the_disk_is_full(qtbot: QtBot, window: MainWindow, errors: list[str], m
     assert window.parts.buttons.start_button.isEnabled()
 
 
-def test_the_models_vanish_before_start(
+def test_the_models_are_deleted_before_start(
     qtbot: QtBot, window: MainWindow, tiny_checkpoints: Path, errors: list[str]
 ) -> None:
     (tiny_checkpoints / "unet_MEL_best.pth").unlink()
@@ -357,7 +359,7 @@ def test_the_models_vanish_before_start(
     assert "unet_MEL_best.pth" in errors[0]
 
 
-def test_a_mistake_of_ours_reaches_the_user(
+def test_an_internal_error_reaches_the_user(
     qtbot: QtBot, window: MainWindow, errors: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.generation.runner.to_pixels", lambda _: 1 / 0)
@@ -390,19 +392,19 @@ def test_browse_and_open(qtbot: QtBot, open_window: Callable[..., MainWindow], m
 def test_reproduce_an_image(qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     click(qtbot, window, "startButton")
     wait_for_job(qtbot, window)
-    told: list[str] = []
-    monkeypatch.setattr("gui.image_actions.show_information", lambda *texts: told.append(texts[-1]))
+    shown: list[str] = []
+    monkeypatch.setattr("gui.image_actions.show_information", lambda *texts: shown.append(texts[-1]))
     path = Path(window.settings.output) / "MEL" / "ISIC_0000001.png"
     menu: QMenu = window.parts.browser.menu_for(path)
     menu.findChild(object, "reproduceAction").trigger()
     assert not window.parts.buttons.start_button.isEnabled()  # the models in memory are in use
     wait_for_job(qtbot, window)
-    assert "it is the same image" in told[0]
+    assert "it is the same image" in shown[0]
     assert window.parts.buttons.start_button.isEnabled()
 
 
 @pytest.mark.parametrize("closes", [True, False])
-def test_a_reproduction_that_is_stopped_waits_for_one_step_not_for_all(
+def test_a_stopped_reproduction_waits_for_one_step_only(
     qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closes: bool
 ) -> None:
     click(qtbot, window, "startButton")
@@ -418,24 +420,24 @@ def test_a_reproduction_that_is_stopped_waits_for_one_step_not_for_all(
             done.append(step.index)
             yield step
 
-    told: list[str] = []
+    shown: list[str] = []
     monkeypatch.setattr(Repetition, "steps", counted)
-    monkeypatch.setattr("gui.image_actions.show_information", lambda *texts: told.append(texts[-1]))
+    monkeypatch.setattr("gui.image_actions.show_information", lambda *texts: shown.append(texts[-1]))
     window.images.reproduce(long)
     qtbot.waitUntil(lambda: bool(done), timeout=WAIT_MS)
     if closes:
         window.close()
-        assert window.isVisible()  # the step that is being made still has to end
+        assert window.isVisible()  # the current step must end first
         qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
     else:
         assert window.parts.buttons.stop_button.text() == "Stop now"
         click(qtbot, window, "stopButton")
         wait_for_job(qtbot, window)
         assert window.parts.buttons.start_button.isEnabled()
-        assert "long.png was not compared: making it again was stopped." in log_of(window)
+        assert "long.png was not compared: its reproduction was stopped." in log_of(window)
     assert len(done) < 200
     assert not window.keeper.busy
-    assert told == []
+    assert shown == []
 
 
 def test_use_the_settings_of_an_image(qtbot: QtBot, window: MainWindow) -> None:
@@ -451,17 +453,17 @@ def test_use_the_settings_of_an_image(qtbot: QtBot, window: MainWindow) -> None:
     assert (used.steps, used.sampler, used.reuse, used.chosen, used.precision) == (3, "ddpm", 1, ["MEL"], "fp32")
 
 
-def test_an_image_that_was_deleted_meanwhile(qtbot: QtBot, window: MainWindow, errors: list[str]) -> None:
+def test_an_image_that_was_deleted(qtbot: QtBot, window: MainWindow, errors: list[str]) -> None:
     click(qtbot, window, "startButton")
     wait_for_job(qtbot, window)
     path = Path(window.settings.output) / "MEL" / "ISIC_0000001.png"
     path.unlink()
     window.parts.browser.wanted.emit("open", path)
-    assert "is not there any more" in errors[0]
+    assert "does not exist any more" in errors[0]
     qtbot.waitUntil(lambda: window.parts.browser.model.rowCount() == 0, timeout=WAIT_MS)
 
 
-def test_images_of_another_process_appear_by_themselves(
+def test_images_of_another_process_appear_automatically(
     qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output, browser = Path(window.settings.output), window.parts.browser
@@ -496,7 +498,7 @@ def test_explaining_a_chosen_image_shows_its_class_probabilities(
     assert details.explain_button.isHidden()
 
 
-def test_an_explanation_that_cannot_be_had_is_said_in_a_box(
+def test_an_impossible_explanation_is_reported_in_a_box(
     qtbot: QtBot, open_window: Callable[..., MainWindow], tiny_checkpoints: Path, errors: list[str]
 ) -> None:
     (tiny_checkpoints / "classifier.pth").write_bytes(b"not a classifier")
@@ -511,7 +513,7 @@ def test_an_explanation_that_cannot_be_had_is_said_in_a_box(
 
 
 def stand_in_for_explanations(how: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the window's explanations run the stand-in, which ends as ``how`` says, instead of ``python -m xai``."""
+    """Let the window run a stand-in with the behaviour ``how`` instead of ``python -m xai``."""
     program = folder / "stand_in.py"
     program.write_text(STAND_IN)
     command = (os.sys.executable, str(program), how)
@@ -530,9 +532,9 @@ def test_explanations_during_generation(
     wait_for_job(qtbot, window)
     qtbot.waitUntil(lambda: not window.explanations.busy, timeout=WAIT_MS)
     text = log_of(window)
-    assert "MEL/ISIC_0000002.png is explained" in text
-    assert "MEL/ISIC_0000004.png is explained" in text
-    assert "MEL/ISIC_0000001.png is explained" not in text
+    assert "MEL/ISIC_0000002.png was explained" in text
+    assert "MEL/ISIC_0000004.png was explained" in text
+    assert "MEL/ISIC_0000001.png was explained" not in text
 
 
 def test_the_interval_counts_the_images_of_the_class_folder(
@@ -547,7 +549,7 @@ def test_the_interval_counts_the_images_of_the_class_folder(
     assert re.findall(r"MEL/ISIC_(\d+)\.png is explained", log_of(window)) == ["0000001", "0000005"]
 
 
-def test_a_job_goes_on_until_its_images_are_explained(
+def test_a_job_continues_until_its_images_are_explained(
     qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in_for_explanations("hang", tmp_path, monkeypatch)
@@ -557,7 +559,7 @@ def test_a_job_goes_on_until_its_images_are_explained(
     wait_for_job(qtbot, window)
     assert len(images_in(Path(window.settings.output))) == 3
     assert (panel.state.text(), panel.bar.value()) == ("Explaining", panel.bar.maximum() // 2)
-    assert window.parts.buttons.start_button.isEnabled()  # whoever does not want to wait need not
+    assert window.parts.buttons.start_button.isEnabled()  # the user can stop immediately
     click(qtbot, window, "cancelXaiButton")
     qtbot.waitUntil(lambda: not window.explanations.busy, timeout=WAIT_MS)
     assert (panel.state.text(), panel.bar.value()) == ("", panel.bar.maximum())
@@ -583,7 +585,7 @@ def test_a_crash_of_the_explanations_is_a_line_in_the_log(
 def test_overlays_of_freshly_generated_images(
     qtbot: QtBot, open_window: Callable[..., MainWindow], tiny_checkpoints: Path, tmp_path: Path
 ) -> None:
-    """The real process: from Start to the overlay in the preview and the probabilities beside the image."""
+    """The real process: from Start to the overlay in the preview and the probabilities of the image."""
     write_classifier(tiny_checkpoints)
     window = open_window(xai_mode=True)
     click(qtbot, window, "startButton")
@@ -606,7 +608,7 @@ def test_overlays_of_freshly_generated_images(
         assert details.probabilities.bars[name].value() == round(1000 * value)
 
 
-def test_an_overlay_stays_to_be_looked_at_while_the_next_image_is_made(
+def test_an_overlay_stays_visible_while_the_next_image_is_generated(
     window: MainWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     preview = window.parts.centre.preview
@@ -622,7 +624,7 @@ def test_an_overlay_stays_to_be_looked_at_while_the_next_image_is_made(
     assert preview.overlay is None
 
 
-def test_a_late_overlay_does_not_push_away_what_the_user_looks_at(
+def test_a_late_overlay_does_not_replace_the_image_that_the_user_views(
     qtbot: QtBot, window: MainWindow, tmp_path: Path
 ) -> None:
     files = [tmp_path / name for name in ("a.png", "b.png")]
@@ -638,7 +640,7 @@ def test_a_late_overlay_does_not_push_away_what_the_user_looks_at(
     assert preview.overlay is not None
 
 
-def test_without_a_usable_classifier_one_sentence_and_generation_goes_on(
+def test_without_a_usable_classifier_one_sentence_and_generation_continues(
     qtbot: QtBot, open_window: Callable[..., MainWindow], tiny_checkpoints: Path, errors: list[str]
 ) -> None:
     (tiny_checkpoints / "classifier.pth").write_bytes(b"not a classifier")
@@ -674,7 +676,7 @@ def test_a_full_analysis_is_queued_from_the_image_and_its_report_opens(
     (job,) = window.explanations.jobs
     assert (job.kind, job.every) == ("analysis", 5)
     qtbot.waitUntil(lambda: not window.explanations.busy, timeout=WAIT_MS)
-    assert "The report is report.html." in log_of(window)
+    assert "Report: report.html" in log_of(window)
     folder = result_folder(tmp_path / "xai_results", image)
     folder.mkdir(parents=True)
     classifier = {"source": "classifier.pth", "head_trained": False}
@@ -687,12 +689,12 @@ def test_a_full_analysis_is_queued_from_the_image_and_its_report_opens(
     window.browsing.show_image(image)
     note = window.parts.browser.details.probabilities.note
     qtbot.waitUntil(lambda: "classifier.pth" in note.text(), timeout=WAIT_MS)
-    assert "head is untrained, so they mean nothing" in note.text()
+    assert "head is untrained: ignore these values" in note.text()
 
 
 @pytest.fixture
 def imported_for_good() -> Iterator[None]:
-    """What the program does when it has loaded torch itself, see gui/tasks/quiet_import.py; the tests load it first."""
+    """Act like the program after it has loaded torch (see gui/tasks/quiet_import.py); the tests load torch earlier."""
     gc.collect()
     gc.freeze()
     yield
@@ -700,7 +702,7 @@ def imported_for_good() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("imported_for_good")
-def test_the_event_loop_never_waits_while_generating(
+def test_the_event_loop_is_never_blocked_during_generation(
     qtbot: QtBot, open_window: Callable[..., MainWindow], tiny_checkpoints: Path
 ) -> None:
     """A timer that should fire every 5 ms, while a model of 64 px is evaluated on all cores."""

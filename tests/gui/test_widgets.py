@@ -1,4 +1,4 @@
-"""Each widget by itself."""
+"""Tests of single widgets."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def classes(qtbot: QtBot) -> ClassPanel:
     return panel
 
 
-def test_class_panel_counts_what_is_ticked_and_usable(classes: ClassPanel) -> None:
+def test_class_panel_counts_ticked_usable_classes(classes: ClassPanel) -> None:
     classes.fill({"MEL": 3, "NV": 4, "BCC": 5}, ["MEL", "NV", "BCC"])
     assert classes.chosen == ["MEL", "NV"]
     classes.show_forecast(None, None)
@@ -56,7 +56,7 @@ def test_class_panel_counts_what_is_ticked_and_usable(classes: ClassPanel) -> No
     assert classes.estimate_label.text() == "About 3 min, 1.5 MB on disk"
 
 
-def test_class_panel_ticks_all_that_can_be_generated(qtbot: QtBot, classes: ClassPanel) -> None:
+def test_class_panel_ticks_all_usable_classes(qtbot: QtBot, classes: ClassPanel) -> None:
     for name, ticked in (("allClassesButton", ["MEL", "NV"]), ("noClassesButton", [])):
         qtbot.mouseClick(classes.findChild(object, name), Qt.LeftButton)
         assert classes.chosen == ticked
@@ -80,7 +80,7 @@ def test_class_panel_names_the_diagnosis_and_the_reason(classes: ClassPanel) -> 
         (JobState.REPRODUCING, "stop"),
     ],
 )
-def test_job_buttons_offer_what_can_be_done(qtbot: QtBot, state: JobState, enabled: str) -> None:
+def test_job_buttons_enable_possible_actions(qtbot: QtBot, state: JobState, enabled: str) -> None:
     buttons = JobButtons()
     qtbot.addWidget(buttons)
     buttons.show_state(state, can_start=True, can_regenerate=True)
@@ -93,7 +93,7 @@ def test_job_buttons_offer_what_can_be_done(qtbot: QtBot, state: JobState, enabl
     assert {name for name, button in named.items() if button.isEnabled()} == set(enabled.split())
 
 
-def test_stop_means_after_the_image_and_again_means_now(qtbot: QtBot) -> None:
+def test_the_first_stop_waits_for_the_image_and_the_second_does_not(qtbot: QtBot) -> None:
     buttons = JobButtons()
     qtbot.addWidget(buttons)
     buttons.show_state(JobState.RUNNING, can_start=True, can_regenerate=True)
@@ -185,7 +185,7 @@ def test_log_keeps_up_with_a_flood(qtbot: QtBot) -> None:
     assert log.console.toPlainText().endswith("19999")
 
 
-def test_top_bar_keeps_a_device_until_it_is_known_not_to_be_there(qtbot: QtBot) -> None:
+def test_top_bar_keeps_a_device_until_it_is_known_to_be_missing(qtbot: QtBot) -> None:
     class Device:
         def __init__(self, name: str, label: str) -> None:
             self.name, self.label = name, label
@@ -210,7 +210,7 @@ def test_status_shows_memory_and_models(qtbot: QtBot, tmp_path: Path) -> None:
     assert str(tmp_path) in status.model_path.toolTip()
 
 
-def test_progress_says_nothing_while_it_cannot_know(qtbot: QtBot, tmp_path: Path) -> None:
+def test_progress_shows_no_time_while_it_is_unknown(qtbot: QtBot, tmp_path: Path) -> None:
     panel = ProgressPanel()
     qtbot.addWidget(panel)
     panel.show_preparing()
@@ -254,7 +254,7 @@ def turn_wheel(widget: QWidget, angle: int) -> None:
     )
 
 
-def test_status_shows_gpu_memory_from_torchs_books(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_shows_the_gpu_memory_reserved_by_torch(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = SimpleNamespace(
         is_initialized=lambda: True,
         memory_reserved=lambda _: 1_500_000_000,

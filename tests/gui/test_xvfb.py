@@ -1,4 +1,4 @@
-"""A real window on a real X display, worked with the mouse; its screenshot is compared by structure, not by pixels."""
+"""A real window on a real X display, used with the mouse. Its screenshot is compared by structure, not by pixels."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ SIDE = 24
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the eight steps left their images, the screenshot and the places of the widgets."""
+    """The folder with the images of the eight steps, the screenshot, and the positions of the widgets."""
     made = tmp_path_factory.mktemp("eight_steps")
     write_classifier(made / "checkpoints")
-    unpack_demo_set(made / "checkpoints")  # what the first dialog is to find; a fresh clone has no such folder yet
+    unpack_demo_set(made / "checkpoints")  # the folder for the first dialog; a fresh clone does not have it
     environment = {**os.environ, "QT_QPA_PLATFORM": "xcb", "XDG_RUNTIME_DIR": str(made)}
     screen = ["xvfb-run", "-a", "-s", "-screen 0 1280x760x24"]
     done = subprocess.run(
@@ -63,25 +63,25 @@ def region(screen: Image.Image, place: list[int]) -> Image.Image:
 
 
 def likeness(one: Image.Image, other: Image.Image) -> float:
-    """Correlation of two pictures' coarse brightness, 1 for the same structure."""
+    """Return the correlation of the coarse brightness of two images; 1 for the same structure."""
     first, second = (np.asarray(p.convert("L").resize((SIDE, SIDE)), dtype=float).ravel() for p in (one, other))
     return float(np.corrcoef(first, second)[0, 1])
 
 
 def centred_square(picture: Image.Image) -> Image.Image:
-    """The middle of a widget, without its frame."""
+    """Return the middle of a widget without its frame."""
     side = min(picture.size) - 4
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     return picture.crop((left, top, left + side, top + side))
 
 
-def test_the_eight_steps_made_the_images(folder: Path) -> None:
+def test_the_eight_steps_generate_the_images(folder: Path) -> None:
     images = sorted(path.relative_to(folder / "dataset").as_posix() for path in (folder / "dataset").glob("*/*.png"))
     assert images[0] == "MEL/ISIC_0000001.png"
     assert len(images) >= 4
 
 
-def test_every_part_is_on_the_screen_and_not_on_top_of_another(places: dict[str, list[int]]) -> None:
+def test_every_widget_is_on_the_screen_and_none_overlap(places: dict[str, list[int]]) -> None:
     left, top, width, height = places["window"]
     names = ("startButton", "stopButton", "previewLabel", "progressBar", "projectTree", "imageFileList", "logConsole")
     for name in names:
@@ -93,7 +93,7 @@ def test_every_part_is_on_the_screen_and_not_on_top_of_another(places: dict[str,
 
 
 def test_the_preview_shows_the_chosen_image(screen: Image.Image, places: dict[str, list[int]], folder: Path) -> None:
-    """With its overlay at 60%, where that has been made by then."""
+    """Accept the image with or without its overlay at 60%, which may not exist yet."""
     shown = centred_square(region(screen, places["previewLabel"]))
     file = folder / "dataset" / "MEL" / "ISIC_0000001.png"
     overlay = result_folder(folder / "xai_results", file) / "image_map.png"

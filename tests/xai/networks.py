@@ -1,4 +1,4 @@
-"""Networks whose right explanation is known beforehand, and ResNets that were not trained."""
+"""Networks with a known correct explanation, and untrained ResNets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Linear(nn.Module):
         return images.flatten(1) @ self.weights.flatten(1).T
 
     def contributions(self, image: torch.Tensor, baseline: torch.Tensor, target: int) -> torch.Tensor:
-        """What every pixel contributes to a target, (224, 224); image and baseline in [0, 1]."""
+        """Return the contribution of every pixel to a target, (224, 224); image and baseline are in [0, 1]."""
         std = torch.tensor(STD).view(3, 1, 1)
         return (self.weights[target].detach() / std * (image - baseline)[0]).sum(dim=0)
 
@@ -51,7 +51,7 @@ class Squared(nn.Module):
 
 
 class GreenDetector(nn.Module):
-    """Answers to saturated green for the first class alone; dermoscopic images have none. Blind to places."""
+    """Responds to saturated green, only for the first class. Dermoscopic images have none. Ignores positions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ def resnet(seed: int = 0, classes: int = len(CLASSES)) -> ResNet:
 
 
 def write_classifier(folder: Path, seed: int = 0) -> Path:
-    """A checkpoints folder with an untrained classifier in fp16, as it is bundled."""
+    """A checkpoints folder with an untrained classifier in fp16, like the bundled one."""
     folder.mkdir(exist_ok=True)
     torch.save(resnet(seed).half().state_dict(), folder / "classifier.pth")
     return folder

@@ -1,4 +1,4 @@
-"""``python -m xai`` with an analysis that is small enough for tests: everything is done, but little of it."""
+"""``python -m xai`` with a small analysis for tests. It runs all parts with few repetitions."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -27,6 +28,8 @@ from xai.classifier import UNTRAINED_HEAD, Classifier, prepare
 from xai.events import Finished, OverlayMade, Progress, Warned
 from xai.explain import ExplainSettings
 from xai.job import ANALYSIS, ExplanationJob
+from xai.report import write_analysis_report
+from xai.stored_names import with_current_names
 
 STEPS = 8
 
@@ -78,7 +81,7 @@ def facts(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def tables(folder: Path) -> dict[str, list[list[str]]]:
-    """Every table of the report, by its first column and first cell, as rows of texts."""
+    """Return every table of the report as rows of texts, by its first two column titles."""
     html = (folder / "report.html").read_text(encoding="utf-8")
     html = html.replace("\N{MINUS SIGN}", "-").replace("&nbsp;", " ")
     found = {}
@@ -92,7 +95,7 @@ def tables(folder: Path) -> dict[str, list[list[str]]]:
     return found
 
 
-def test_everything_is_there_and_nothing_half(folder: Path) -> None:
+def test_all_files_exist_and_no_temporary_file(folder: Path) -> None:
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     steps = {f"steps/step_{step:04d}_{what}.png" for step in (3, 6, 8) for what in ("estimate", "overlay")}
     pictures = {"image.png", "image_map.png", "image_overlay.png", "mosaic.png"}
@@ -115,7 +118,7 @@ def test_progress_rises_to_its_end_and_the_overlay_comes_early(events: list[Any]
 def test_the_last_step_is_the_saved_image_and_has_its_probabilities(
     facts: dict[str, Any], folder: Path, image_file: Path, classifier: Classifier
 ) -> None:
-    assert facts["trajectory"]["origin"] == "made again"
+    assert facts["trajectory"]["origin"] == "reproduced"
     assert facts["trajectory"]["maximum_difference"] <= 1
     assert np.array_equal(read_pixels(folder / "steps" / "step_0008_estimate.png"), read_pixels(image_file))
     assert [step["step"] for step in facts["steps"]] == list(range(1, STEPS + 1))
@@ -124,8 +127,10 @@ def test_the_last_step_is_the_saved_image_and_has_its_probabilities(
     assert list(facts["steps"][-1]["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_report_says_what_the_json_says(facts: dict[str, Any], tables: dict[str, list[list[str]]]) -> None:
-    """Every number of the report is computed once more from the values in the JSON."""
+def test_the_report_and_the_json_have_the_same_numbers(
+    facts: dict[str, Any], tables: dict[str, list[list[str]]]
+) -> None:
+    """Compute every number of the report again from the values in the JSON file."""
     for name, _, percent in tables["Class, Diagnosis"]:
         assert percent == f"{facts['probabilities'][name]:.1%}"
     estimates = np.array(facts["time_shap"]["estimates"])
@@ -163,12 +168,29 @@ def test_the_tables_hold_the_same_numbers(facts: dict[str, Any], folder: Path) -
 
 
 def test_verdicts_follow_from_the_numbers(facts: dict[str, Any]) -> None:
-    causal, deletion, insertion, _ = (entry["speaks_for_the_map"] for entry in facts["verdicts"])
+    causal, deletion, insertion, _ = (entry["supports_map"] for entry in facts["verdicts"])
     checks = facts["faithfulness"]
     assert deletion == (checks["deletion"]["auc"] < min(checks["deletion"]["random_aucs"]))
     assert insertion == (checks["insertion"]["auc"] > max(checks["insertion"]["random_aucs"]))
     p_values = [result["permutation_p_holm"] for result in facts["causal"]["interventions"].values()]
     assert causal == (sum(p < 0.05 for p in p_values) > 2)
+
+
+def test_the_field_names_of_earlier_versions_are_read(facts: dict[str, Any], folder: Path, tmp_path: Path) -> None:
+    earlier = json.loads(json.dumps(facts))
+    earlier["trajectory"]["origin"] = "made again"
+    earlier["trajectory"]["made_again_on"] = earlier["trajectory"].pop("reproduced_on")
+    for verdict in earlier["verdicts"]:
+        verdict["speaks_for_the_map"] = verdict.pop("supports_map")
+    assert with_current_names(earlier) == facts
+    shutil.copytree(folder, tmp_path / "copy")
+    write_analysis_report(tmp_path / "copy", earlier)
+    assert _text(tmp_path / "copy" / "report.html") == _text(folder / "report.html")
+
+
+def _text(report: Path) -> str:
+    """Return a report without its figures and its time, which may differ between two runs."""
+    return re.sub(r"data:image/[^\"]*|[-0-9]{10} [0-9:]{5} UTC", "", report.read_text(encoding="utf-8"))
 
 
 def test_the_mosaic_shows_every_step_in_order(folder: Path, image_file: Path) -> None:
@@ -181,10 +203,10 @@ def test_the_mosaic_shows_every_step_in_order(folder: Path, image_file: Path) ->
     assert sheet.shape[1] == STEPS * (side + 6) + 6
 
 
-def test_where_nothing_is_known_of_the_denoising_the_rest_is_explained(
+def test_an_image_without_a_trajectory_is_explained(
     analyse: Callable[..., list[Any]], classifier: Classifier, tmp_path: Path
 ) -> None:
-    """Also of a classifier whose head is untrained, which every result says."""
+    """The classifier has an untrained head, and the report warns about it."""
     untrained = Classifier(classifier.model, classifier.device, classifier.dtype, "x", "", False, (UNTRAINED_HEAD,))
     events = analyse(REAL_IMAGE, untrained, tmp_path, target="DF")
     facts = events[-1].facts
@@ -193,7 +215,7 @@ def test_where_nothing_is_known_of_the_denoising_the_rest_is_explained(
     assert any(isinstance(event, Warned) and "does not say how it was made" in event.text for event in events)
     html = (events[-1].folder / "report.html").read_text(encoding="utf-8")
     assert UNTRAINED_HEAD.replace("'", "&#39;") in html
-    assert "the head of this classifier is untrained, so they mean nothing" in html
+    assert "The head of this classifier is untrained: ignore these values." in html
     assert "Time-SHAP:" not in html
     assert set(facts["probabilities"]) == set(CLASSES)
 

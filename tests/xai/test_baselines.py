@@ -34,5 +34,5 @@ def test_mean_skin_is_the_colour_around_a_dark_lesion() -> None:
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_a_tiny_image_has_baselines_too(name: str) -> None:
+def test_a_tiny_image_has_baselines(name: str) -> None:
     assert BASELINES[name](torch.full((1, 3, 1, 1), 0.5)).shape == (1, 3, 1, 1)

@@ -1,4 +1,4 @@
-"""The causal check where the fall of the score is known for every region."""
+"""The causal check in cases where the fall of the score is known for every region."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETTINGS = CausalSettings(repeats=1)
 
 @pytest.fixture(scope="module")
 def contributions(image: torch.Tensor) -> np.ndarray:
-    """What every pixel contributes to the linear classifier, against the colour of the skin."""
+    """Return the contribution of every pixel to the linear classifier, relative to the colour of the skin."""
     return Linear().contributions(image, mean_skin(image), TARGET).numpy()
 
 
@@ -108,7 +108,7 @@ def test_holm() -> None:
     assert holm([0.9, 0.5]) == pytest.approx([1.0, 1.0])
 
 
-def test_what_is_reported_can_be_computed_from_the_falls(faithful: CausalCheck) -> None:
+def test_the_reported_numbers_follow_from_the_falls(faithful: CausalCheck) -> None:
     facts = faithful.to_json()
     for name, result in facts["interventions"].items():
         falls = np.array(result["falls"])

@@ -1,4 +1,4 @@
-"""The classifier computes what torchvision's ResNet-18 computes, from every form of file, and refuses the others."""
+"""The classifier computes the same as torchvision's ResNet-18, reads every file format, and refuses other files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WEIGHTS = resnet().state_dict()
 
 @pytest.fixture(autouse=True)
 def nothing_bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bundled classifier must not step in for what a test leaves out."""
+    """Prevent the use of the bundled classifier in tests without a classifier file."""
     monkeypatch.setattr(module, "DEMO_SET", tmp_path / "bundle")
 
 
@@ -160,7 +160,7 @@ HEADLESS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("form", HEADLESS)
-def test_a_head_that_does_not_fit_is_left_out_and_told(form: str, tmp_path: Path) -> None:
+def test_a_head_that_does_not_fit_is_ignored_and_reported(form: str, tmp_path: Path) -> None:
     saved(tmp_path, HEADLESS[form]())
     found = load_classifier(tmp_path, CPU, "fp32")
     assert not found.head_trained
@@ -175,7 +175,7 @@ def without(name: str) -> dict[str, torch.Tensor]:
 
 
 class Runs:
-    """Would make a file when a pickle is opened carelessly."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
@@ -219,10 +219,10 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_file_that_is_no_classifier_is_refused_in_one_sentence(kind: str, tmp_path: Path) -> None:
-    content, said = BAD[kind]
+def test_a_file_that_is_not_a_classifier_is_refused_in_one_sentence(kind: str, tmp_path: Path) -> None:
+    content, message = BAD[kind]
     file = saved(tmp_path, content())
-    with pytest.raises(ClassifierError, match=said) as error:
+    with pytest.raises(ClassifierError, match=message) as error:
         load_classifier(tmp_path, CPU)
     assert str(file) in str(error.value)
     assert "\n" not in str(error.value)
@@ -249,7 +249,7 @@ def test_fp16_needs_a_gpu(checkpoints: Path) -> None:
         load_classifier(checkpoints, CPU, "fp16")
 
 
-def test_the_bundled_classifier_steps_in_and_says_what_it_is(tmp_path: Path) -> None:
+def test_the_bundled_classifier_is_the_default_and_is_labelled(tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
     saved(tmp_path / "bundle", {"state_dict": WEIGHTS, "provenance": {"demonstration": True}})
     found = load_classifier(tmp_path, CPU)
@@ -257,7 +257,7 @@ def test_the_bundled_classifier_steps_in_and_says_what_it_is(tmp_path: Path) -> 
     assert "demonstration" in found.notices[0]
 
 
-def test_without_a_file_torchvision_gives_the_body_and_the_head_is_untrained(
+def test_without_a_file_the_torchvision_weights_have_an_untrained_head(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: torch.Tensor
 ) -> None:
     cache = tmp_path / "torch" / "hub" / "checkpoints"
@@ -279,11 +279,11 @@ def test_without_a_file_torchvision_gives_the_body_and_the_head_is_untrained(
 
 
 @pytest.mark.parametrize("offline", ["1", ""])
-def test_without_a_file_and_without_network_one_sentence_says_so(
+def test_without_a_file_and_without_network_one_sentence_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], offline: str
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody is there
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no server listens there
     monkeypatch.setenv("HF_HUB_OFFLINE", offline)
     with pytest.raises(ClassifierError, match=r"put a classifier\.pth there") as error:
         load_classifier(tmp_path, CPU)

@@ -30,7 +30,7 @@ def test_normalised_keeps_signs_and_bounds() -> None:
     assert normalised(values) == pytest.approx(np.array([[-1.0, 0.0, 0.25, 0.5]]), rel=0.02)
     assert not normalised(np.zeros((3, 3))).any()
     assert scale_of(np.zeros((3, 3))) == 0
-    assert not normalised(np.full((3, 3), 1e-11)).any()  # rounding errors are nothing
+    assert not normalised(np.full((3, 3), 1e-11)).any()  # rounding errors are ignored
 
 
 def test_one_extreme_pixel_does_not_hide_the_rest() -> None:
@@ -39,7 +39,7 @@ def test_one_extreme_pixel_does_not_hide_the_rest() -> None:
     assert normalised(values)[100, 100] == 1.0
 
 
-def test_every_method_has_the_same_say_whatever_its_unit() -> None:
+def test_every_method_has_the_same_weight_in_any_unit() -> None:
     left, right = bump(100, 50, 0.001), bump(100, 170, 1000.0)
     found = combine([attribution("ig", left), attribution("shap", right)])
     assert found.values[100, 50] == pytest.approx(0.5, abs=0.01)
@@ -54,11 +54,11 @@ def test_methods_that_contradict_each_other_cancel() -> None:
     assert np.abs(combine([attribution("ig", values), attribution("shap", -5 * values)]).values).max() < 1e-5
 
 
-def test_a_map_of_nothing_stays_one() -> None:
+def test_an_empty_map_stays_empty() -> None:
     assert not combine([attribution("ig", np.zeros((224, 224)))]).values.any()
 
 
-def test_grad_cam_joins_only_where_nothing_finer_is_there() -> None:
+def test_grad_cam_is_combined_only_if_there_is_no_finer_map() -> None:
     ig, shap, gradcam = (attribution(name, bump(90, 90, 1.0)) for name in ("ig", "shap", "gradcam"))
     assert list(preferred([gradcam, ig, shap])) == [ig, shap]
     assert list(preferred([gradcam])) == [gradcam]

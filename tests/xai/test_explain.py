@@ -62,7 +62,7 @@ def test_integrated_gradients_and_shap_are_combined(explanation: Explanation) ->
     assert np.array_equal(explanation.combined.values, combine(explanation.attributions[:2]).values)
 
 
-def test_the_files_hold_what_was_found(explanation: Explanation, tmp_path: Path) -> None:
+def test_the_files_contain_the_explanation(explanation: Explanation, tmp_path: Path) -> None:
     files = save_explanation(explanation, tmp_path / "new" / "folder", "mole")
     assert json.loads(files.facts.read_text(encoding="utf-8")) == json.loads(json.dumps(explanation.facts))
     with np.load(files.attributions) as arrays:
@@ -83,7 +83,7 @@ def test_a_folder_that_cannot_be_written_is_named(explanation: Explanation, tmp_
         save_explanation(explanation, tmp_path / "file", "mole")
 
 
-def test_the_most_probable_class_is_the_target_unless_told(classifier: Classifier) -> None:
+def test_the_most_probable_class_is_the_default_target(classifier: Classifier) -> None:
     facts = explain_image(REAL_IMAGE, classifier, QUICK).facts
     assert facts["target"]["class"] == facts["predicted"]
     assert facts["target"]["probability"] == max(facts["probabilities"].values())
@@ -95,7 +95,7 @@ def test_the_label_is_the_class_folder(classifier: Classifier, tmp_path: Path) -
     settings = ExplainSettings(("gradcam",), "label", OPTIONS)
     assert label_of(image) == "DF"
     assert explain_image(image, classifier, settings).facts["target"]["class"] == "DF"
-    with pytest.raises(ArgumentError, match="does not say its class"):
+    with pytest.raises(ArgumentError, match="has no class label"):
         explain_image(REAL_IMAGE, classifier, settings)
 
 
@@ -110,24 +110,24 @@ def test_the_label_is_the_class_folder(classifier: Classifier, tmp_path: Path) -
     ],
 )
 def test_any_image_can_be_explained(tmp_path: Path, pixels: np.ndarray, noticed: bool) -> None:
-    """An image of one colour has nothing to attribute: the maps are of nothing, not of noise or NaN."""
+    """A uniform image has no attribution: the maps are empty and contain neither noise nor NaN."""
     file = tmp_path / "image.png"
     Image.fromarray(pixels).save(file)
     found = explain_image(file, classifier_of(GreenDetector()), ExplainSettings(("ig", "shap"), "MEL", OPTIONS))
     assert np.abs(found.combined.values).max() == 0
-    assert any("hardly anything" in notice for notice in found.facts["notices"]) == noticed
+    assert any("has little meaning" in notice for notice in found.facts["notices"]) == noticed
     assert any("The map is empty" in notice for notice in found.facts["notices"])
     assert save_explanation(found, tmp_path, "x").overlay.stat().st_size > 10_000
 
 
-def test_a_large_image_is_explained_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_image_is_explained_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("RGB", (150, 100), "pink").save(tmp_path / "large.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)  # Pillow warns from here on
     found = explain_image(tmp_path / "large.png", classifier_of(GreenDetector()), QUICK)
     assert (found.facts["width"], found.facts["height"], found.facts["label"]) == (150, 100, None)
 
 
-def test_what_is_wrong_with_the_classifier_is_in_facts_and_picture(classifier: Classifier) -> None:
+def test_problems_of_the_classifier_are_in_facts_and_figure(classifier: Classifier) -> None:
     untrained = Classifier(classifier.model, CPU, torch.float32, "torchvision", "", False, (UNTRAINED_HEAD,))
     found = explain_image(REAL_IMAGE, untrained, QUICK)
     assert found.facts["notices"] == [UNTRAINED_HEAD]
@@ -135,19 +135,19 @@ def test_what_is_wrong_with_the_classifier_is_in_facts_and_picture(classifier: C
     assert picture(found) != picture(explain_image(REAL_IMAGE, classifier, QUICK))
 
 
-def test_results_of_images_with_one_name_do_not_meet() -> None:
+def test_results_of_images_with_the_same_name_are_separate() -> None:
     paths = [Path(name) for name in ("MEL/a.png", "NV/a.png", "x/a.png", "y/a.png", "x/b.png", "x/b.jpg")]
     assert result_names(paths) == ["MEL_a", "NV_a", "a", "a~2", "b", "b~2"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"methods": ("ig", "lime")}, "'lime'"),
         ({"methods": ()}, "''"),
         ({"target": "SCC"}, "'SCC'"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(changes: dict[str, object], said: str) -> None:
-    with pytest.raises(ArgumentError, match=said):
+def test_invalid_settings_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
         ExplainSettings(**changes)  # type: ignore[arg-type]

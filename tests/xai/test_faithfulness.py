@@ -1,4 +1,4 @@
-"""Deletion, insertion, sensitivity and parameter randomisation where the answer is known."""
+"""Deletion, insertion, sensitivity and parameter randomisation in cases with a known result."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_faithful_map_beats_every_random_order_and_its_reverse_loses(
     assert reverse.insertion.area < reverse.insertion.random_areas.min()
 
 
-def test_a_random_order_serves_both_controls(curves: Curves, image: torch.Tensor, score: Score) -> None:
+def test_a_random_order_is_used_for_both_controls(curves: Curves, image: torch.Tensor, score: Score) -> None:
     order = np.random.default_rng(SETTINGS.seed).permutation(GRID * GRID)
     ranks = np.empty(GRID * GRID)
     ranks[order[::-1]] = np.arange(GRID * GRID, 0, -1)  # a map whose order is the reverse
@@ -66,7 +66,7 @@ def test_a_random_order_serves_both_controls(curves: Curves, image: torch.Tensor
     assert curves.insertion.random_scores[0] == pytest.approx(inserted, abs=1e-6)
 
 
-def test_what_is_reported_of_a_curve_can_be_computed_from_it(curves: Curves) -> None:
+def test_the_reported_numbers_follow_from_the_curve(curves: Curves) -> None:
     facts = curves.deletion.to_json()
     shares = np.linspace(0, 1, len(facts["scores"]))
     assert facts["auc"] == pytest.approx(np.trapezoid(facts["scores"], shares))
@@ -88,7 +88,7 @@ def test_sensitivity_of_a_linear_classifier(image: torch.Tensor) -> None:
 
 
 class Headed(nn.Module):
-    """Scores from a fixed brightness and, as far as asked for, from a head that can forget."""
+    """Scores from a fixed brightness and optionally from a head that can be shuffled."""
 
     def __init__(self, learnt: float) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Headed(nn.Module):
 
 
 @pytest.mark.parametrize(("learnt", "low", "high"), [(0.0, 0.999, 1.0), (1.0, -0.15, 0.15)])
-def test_a_map_that_does_not_depend_on_weights_stays_as_it_was(
+def test_a_map_that_does_not_depend_on_weights_does_not_change(
     image: torch.Tensor, learnt: float, low: float, high: float
 ) -> None:
     classifier = classifier_of(Headed(learnt))
@@ -113,7 +113,7 @@ def test_a_map_that_does_not_depend_on_weights_stays_as_it_was(
     assert torch.equal(classifier.model.fc.weights, weights)
 
 
-def test_ever_more_layers_of_a_resnet_are_shuffled(classifier: Classifier, image: torch.Tensor) -> None:
+def test_more_and_more_layers_of_a_resnet_are_shuffled(classifier: Classifier, image: torch.Tensor) -> None:
     levels = parameter_randomisation(classifier, image, TARGET, OPTIONS, seed=0)
     correlations = [level.correlation for level in levels]
     assert len(set(correlations)) == 3

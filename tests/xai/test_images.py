@@ -1,4 +1,4 @@
-"""Whatever people have: grey, transparent, deep, turned, huge, broken."""
+"""Images of any source: grey, transparent, 16 bit, rotated, huge, damaged."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_kind_becomes_eight_bits_of_rgb(tmp_path: Path, name: str, pixels:
     assert np.unique(found).tolist() == [expected]
 
 
-def test_a_palette_a_bitmap_and_cmyk_are_shown_as_a_viewer_shows_them(tmp_path: Path) -> None:
+def test_palette_bitmap_and_cmyk_look_as_in_a_viewer(tmp_path: Path) -> None:
     Image.new("CMYK", (4, 3), (0, 0, 0, 0)).save(tmp_path / "print.jpg")
     Image.new("1", (4, 3), 1).save(tmp_path / "bitmap.png")
     palette = Image.new("P", (4, 3), 1)
@@ -49,7 +49,7 @@ def test_a_palette_a_bitmap_and_cmyk_are_shown_as_a_viewer_shows_them(tmp_path: 
     assert read_image(tmp_path / "palette.gif")[0, 0].tolist() == [10, 20, 30]
 
 
-def test_a_turned_photograph_is_set_upright(tmp_path: Path) -> None:
+def test_a_rotated_photograph_is_turned_upright(tmp_path: Path) -> None:
     picture = Image.new("RGB", (6, 2), "red")
     exif = picture.getexif()
     exif[0x0112] = 6  # a quarter turn
@@ -57,13 +57,13 @@ def test_a_turned_photograph_is_set_upright(tmp_path: Path) -> None:
     assert read_image(tmp_path / "turned.png").shape == (6, 2, 3)
 
 
-def test_a_real_image_is_read_as_it_is() -> None:
+def test_a_real_image_is_read_unchanged() -> None:
     file = REAL_IMAGES / "images" / "ISIC_0024310.jpg"
     with Image.open(file) as image:
         assert np.array_equal(read_image(file), np.asarray(image))
 
 
-def test_large_is_fine_and_too_large_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_image_is_read_and_a_too_large_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("L", (150, 100)).save(tmp_path / "large.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
     assert read_image(tmp_path / "large.png").shape == (100, 150, 3)
@@ -72,7 +72,7 @@ def test_large_is_fine_and_too_large_is_told(tmp_path: Path, monkeypatch: pytest
         read_image(tmp_path / "large.png")
 
 
-def test_what_is_no_image_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_reported(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("not an image")
     whole = (REAL_IMAGES / "images" / "ISIC_0024310.jpg").read_bytes()
     (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])

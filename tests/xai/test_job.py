@@ -30,7 +30,7 @@ def test_a_job_survives_its_file(tmp_path: Path) -> None:
         ({"format": "isicgui.job/1"}, '"format" is not "isicgui.xai/1"'),
         ({"colour": 1}, "unknown field 'colour'"),
         ({"kind": "poem"}, "no kind of explanation 'poem'"),
-        ({"target": "SCC"}, "target 'SCC' is no class"),
+        ({"target": "SCC"}, "target 'SCC' is not a class"),
         ({"every": 0}, "'every' 0 is not a whole number"),
         ({"every": True}, "'every' True is not"),
         ({"every": "5"}, "'every' '5' is not"),
@@ -56,7 +56,7 @@ def test_a_missing_field_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize(("content", "message"), [(b"{", "not JSON"), (b"\xff", "not JSON"), (None, "cannot be read")])
-def test_a_file_that_is_no_job_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_a_file_that_is_not_a_job_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
     file = tmp_path / "job.json"
     if content is not None:
         file.write_bytes(content)
@@ -64,7 +64,7 @@ def test_a_file_that_is_no_job_is_named(tmp_path: Path, content: bytes | None, m
         ExplanationJob.load(file)
 
 
-def test_the_job_decides_then_the_environment_then_the_default() -> None:
+def test_the_job_overrides_the_environment_which_overrides_the_default() -> None:
     asked = ExplanationJob(OVERLAY, Path("i"), Path("c"), Path("o"))
     assert every_of(JOB, {"XAI_SAVE_EVERY_N": "20"}) == 7
     assert every_of(asked, {"XAI_SAVE_EVERY_N": "20"}) == 20

@@ -37,16 +37,16 @@ def messages(asked: ExplanationJob, command: tuple[str, ...] = SMALL, **options:
 
 def test_an_overlay_is_made_in_the_background_on_one_core(checkpoints: Path, tmp_path: Path) -> None:
     running = messages(job(checkpoints, tmp_path), headless_command("xai"))
-    told = [next(running)]
+    received = [next(running)]
     (child,) = psutil.Process().children()
-    assert told == [{"event": "progress", "done": 0, "total": 1, "doing": "loading"}]
+    assert received == [{"event": "progress", "done": 0, "total": 1, "doing": "loading"}]
     assert child.nice() == (psutil.IDLE_PRIORITY_CLASS if sys.platform == "win32" else 19)
-    told += running
-    overlay = next(message for message in told if message["event"] == "overlay")
+    received += running
+    overlay = next(message for message in received if message["event"] == "overlay")
     folder = result_folder(tmp_path, REAL_IMAGE)
     assert Path(overlay["path"]) == folder / "image_map.png"
     assert Path(overlay["path"]).is_file()
-    finished = told[-1]
+    finished = received[-1]
     assert finished["event"] == "finished"
     facts = json.loads((folder / "image_facts.json").read_text(encoding="utf-8"))
     assert finished["probabilities"] == facts["probabilities"]
@@ -55,21 +55,21 @@ def test_an_overlay_is_made_in_the_background_on_one_core(checkpoints: Path, tmp
 
 def test_a_cancelled_analysis_leaves_whole_files_only(checkpoints: Path, tmp_path: Path) -> None:
     control = Control()
-    told = []
+    received = []
     for message in messages(job(checkpoints, tmp_path, ANALYSIS), control=control):
-        told.append(message)
+        received.append(message)
         if message["event"] == "overlay":
             control.stop_now()
             asked = time.monotonic()
     assert time.monotonic() - asked < 15
-    assert told[-1]["event"] != "finished"
+    assert received[-1]["event"] != "finished"
     folder = result_folder(tmp_path, REAL_IMAGE)
     assert (folder / "image_map.png").is_file()
     assert not (folder / "report.html").exists()
     assert [path for path in folder.rglob("*") if path.suffix == ".part"] == []
 
 
-def test_without_a_usable_classifier_it_says_so_and_refuses(
+def test_a_job_without_a_usable_classifier_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(xai.__main__, "stay_in_the_background", lambda: None)  # this is the tests' own process
@@ -102,21 +102,21 @@ def test_a_disk_that_fills_after_some_files_is_a_failure_that_counts_them(
     assert len(list(written.iterdir())) == 3
 
 
-def test_an_image_that_is_gone_fails_that_image_alone(checkpoints: Path, tmp_path: Path) -> None:
+def test_a_missing_image_fails_only_that_image(checkpoints: Path, tmp_path: Path) -> None:
     gone = ExplanationJob(OVERLAY, tmp_path / "gone.png", checkpoints, tmp_path)
     with pytest.raises(JobFailedError, match=r"There is no image .*gone\.png"):
         list(messages(gone, headless_command("xai")))
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ('{"format": "isicgui.xai/1"}', "lacks the field 'kind'"),
         ('{"format": "isicgui.xai/1", "kind": "overlay", "speed": 3}', "unknown field 'speed'"),
         ("[1, 2]", "is not an explanation job"),
     ],
 )
-def test_a_wrong_job_file_is_one_line_and_code_2(tmp_path: Path, content: str, said: str) -> None:
+def test_a_wrong_job_file_is_one_line_and_code_2(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "job.json"
     file.write_text(content)
     done = subprocess.run(
@@ -126,7 +126,7 @@ def test_a_wrong_job_file_is_one_line_and_code_2(tmp_path: Path, content: str, s
     assert done.stderr == ""
     (line,) = done.stdout.splitlines()
     assert json.loads(line)["event"] == "error"
-    assert said in json.loads(line)["text"]
+    assert message in json.loads(line)["text"]
 
 
 def test_a_wrong_variable_is_named(checkpoints: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def picture(pixels: np.ndarray, methods: tuple[str, ...] = ("ig", "shap"), **cap
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), int)
 
 
-def test_nothing_leaves_the_image_in_grey(pixels: np.ndarray) -> None:
+def test_an_empty_map_leaves_the_image_grey(pixels: np.ndarray) -> None:
     found = blend(pixels, np.zeros((224, 224)))
     assert found.shape == pixels.shape
     assert (found == found[..., :1]).all()
@@ -40,7 +40,7 @@ def test_nothing_leaves_the_image_in_grey(pixels: np.ndarray) -> None:
     assert np.corrcoef(found[..., 0].ravel(), grey.ravel())[0, 1] > 0.999
 
 
-def test_for_is_red_against_is_blue_at_the_right_place(pixels: np.ndarray) -> None:
+def test_evidence_for_is_red_and_against_is_blue_at_the_right_position(pixels: np.ndarray) -> None:
     found = blend(pixels, attribution().values).astype(int)
     side = pixels.shape[0] / 224
     red, blue = (found[int(at * side), int(at * side)] for at in (65, 175))
@@ -48,7 +48,7 @@ def test_for_is_red_against_is_blue_at_the_right_place(pixels: np.ndarray) -> No
     assert blue[2] > blue[0] + 80
 
 
-def test_the_structure_of_the_lesion_shows_through(pixels: np.ndarray) -> None:
+def test_the_structure_of_the_lesion_is_visible(pixels: np.ndarray) -> None:
     found = blend(pixels, np.ones((224, 224))).astype(float)
     grey = np.asarray(Image.fromarray(pixels).convert("L"), float)
     assert np.corrcoef(found[..., 1].ravel(), grey.ravel())[0, 1] > 0.99
@@ -61,12 +61,12 @@ def test_the_map_takes_the_shape_of_the_image() -> None:
     assert found[17, 87, 0] > found[17, 87, 2] + 50
 
 
-def test_the_picture_has_a_panel_for_the_image_the_combination_and_each_method(pixels: np.ndarray) -> None:
+def test_the_figure_has_a_panel_for_the_image_the_combination_and_each_method(pixels: np.ndarray) -> None:
     one, three = picture(pixels, ("ig",)), picture(pixels, ("ig", "shap", "gradcam"))
     assert three.shape[1] / one.shape[1] == 5 / 2
 
 
-def test_a_notice_stands_in_the_picture_in_red(pixels: np.ndarray) -> None:
+def test_a_notice_is_printed_in_red(pixels: np.ndarray) -> None:
     def red(found: np.ndarray) -> int:
         bottom = found[-60:]
         return int(((bottom[..., 0] > 140) & (bottom[..., 1] < 40) & (bottom[..., 2] < 40)).sum())
@@ -75,12 +75,12 @@ def test_a_notice_stands_in_the_picture_in_red(pixels: np.ndarray) -> None:
     assert red(picture(pixels, notices=("The classifier's head is untrained.",))) > 100
 
 
-def test_the_same_input_gives_the_same_picture(pixels: np.ndarray) -> None:
+def test_the_same_input_gives_the_same_figure(pixels: np.ndarray) -> None:
     assert np.array_equal(picture(pixels), picture(pixels))
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 3000, 3), (3000, 2, 3)])
-def test_odd_images_are_drawn_too(shape: tuple[int, int, int]) -> None:
+def test_images_of_unusual_shape_are_drawn(shape: tuple[int, int, int]) -> None:
     assert picture(np.full(shape, 90, np.uint8), ("gradcam",)).size > 0
 
 

@@ -18,7 +18,7 @@ def test_an_image_is_divided_into_regions_of_similar_size(image: torch.Tensor, c
 
 
 def test_regions_follow_colours() -> None:
-    """Of a bright disc on a dark field hardly a pixel lies in a region of the other kind."""
+    """Almost no pixel of a bright disc on a dark background is in a region of the other brightness."""
     rows, columns = torch.meshgrid(torch.arange(224), torch.arange(224), indexing="ij")
     disc = ((rows - 100) ** 2 + (columns - 120) ** 2 < 60**2).float()
     regions = superpixels(disc.expand(1, 3, 224, 224).contiguous(), 24)
@@ -27,13 +27,13 @@ def test_regions_follow_colours() -> None:
     assert torch.minimum(bright, areas - bright).sum() < 0.03 * areas.sum()
 
 
-def test_regions_hang_together(image: torch.Tensor) -> None:
+def test_regions_are_connected(image: torch.Tensor) -> None:
     regions = superpixels(image, 32).numpy()
     largest = [max((parts == part).sum() for part in range(1, parts.max() + 1)) for parts in _parts(regions)]
     assert sum(largest) > 0.9 * regions.size
 
 
-def test_one_colour_gives_regions_too_and_the_same_ones_each_time() -> None:
+def test_a_uniform_image_has_regions_and_always_the_same_ones() -> None:
     flat = torch.full((1, 3, 224, 224), 0.5)
     regions = superpixels(flat, 32)
     assert int(regions.max()) == 31

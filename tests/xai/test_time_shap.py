@@ -1,4 +1,4 @@
-"""Time-SHAP where the contributions are known."""
+"""Time-SHAP in cases with known contributions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TARGET = 3
 
 
 def strips(image: torch.Tensor, baseline: torch.Tensor, steps: int) -> torch.Tensor:
-    """A denoising that fills in one strip of the image a step, from above."""
+    """A denoising that fills in one strip of the image per step, from the top."""
     bounds = np.linspace(0, image.shape[2], steps + 1).round().astype(int)
     frames = baseline.repeat(steps, 1, 1, 1)
     for step, bound in enumerate(bounds[1:]):
@@ -66,7 +66,7 @@ def test_groups_cover_every_step_once(image: torch.Tensor, steps: int, groups: i
     assert len(result.groups) == min(groups, steps)
 
 
-def test_where_groups_act_together_the_errors_tell_how_far_the_truth_is(image: torch.Tensor) -> None:
+def test_the_standard_error_covers_the_truth_if_groups_interact(image: torch.Tensor) -> None:
     baseline = mean_skin(image)
     frames = strips(image, baseline, 4)
     score = logit_of(classifier_of(Squared()), TARGET, 8)
@@ -106,7 +106,7 @@ def test_groups_that_do_the_same_contribute_the_same(image: torch.Tensor) -> Non
     assert result.contributions == pytest.approx([(0.25 - 0.04) / 3] * 3, abs=0.01)
 
 
-def test_a_seed_decides_everything(image: torch.Tensor) -> None:
+def test_a_seed_determines_everything(image: torch.Tensor) -> None:
     baseline = mean_skin(image)
     frames, score = strips(image, baseline, 5), logit_of(classifier_of(Squared()), TARGET, 8)
     one, other = (run(frames, baseline, lambda images: score(images) ** 3, groups=5) for _ in range(2))

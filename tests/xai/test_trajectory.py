@@ -1,4 +1,4 @@
-"""Only the trajectory of the saved image is ever explained."""
+"""A trajectory is explained only if it ends in the saved image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.generation.trajectory import trajectory_file
 from core.output.image_file import read_parameters, read_pixels, write_image
 from tests.conftest import tiny_unet, write_checkpoint
 from tests.xai.conftest import REAL_IMAGE
-from xai.trajectory import RECORDED, REPEATED, Traced, trace
+from xai.trajectory import RECORDED, REPRODUCED, Traced, trace
 
 STEPS = 5
 
@@ -51,7 +51,7 @@ def test_a_recorded_trajectory_is_read_and_nothing_is_denoised(made: Any, tmp_pa
 
 
 @pytest.mark.parametrize("color", [True, False])
-def test_one_made_again_is_the_recorded_one(made: Any, tiny_checkpoints: Path, color: bool) -> None:
+def test_a_reproduced_trajectory_equals_the_recorded_one(made: Any, tiny_checkpoints: Path, color: bool) -> None:
     if color:
         statistics = '{"MEL": {"rgb": {"mean": [200, 100, 50], "std": [20, 20, 20]}}}'
         (tiny_checkpoints / "color_statistics.json").write_text(statistics)
@@ -62,13 +62,13 @@ def test_one_made_again_is_the_recorded_one(made: Any, tiny_checkpoints: Path, c
     assert seen == [(step, STEPS) for step in range(1, STEPS + 1)]
     assert repeated.trajectory is not None
     assert recorded.trajectory is not None
-    assert repeated.trajectory.origin == REPEATED
+    assert repeated.trajectory.origin == REPRODUCED
     assert repeated.trajectory.timesteps == recorded.trajectory.timesteps
     assert np.array_equal(repeated.trajectory.frames, recorded.trajectory.frames)
     assert np.array_equal(repeated.trajectory.frames[-1], read_pixels(image))
 
 
-def test_early_steps_get_the_colours_of_the_image_not_their_own(made: Any, tiny_checkpoints: Path) -> None:
+def test_early_steps_use_the_colour_adjustment_of_the_image(made: Any, tiny_checkpoints: Path) -> None:
     plain, _ = traced(made(record=True, color_adjustment=False), tiny_checkpoints)
     statistics = '{"MEL": {"rgb": {"mean": [250, 250, 250], "std": [20, 20, 20]}}}'
     (tiny_checkpoints / "color_statistics.json").write_text(statistics)
@@ -94,20 +94,20 @@ def test_a_changed_image_is_not_explained_by_another_trajectory(made: Any, tiny_
     assert found.trajectory is None
     assert "recorded trajectory" in found.warnings[0]
     assert "differ by" in found.warnings[0]
-    assert "made again" in found.warnings[1]
+    assert "The reproduced trajectory" in found.warnings[1]
     assert "explained without its denoising trajectory" in found.warnings[1]
 
 
-def test_a_spoilt_recording_is_made_again(made: Any, tiny_checkpoints: Path) -> None:
+def test_a_damaged_recording_is_reproduced(made: Any, tiny_checkpoints: Path) -> None:
     image = made(record=True)
     trajectory_file(image).write_bytes(b"PK")
     found, _ = traced(image, tiny_checkpoints)
     assert found.trajectory is not None
-    assert found.trajectory.origin == REPEATED
+    assert found.trajectory.origin == REPRODUCED
     assert "damaged" in found.warnings[0]
 
 
-def test_the_recording_of_another_image_is_not_taken(made: Any, tiny_checkpoints: Path) -> None:
+def test_the_recording_of_another_image_is_not_used(made: Any, tiny_checkpoints: Path) -> None:
     image = made(record=True)
     other = image.with_name("ISIC_0000007.png")
     write_image(other, read_pixels(image), replace(read_parameters(image), seed=1, isic_number=7))
@@ -118,22 +118,24 @@ def test_the_recording_of_another_image_is_not_taken(made: Any, tiny_checkpoints
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (lambda folder: (folder / "unet_MEL_best.pth").unlink(), "is not in"),
         (lambda folder: write_checkpoint(folder / "unet_MEL_best.pth", tiny_unet(7)), "another checkpoint"),
     ],
 )
-def test_a_checkpoint_that_is_gone_or_changed_is_said(made: Any, tiny_checkpoints: Path, spoil: Any, said: str) -> None:
+def test_a_missing_or_changed_checkpoint_is_reported(
+    made: Any, tiny_checkpoints: Path, spoil: Any, message: str
+) -> None:
     image = made(record=False)
     spoil(tiny_checkpoints)
     found, _ = traced(image, tiny_checkpoints)
     assert found.trajectory is None
     assert len(found.warnings) == 1
-    assert said in found.warnings[0]
+    assert message in found.warnings[0]
 
 
-def test_a_real_image_has_none(tiny_checkpoints: Path) -> None:
+def test_a_real_image_has_no_trajectory(tiny_checkpoints: Path) -> None:
     found, _ = traced(REAL_IMAGE, tiny_checkpoints)
     assert found.trajectory is None
     assert "does not say how it was made" in found.warnings[0]

@@ -1,4 +1,4 @@
-"""The attribution methods, one file each, found by themselves: a new file with ``@method("name")`` is all it takes."""
+"""The attribution methods, one file each. A new file with ``@method("name")`` is registered automatically."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(_found)
 
 
 def method(name: str) -> Callable[[Method], Method]:
-    """Make a function an attribution method under this name."""
+    """Register a function as an attribution method with this name."""
 
     def enter(function: Method) -> Method:
         if name in _found:

@@ -1,4 +1,4 @@
-"""Grad-CAM: which places of the last convolutional layer speak for the class."""
+"""Grad-CAM: attributions of the positions in the last convolutional layer."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ LAYER: Final = "layer4"
 
 @method("gradcam")
 def grad_cam(classifier: Classifier, image: torch.Tensor, target: int, _: AttributionOptions) -> Attribution:
-    """Selvaraju et al.: Grad-CAM, ICCV 2017, without its cut at zero: what speaks against the class is kept.
+    """Compute Grad-CAM (Selvaraju et al., ICCV 2017) without its rectification, so that negative values are kept.
 
-    The values of a ResNet add up to the score less the head's bias, because its last layer is averaged and weighted.
+    For a ResNet, the values add up to the score minus the bias of the head, because its last layer is averaged and
+    weighted.
     """
     started = time.perf_counter()
     explainer = LayerGradCam(classifier.logits, classifier.model.get_submodule(LAYER))
@@ -29,7 +30,7 @@ def grad_cam(classifier: Classifier, image: torch.Tensor, target: int, _: Attrib
     values = LayerAttribution.interpolate(coarse, tuple(size), "bilinear") * (coarse.numel() / size.numel())
     details = {
         "title": "Grad-CAM",
-        "summary": f"{LAYER}, {coarse.shape[-2]} x {coarse.shape[-1]} places",
+        "summary": f"{LAYER}, {coarse.shape[-2]} x {coarse.shape[-1]} positions",
         "layer": LAYER,
         "places": coarse.shape[-2] * coarse.shape[-1],
         "seconds": time.perf_counter() - started,

@@ -1,4 +1,4 @@
-"""Integrated Gradients: what every pixel adds on the way from a baseline to the image."""
+"""Integrated Gradients: the contribution of every pixel on the path from a baseline to the image."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from xai.methods import method
 def integrated_gradients(
     classifier: Classifier, image: torch.Tensor, target: int, options: AttributionOptions
 ) -> Attribution:
-    """Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks, ICML 2017; Gauss-Legendre quadrature.
+    """Compute Integrated Gradients (Sundararajan, Taly, Yan, ICML 2017) with Gauss-Legendre quadrature.
 
-    The values add up to the difference of score between image and baseline, but for the convergence delta.
+    The values add up to the score difference between image and baseline, up to the convergence delta.
     """
     started = time.perf_counter()
     image = image.to(classifier.device)

@@ -1,4 +1,4 @@
-"""SHAP over superpixels: what a region adds, averaged over the orders in which the regions can be put back."""
+"""SHAP over superpixels: the contribution of a region, averaged over orders of adding the regions."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from xai.regions import superpixels
 
 @method("shap")
 def shap(classifier: Classifier, image: torch.Tensor, target: int, options: AttributionOptions) -> Attribution:
-    """Shapley values by sampling orders (Castro, Gómez, Tejada, 2009), each followed by its reverse.
+    """Compute Shapley values by sampling orders (Castro, Gómez, Tejada, 2009), each followed by its reverse.
 
-    A pair of opposite orders is exact where regions act together by twos, and lowers the error elsewhere (Mitchell,
+    A pair of opposite orders is exact if regions interact only in pairs, and reduces the error otherwise (Mitchell,
     Cooper, Frank, Holmes: Sampling Permutations for Shapley Value Estimation, JMLR 2022). The pairs are independent,
-    which gives the standard errors. Every pair adds up to the difference of score between image and baseline, and so
-    do the values. A region's value is spread evenly over its pixels.
+    which gives the standard errors. Every pair, and therefore the values, add up to the score difference between image
+    and baseline. The value of a region is distributed evenly over its pixels.
     """
     started = time.perf_counter()
     image = image.to(classifier.device)
     regions = superpixels(image, options.shap_regions)
     count = int(regions.max()) + 1
-    pairs = max(2, options.shap_samples // (2 * count))  # fewer than two have no spread
+    pairs = max(2, options.shap_samples // (2 * count))  # the standard error needs at least two
     score = _score_of(classifier, image, BASELINES[options.baseline](image), regions, target)
     estimates = sampled_shapley_values(score, count, pairs, options.seed, options.chunk_size, image.device)
     contributions, errors = estimates.mean(dim=0), estimates.std(dim=0) / pairs**0.5
@@ -59,15 +59,15 @@ def sampled_shapley_values(
     chunk_size: int,
     device: torch.device,
 ) -> torch.Tensor:
-    """Independent estimates of the Shapley values of a game, each from an order of the players and its reverse.
+    """Return independent estimates of Shapley values, each from an order of the players and its reverse.
 
     Args:
-        score: presences (B, players) of 0 and 1 to the value of each coalition, (B,).
-        players: how many.
-        pairs: of orders.
-        seed: of the orders.
-        chunk_size: coalitions that are valued together, at most.
-        device: of the presences.
+        score: maps presences (B, players) of 0 and 1 to the value of each coalition, (B,).
+        players: number of players.
+        pairs: number of pairs of orders.
+        seed: seed of the orders.
+        chunk_size: largest number of coalitions evaluated together.
+        device: device of the presences.
 
     Returns:
         float32 (pairs, players).
@@ -88,7 +88,7 @@ def sampled_shapley_values(
 def _score_of(
     classifier: Classifier, image: torch.Tensor, baseline: torch.Tensor, regions: torch.Tensor, target: int
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Presences (B, players) to scores (B,); the two ends, which every order passes, are evaluated once."""
+    """Map presences (B, players) to scores (B,). The empty and the full coalition, used by all orders, are cached."""
     with_all, with_none = classifier.normalised(image), classifier.normalised(baseline)
     full, empty = classifier.scores(torch.cat([with_all, with_none]))[:, target]
 

@@ -198,7 +198,7 @@ def test_a_curve_that_cannot_be_written_is_told_once_and_ends_nothing(job: Train
     told: list[Event] = []
     train(job, tell=told.append)
     notes = [event.text for event in told if isinstance(event, Note)]
-    assert sum("curve.csv cannot be written" in text and "training goes on" in text for text in notes) == 1
+    assert sum("curve.csv cannot be written" in text and "training continues" in text for text in notes) == 1
     assert (job.output / BEST).is_file()
 
 

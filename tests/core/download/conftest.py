@@ -20,7 +20,7 @@ def checkpoints() -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def models(checkpoints) -> dict[str, bytes]:
-    """What the published set holds."""
+    """The files of the published set."""
     return {**{name: data for name, data in checkpoints.items() if "#" not in name}, "color_statistics.json": b"{}"}
 
 

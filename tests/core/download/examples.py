@@ -1,4 +1,4 @@
-"""What a publisher may put on a server, and how tests fetch it."""
+"""Examples of published archives, and functions that download them."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""A web server on this computer that can be told to misbehave."""
+"""A web server on this computer that can simulate errors."""
 
 import contextlib
 import hashlib
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Reply:
-    """An answer that comes once instead of the file."""
+    """A response that is sent once instead of the file."""
 
     status: int = 200
     body: bytes = b""
@@ -20,13 +20,13 @@ class Reply:
 
 @dataclass
 class Server:
-    """What is served and how badly; tests set these while it runs.
+    """The served files and the simulated errors; tests change them while the server runs.
 
     Attributes:
-        replies: answered first, one a request.
-        drops: bytes after which the connection of each next request breaks off.
+        replies: responses that are sent first, one per request.
+        drops: number of bytes after which the connection of each next request breaks.
         length_lies: added to the announced length of each next request.
-        changes: after so many requests, ``files`` become ``newer``.
+        changes: number of requests after which ``files`` become ``newer``.
         block_s: pause after each 16 KB.
     """
 

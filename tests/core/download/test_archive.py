@@ -56,9 +56,9 @@ def test_a_bomb_is_refused_unopened(written):
     with pytest.raises(DownloadError, match="would grow from"):
         list_members(written(("unet_MEL_best.pth", bytes(8 << 20))))
     many = written(*[(f"f{number}.txt", b"") for number in range(12)])
-    with pytest.raises(DownloadError, match="claims 12 files"):
+    with pytest.raises(DownloadError, match="contains 12 files"):
         list_members(many, Limits(members=10))
-    with pytest.raises(DownloadError, match="GB together"):
+    with pytest.raises(DownloadError, match="GB in total"):
         list_members(written(("a.txt", b"12345678")), Limits(total_bytes=7))
 
 
@@ -75,20 +75,20 @@ def test_a_bomb_that_lies_about_its_size_is_cut_there(written, tmp_path):
     assert not (tmp_path / "out").exists() or (tmp_path / "out").stat().st_size <= 1000
 
 
-def test_encrypted_and_oddly_packed_members_are_refused(written):
-    with pytest.raises(DownloadError, match="encrypted or packed"):
+def test_encrypted_members_and_unsupported_compressions_are_refused(written):
+    with pytest.raises(DownloadError, match="encrypted or uses an unsupported"):
         list_members(written(("a.txt", b"x" * 100), packing=zipfile.ZIP_LZMA))
     for flag in (0x1, 0x20, 0x40):  # encrypted, a patch, strongly encrypted
         path = written(("a.txt", b"x"))
         data = bytearray(path.read_bytes())
         data[data.rindex(b"PK\x01\x02") + 8] |= flag
         path.write_bytes(data)
-        with pytest.raises(DownloadError, match="encrypted or packed"):
+        with pytest.raises(DownloadError, match="encrypted or uses an unsupported"):
             list_members(path)
 
 
 def test_two_files_of_one_name_are_refused(written):
-    with pytest.raises(DownloadError, match=r"two files of the name a\.txt"):
+    with pytest.raises(DownloadError, match=r"two files with the name a\.txt"):
         list_members(written(("x/a.txt", b"1"), ("y/A.TXT", b"2")))
 
 
@@ -97,17 +97,17 @@ def test_folders_and_notes_are_left_out_and_windows_paths_understood(written):
     assert [plain_name(member) for member in list_members(path)] == ["b.txt"]
 
 
-def test_half_an_archive_and_no_archive(written, tmp_path):
+def test_an_incomplete_archive_and_a_file_that_is_not_an_archive(written, tmp_path):
     path = written(("a.txt", b"x" * 1000))
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(SpoiledError, match="not a whole one"):
+    with pytest.raises(SpoiledError, match="it is incomplete"):
         list_members(path)
     path.write_bytes(b"<!doctype html><title>Quota exceeded</title>")
     with pytest.raises(DownloadError, match="Quota exceeded"):
         list_members(path)
 
 
-def test_a_damaged_member_is_told_by_its_checksum(tmp_path):
+def test_a_damaged_member_is_detected_by_its_checksum(tmp_path):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("a.txt", b"0123456789" * 100)
@@ -118,12 +118,12 @@ def test_a_damaged_member_is_told_by_its_checksum(tmp_path):
         list(unpack(tmp_path / "a.zip", list_members(tmp_path / "a.zip")[0], tmp_path / "out"))
 
 
-def test_an_archive_that_broke_off_behind_a_checkpoint_is_not_taken_for_the_checkpoint(tmp_path, models):
+def test_an_archive_that_ends_after_a_checkpoint_is_not_read_as_the_checkpoint(tmp_path, models):
     data = zip_of(models)
     end_of_first = data.index(b"PK\x05\x06") + 22
     (tmp_path / "a.zip").write_bytes(data[:end_of_first])
     assert zipfile.is_zipfile(tmp_path / "a.zip")
-    with pytest.raises(SpoiledError, match="not a whole zip archive"):
+    with pytest.raises(SpoiledError, match="not a complete zip archive"):
         list_members(tmp_path / "a.zip")
 
 

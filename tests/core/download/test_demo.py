@@ -51,7 +51,7 @@ def names(kind, events):
     return [event.name for event in events if isinstance(event, kind)]
 
 
-def told(events):
+def texts(events):
     return [event.text for event in events if isinstance(event, Notice)]
 
 
@@ -76,19 +76,19 @@ def test_what_gives_way_is_set_aside_each_time_under_a_name_of_its_own(folder):
     for name in ("unet_DF_best.pth.bak", "unet_DF_best.pth.2.bak"):
         file.write_bytes(flipped(before["unet_DF_best.pth"]) + name.encode())
         before[name] = file.read_bytes()
-        assert [text for text in told(unpack_demo(folder)) if text.endswith(f"is kept as {name}.")]
+        assert [text for text in texts(unpack_demo(folder)) if text.endswith(f"is kept as {name}.")]
     assert contents(folder) == before
 
 
 def test_the_users_own_models_stay(folder, checkpoints):
-    """They lie over recorded files; that they were written, and did not rot, is told by their own checksums."""
+    """The user's models replace recorded files. Their internal checksums show that they are not damaged."""
     mine = {"unet_MEL_best.pth": checkpoints["unet_MEL_best.pth"], "classifier.pth": weights(1.0, 2.0)}
     for name, data in mine.items():
         (folder / name).write_bytes(data)
     before = contents(folder)
     events = list(unpack_demo(folder))
     assert contents(folder) == before
-    assert names(Installed, events) == told(events) == []
+    assert names(Installed, events) == texts(events) == []
     assert {event.name for event in events if isinstance(event, Kept) and "--force" in event.reason} == set(mine)
     assert {status.state for status in folder_status(folder, thorough=True)} == {"whole", "unrecorded"}
     list(unpack_demo(folder))
@@ -104,13 +104,13 @@ def test_the_users_own_models_stay(folder, checkpoints):
     ],
     ids=["a table has no checksums", "a pickled network", "a pickled network without a record"],
 )
-def test_what_may_be_the_users_is_never_deleted(folder, name, mine, recorded):
+def test_files_that_may_belong_to_the_user_are_never_deleted(folder, name, mine, recorded):
     before = contents(folder)
     (folder / name).write_bytes(mine)
     if not recorded:
         (folder / "manifest.json").unlink()
-    assert told(unpack_demo(folder)) == [
-        f"{name} gives way to the demonstration set; what was there is kept as {name}.bak."
+    assert texts(unpack_demo(folder)) == [
+        f"{name} is replaced by the demonstration set; the previous file is kept as {name}.bak."
     ]
     assert contents(folder) == {**before, name + ".bak": mine}
 

@@ -54,7 +54,7 @@ def test_a_small_file_comes_without_a_page(drive, models, tmp_path):
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_goes_on_with_a_new_confirmation(drive, models, tmp_path, ranges):
+def test_resumes_with_a_new_confirmation(drive, models, tmp_path, ranges):
     drive.ranges, drive.validator, drive.drops = ranges, "date", [90_000, 90_000]
     fetched(drive, tmp_path)
     assert contents(tmp_path) == models
@@ -77,7 +77,7 @@ def test_a_file_that_is_not_public(drive, tmp_path):
         fetched(drive, tmp_path)
     login = b"<html><a href='https://accounts.google.com/ServiceLogin'>Sign in</a></html>"
     drive.special["/uc"] = lambda _: Reply(200, login, {"Content-Type": "text/html"})
-    with pytest.raises(DownloadError, match="wants a login"):
+    with pytest.raises(DownloadError, match="requires a login"):
         fetched(drive, tmp_path)
 
 

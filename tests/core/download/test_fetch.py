@@ -34,7 +34,7 @@ def drain(wanted, target, network):
         return list(events)
 
 
-def test_goes_on_where_the_connection_broke(server, wanted, network, tmp_path):
+def test_resumes_where_the_connection_broke(server, wanted, network, tmp_path):
     server.drops = [100_000, 90_000]
     events = drain(wanted, tmp_path / "f.bin", network)
     assert (tmp_path / "f.bin").read_bytes() == DATA
@@ -46,7 +46,7 @@ def test_goes_on_where_the_connection_broke(server, wanted, network, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f.bin"]
 
 
-def test_goes_on_after_the_process_was_left(server, wanted, network, tmp_path):
+def test_resumes_after_the_process_was_killed(server, wanted, network, tmp_path):
     server.block_s = 0.001
     with closing(fetch(wanted, tmp_path / "f.bin", network)) as events:
         for event in events:
@@ -61,7 +61,7 @@ def test_goes_on_after_the_process_was_left(server, wanted, network, tmp_path):
 
 
 @pytest.mark.parametrize("validator", ["none", "weak"])
-def test_starts_again_where_nothing_tells_whether_the_file_is_the_same(server, wanted, network, tmp_path, validator):
+def test_starts_again_if_the_version_of_the_file_is_unknown(server, wanted, network, tmp_path, validator):
     server.validator, server.drops = validator, [100_000]
     drain(wanted, tmp_path / "f.bin", network)
     assert [headers.get("Range") for _, headers in server.requests] == [None, None]
@@ -81,7 +81,7 @@ def test_a_file_that_changes_between_two_ranges_is_never_spliced(
     assert (tmp_path / "f.bin").read_bytes() == DATA[::-1]
 
 
-def test_a_known_size_tells_where_the_server_says_no_length(server, wanted, network, tmp_path):
+def test_a_known_size_is_used_if_the_server_gives_no_length(server, wanted, network, tmp_path):
     server.says_length, server.drops = False, [100_000]
     known = Wanted("f.bin", "f", wanted.locate, bytes=len(DATA))
     events = drain(known, tmp_path / "f.bin", network)
@@ -107,7 +107,7 @@ def test_the_last_byte_had_arrived_before_the_process_died(server, wanted, netwo
     assert (tmp_path / "f.bin").read_bytes() == DATA
 
 
-def test_a_broken_note_or_a_foreign_part_is_dropped(server, wanted, network, tmp_path):
+def test_a_damaged_version_file_or_a_part_of_another_file_is_deleted(server, wanted, network, tmp_path):
     (tmp_path / "f.bin.part").write_bytes(b"x" * 1000)
     note = {"identity": "something else", "etag": server.validators(DATA)["ETag"]}
     (tmp_path / "f.bin.part.json").write_text(json.dumps(note))
@@ -157,7 +157,7 @@ def test_a_web_page_is_named_and_leaves_the_part_alone(server, wanted, network, 
     server.drops = [100_000]
     server.replies = []
     network_once = Network(network.session, Patience(attempts=1))
-    with pytest.raises(DownloadError, match=r"broke off|closed"):
+    with pytest.raises(DownloadError, match=r"was interrupted|closed"):
         drain(wanted, tmp_path / "f.bin", network_once)
     kept = (tmp_path / "f.bin.part").read_bytes()
     server.replies = [Reply(200, b"<html><title>Hotel &amp; Bar</title></html>", {"Content-Type": kind})]
@@ -170,7 +170,7 @@ def test_a_web_page_is_named_and_leaves_the_part_alone(server, wanted, network, 
 
 def test_size_and_checksum_are_held_against_what_was_announced(server, wanted, network, tmp_path):
     wrong_size = Wanted("f.bin", "f", wanted.locate, bytes=len(DATA) + 1)
-    with pytest.raises(DownloadError, match=f"{len(DATA)} bytes where {len(DATA) + 1}"):
+    with pytest.raises(DownloadError, match=f"{len(DATA)} bytes, but {len(DATA) + 1}"):
         drain(wrong_size, tmp_path / "f.bin", network)
     wrong_sum = Wanted("f.bin", "f", wanted.locate, sha256="0" * 64)
     with pytest.raises(DownloadError, match="SHA-256"):
@@ -219,7 +219,7 @@ def test_room_on_the_disk_is_looked_at_first(server, wanted, network, tmp_path, 
     assert not (tmp_path / "f.bin.part").exists()
 
 
-def test_progress_says_speed_and_time_left(server, wanted, network, tmp_path):
+def test_progress_reports_speed_and_remaining_time(server, wanted, network, tmp_path):
     server.block_s = 0.03
     last = [event for event in drain(wanted, tmp_path / "f.bin", network) if isinstance(event, Progress)][-1]
     assert (last.done, last.total, last.seconds_left) == (len(DATA), len(DATA), 0)

@@ -51,7 +51,7 @@ def test_a_repository(hub, models, tmp_path):
 def test_a_repository_that_is_not_there(hub, tmp_path):
     missing = Reply(404, headers={"X-Error-Code": "RepoNotFound"})
     hub.special["/api/models/lab/other/revision/main"] = lambda _: missing
-    with pytest.raises(DownloadError, match="hf:lab/other is not there"):
+    with pytest.raises(DownloadError, match="hf:lab/other does not exist"):
         run("hf:lab/other", tmp_path, hub_url=hub.url)
 
 

@@ -1,4 +1,4 @@
-"""What is fetched, what is left alone, and what never gets its final name."""
+"""Which files are downloaded, which are kept, and which are never installed."""
 
 import hashlib
 import json
@@ -53,7 +53,7 @@ def test_the_manifest_records_name_bytes_sha256_and_source(source, models, folde
     assert {entry["source"] for entry in written["files"]} == {source}
 
 
-def test_a_damaged_file_is_fetched_again(source, models, folder):
+def test_a_damaged_file_is_downloaded_again(source, models, folder):
     run(source, folder)
     (folder / "unet_DF_best.pth").write_bytes(models["unet_DF_best.pth"][:-1])
     again = run(source, folder)
@@ -83,7 +83,7 @@ def test_what_was_set_aside_before_stays(source, models, newer_models, folder):
     assert contents(folder) == {**models, **kept}
 
 
-def test_the_users_own_model_is_left_alone_until_forced(source, models, newer_models, folder):
+def test_the_users_own_model_is_kept_unless_forced(source, models, newer_models, folder):
     folder.mkdir()
     mine = newer_models["unet_DF_best.pth"]
     (folder / "unet_DF_best.pth").write_bytes(mine)
@@ -146,7 +146,7 @@ def test_other_sources(server, models, folder, tmp_path, how):
     assert of(Installed, run(source, folder)) == []
 
 
-def test_a_local_copy_that_is_not_what_its_manifest_says(models, folder, tmp_path):
+def test_a_local_copy_that_differs_from_its_manifest(models, folder, tmp_path):
     stick = tmp_path / "stick"
     stick.mkdir()
     for name, data in {**models, "manifest.json": manifest_of(models)}.items():
@@ -163,9 +163,9 @@ def test_a_local_copy_that_is_not_what_its_manifest_says(models, folder, tmp_pat
     ("content", "words"),
     [(b"PK\x03\x04 nonsense", "damaged"), (b"<html><body>", "web page"), (b"\x80\x02cos\nsystem\n.", "refused")],
 )
-def test_what_is_no_unet_never_takes_its_place(server, models, folder, content, words):
+def test_a_file_that_is_not_a_unet_is_never_installed(server, models, folder, content, words):
     server.files["/m.zip"] = zip_of({**models, "unet_NV_best.pth": content})
-    with pytest.raises(DownloadError, match=f"(?s)something else than a model.*unet_NV_best.pth.*{words}"):
+    with pytest.raises(DownloadError, match=f"(?s)a file that is not a model.*unet_NV_best.pth.*{words}"):
         run(f"{server.url}/m.zip", folder)
     assert "unet_NV_best.pth" not in contents(folder)
 
@@ -178,16 +178,16 @@ def test_what_has_no_place_in_the_folder_is_left_out(server, models, folder):
     assert set(contents(folder)) == {*models, "README.md"}
 
 
-def test_an_archive_without_models_is_dropped(server, models, folder):
+def test_an_archive_without_models_is_deleted(server, models, folder):
     server.files["/m.zip"] = zip_of({"a.txt": b"a"})
-    with pytest.raises(DownloadError, match="is it the right one"):
+    with pytest.raises(DownloadError, match="check that it is the right archive"):
         run(f"{server.url}/m.zip", folder)
     server.files["/m.zip"] = zip_of(models)
     run(f"{server.url}/m.zip", folder)
     assert contents(folder) == models
 
 
-def test_an_archive_damaged_inside_is_dropped_and_fetched_again(server, models, folder):
+def test_an_archive_damaged_inside_is_deleted_and_downloaded_again(server, models, folder):
     whole = zip_of(models)
     broken = bytearray(whole)
     broken[whole.index(b"PK\x05\x06") // 2] ^= 1
@@ -265,7 +265,7 @@ def test_room_for_unpacking_is_looked_at_before(source, folder, monkeypatch):
     assert contents(folder) == {}
 
 
-def test_a_damaged_manifest_is_made_anew_and_foreign_keys_stay(source, models, folder):
+def test_a_damaged_manifest_is_rebuilt_and_unknown_keys_are_kept(source, models, folder):
     folder.mkdir()
     (folder / "manifest.json").write_text("{half")
     run(source, folder)

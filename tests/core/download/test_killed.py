@@ -64,7 +64,7 @@ def test_interrupted_cleanly(server, models, tmp_path, number):
         process.send_signal(number)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "again to go on" in errors
+    assert "again to resume" in errors
     assert "Traceback" not in errors
     assert contents(tmp_path) == {}
     assert list((tmp_path / ".download").rglob("*.part"))

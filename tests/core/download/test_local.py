@@ -65,8 +65,8 @@ def test_a_damaged_list_in_the_zip(models, tmp_path):
 
 
 @pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_whatever_bit_is_wrong_it_is_said_in_plain_words(tmp_path, packing):
-    """Zip has its own error for every kind of damage; none of them may get through as it is."""
+def test_any_wrong_bit_is_reported_in_plain_words(tmp_path, packing):
+    """zipfile raises a different error for every kind of damage; all of them must be converted."""
     path, target = tmp_path / "m.zip", tmp_path / "out"
     with zipfile.ZipFile(path, "w", packing) as archive:
         archive.writestr("ü/unet_MEL_best.pth", b"abcdefgh" * 6)

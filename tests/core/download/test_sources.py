@@ -1,4 +1,4 @@
-"""What a user may name as a source."""
+"""Valid and invalid sources."""
 
 import pytest
 

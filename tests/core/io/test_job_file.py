@@ -33,9 +33,9 @@ def test_what_is_no_job_file_is_one_sentence(content: bytes | None, said: str, t
 
 def test_fields_are_those_that_are_known() -> None:
     assert checked_fields({"format": "f", "a": 1}, {"a", "b"}, ("a",), "j") == {"a": 1}
-    with pytest.raises(ArgumentError, match="^j has the unknown field 'c'; known are a, b.$"):
+    with pytest.raises(ArgumentError, match="^j has the unknown field 'c'; the allowed fields are a, b.$"):
         checked_fields({"a": 1, "c": 2}, {"a", "b"}, (), "j")
-    with pytest.raises(ArgumentError, match="^j lacks the field 'b'; required are a, b.$"):
+    with pytest.raises(ArgumentError, match="^j lacks the field 'b'; the required fields are a, b.$"):
         checked_fields({"a": 1}, {"a", "b"}, ("a", "b"), "j")
 
 

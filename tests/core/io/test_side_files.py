@@ -8,28 +8,28 @@ import pytest
 from core.io.side_files import SideFiles
 
 
-def test_each_file_that_cannot_be_written_is_told_of_once(tmp_path: Path) -> None:
-    told: list[str] = []
-    files = SideFiles(told.append)
+def test_each_file_that_cannot_be_written_is_reported_once(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    files = SideFiles(warnings.append)
     for _ in range(2):
         for name in ("curve.csv", "curve.png"):
-            with files.going_on_without(tmp_path / name):
+            with files.continue_without(tmp_path / name):
                 raise PermissionError(errno.EACCES, "Permission denied")
-    assert [text.partition(";")[0] for text in told] == [
+    assert [text.partition(";")[0] for text in warnings] == [
         f"{tmp_path / name} cannot be written (Permission denied)" for name in ("curve.csv", "curve.png")
     ]
-    assert all("Close it where it is open, or make room." in text for text in told)
+    assert all("Close the file in other programs, or free disk space." in text for text in warnings)
 
 
-def test_an_error_without_a_system_s_words_is_told_in_its_own(tmp_path: Path) -> None:
-    told: list[str] = []
-    with SideFiles(told.append).going_on_without(tmp_path):
+def test_an_error_without_a_system_message_is_reported_with_its_own_text(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    with SideFiles(warnings.append).continue_without(tmp_path):
         raise OSError("the stream is closed")
-    assert "cannot be written (the stream is closed)" in told[0]
+    assert "cannot be written (the stream is closed)" in warnings[0]
 
 
-def test_what_is_no_matter_of_a_file_passes(tmp_path: Path) -> None:
-    told: list[str] = []
-    with pytest.raises(ValueError, match="a defect"), SideFiles(told.append).going_on_without(tmp_path):
+def test_other_errors_are_not_caught(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    with pytest.raises(ValueError, match="a defect"), SideFiles(warnings.append).continue_without(tmp_path):
         raise ValueError("a defect")
-    assert not told
+    assert not warnings

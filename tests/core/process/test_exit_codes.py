@@ -39,17 +39,17 @@ def test_an_error_is_one_sentence_and_its_code(
     error: IsicGuiError, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_command(raising(error), as_json=True) == code
-    told = capsys.readouterr()
-    assert told.err == f"error: {error}\n"
-    assert json.loads(told.out) == {"event": "error", "text": str(error), "exit_code": code}
+    printed = capsys.readouterr()
+    assert printed.err == f"error: {error}\n"
+    assert json.loads(printed.out) == {"event": "error", "text": str(error), "exit_code": code}
     assert run_command(raising(error), as_json=False) == code
     assert capsys.readouterr().out == ""
 
 
-def test_ctrl_c_says_what_is_asked_and_what_is_no_error_of_ours_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_prints_the_given_text_and_other_errors_are_raised(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(raising(KeyboardInterrupt()), as_json=True, when_interrupted="Kept.") == 130
-    told = capsys.readouterr()
-    assert (told.out, told.err) == ("", "Kept.\n")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "Kept.\n")
     for error in (ZeroDivisionError(), BrokenPipeError()):  # the latter of another pipe
         with pytest.raises(type(error)):
             run_command(raising(error), as_json=False)

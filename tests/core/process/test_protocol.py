@@ -8,16 +8,20 @@ from core.process.protocol import Messages, why_it_ended
 
 
 @pytest.mark.parametrize("piece", [1, 2, 7, 1000])
-def test_messages_come_through_in_any_pieces(piece: int) -> None:
+def test_messages_are_parsed_from_chunks_of_any_size(piece: int) -> None:
     data = 'plain «ü»\n\n{"event": "a", "x": 1}\r\n[1]\n{"no": 1}\n{"event": 3}\n{"event": "b"}'.encode()
     messages = Messages()
     found = [m for start in range(0, len(data), piece) for m in messages.feed(data[start : start + piece])]
     found += messages.end()
-    said = [{"event": "said", "text": text} for text in ("[1]", '{"no": 1}', '{"event": 3}')]
-    assert found == [{"event": "said", "text": "plain «ü»"}, {"event": "a", "x": 1}, *said, {"event": "b"}]
+    logged = [{"event": "log", "text": text} for text in ("[1]", '{"no": 1}', '{"event": 3}')]
+    assert found == [{"event": "log", "text": "plain «ü»"}, {"event": "a", "x": 1}, *logged, {"event": "b"}]
 
 
-def test_of_progress_that_came_together_the_last_counts() -> None:
+def test_the_event_name_of_earlier_versions_is_read() -> None:
+    assert Messages().feed(b'{"event": "said", "text": "plain"}\n') == [{"event": "log", "text": "plain"}]
+
+
+def test_only_the_last_of_several_progress_messages_is_kept() -> None:
     lines = [{"event": "progress", "done": number, "total": 9} for number in range(5)]
     lines.insert(2, {"event": "overlay", "path": "o.png"})
     data = "".join(json.dumps(line) + "\n" for line in lines).encode()
@@ -25,7 +29,7 @@ def test_of_progress_that_came_together_the_last_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "told", "errors", "reason"),
+    ("code", "received", "errors", "reason"),
     [
         (1, b'{"event": "error", "text": "There is no class."}\n', b"Traceback", "There is no class"),
         (3, b"", "…\nValueError: boom.\n".encode(), "its process ended with code 3: ValueError: boom"),
@@ -33,7 +37,7 @@ def test_of_progress_that_came_together_the_last_counts() -> None:
         (None, b"", b"", "its process crashed or was killed"),
     ],
 )
-def test_why_a_process_ended(code: int | None, told: bytes, errors: bytes, reason: str) -> None:
+def test_why_a_process_ended(code: int | None, received: bytes, errors: bytes, reason: str) -> None:
     messages = Messages()
-    assert messages.feed(told) == []
+    assert messages.feed(received) == []
     assert why_it_ended(code, messages, errors) == reason

@@ -44,7 +44,7 @@ elif how == "killed":
 elif how == "hang":
     with stoppable():
         try:
-            tell("hanging")  # within the try: whoever reads it may ask for the end at once
+            tell("hanging")  # inside the try, because the reader may request a stop immediately
             time.sleep(60)
         except KeyboardInterrupt:
             open(job["text"], "w").write("ended gently")
@@ -58,7 +58,7 @@ elif how == "flood":
     sys.stderr.write("e" * 5_000_000)
     sys.stdout.write("x" * 3_000_000 + "\\n")
     for number in range(20_000):
-        print("a line that says nothing")
+        print("a line without meaning")
         print('{"event": "progress", "done": %d, "total": 20000}' % number)
     tell("result", value=7)
 elif how == "endless":
@@ -85,8 +85,8 @@ def start(tmp_path: Path) -> Callable[..., list[Message]]:
 
 
 def test_a_job_goes_in_and_messages_come_out(start: Callable[..., list[Message]]) -> None:
-    told = start("well", "Muttermal «ü»")
-    assert told[-1] == {"event": "notice", "text": "Muttermal «ü» Agg 5"}
+    received = start("well", "Muttermal «ü»")
+    assert received[-1] == {"event": "notice", "text": "Muttermal «ü» Agg 5"}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_thread_that_cannot_read_the_output_is_an_error_of_the_run(
         start(how)
 
 
-def test_a_temporary_folder_that_is_gone_is_one_sentence(
+def test_a_missing_temporary_folder_is_one_sentence(
     start: Callable[..., list[Message]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
@@ -141,7 +141,7 @@ def test_a_temporary_folder_that_is_gone_is_one_sentence(
         start("well")
     assert str(caught.value) == (
         f"The job file cannot be written into {tmp_path / 'gone'} (No such file or directory); "
-        "make room there, or name another folder with TMPDIR."
+        "free some space there, or name another folder with TMPDIR."
     )
 
 
@@ -172,7 +172,9 @@ def test_the_time_limit_ends_a_hanging_process_gently(start: Callable[..., list[
     assert (tmp_path / "last_words").read_text() == "ended gently"
 
 
-def test_a_deaf_process_is_killed(start: Callable[..., list[Message]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_ignores_signals_is_killed(
+    start: Callable[..., list[Message]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(core.process.runner, "GRACE_S", 0.3)
     with pytest.raises(JobFailedError, match="took longer"):
         start("deaf", time_limit_s=1.0)
@@ -214,14 +216,17 @@ def test_a_closed_stdin_is_enough(start: Callable[..., list[Message]], tmp_path:
     assert (tmp_path / "last_words").read_text() == "ended gently"
 
 
-def test_a_flood_is_bounded_and_the_result_comes_through(start: Callable[..., list[Message]]) -> None:
-    told = start("flood")
-    said = [message for message in told if message["event"] == "said"]
-    assert len(said) == 1000
-    assert told[-1] == {"event": "result", "value": 7}
-    assert max(len(message["text"]) for message in said) < 100  # the line of 3 MB is left out
-    assert sum(message["event"] == "progress" for message in told) < 5_000
-    assert {"event": "warning", "text": "It says more than 1000 lines; the rest is left out."} in told
+def test_a_flood_is_bounded_and_the_result_is_received(start: Callable[..., list[Message]]) -> None:
+    received = start("flood")
+    logged = [message for message in received if message["event"] == "log"]
+    assert len(logged) == 1000
+    assert received[-1] == {"event": "result", "value": 7}
+    assert max(len(message["text"]) for message in logged) < 100  # the line of 3 MB is left out
+    assert sum(message["event"] == "progress" for message in received) < 5_000
+    assert {
+        "event": "warning",
+        "text": "The process sent more than 1000 text messages; the rest is omitted.",
+    } in received
 
 
 def test_a_process_waits_while_nobody_reads(tmp_path: Path) -> None:

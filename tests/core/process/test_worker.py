@@ -11,7 +11,7 @@ from core.errors import ArgumentError, JobFailedError
 from core.process.worker import run_job
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+def printed(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -19,22 +19,24 @@ def test_the_work_gets_the_job_file_and_its_code_is_the_exit_code(capsys: pytest
     seen: list[Path] = []
     assert run_job("xai", ["a job.json"], lambda file: seen.append(file) or 7) == 7
     assert seen == [Path("a job.json")]
-    assert told(capsys) == []
+    assert printed(capsys) == []
 
 
 @pytest.mark.parametrize("arguments", [[], ["one.json", "two.json"]])
 def test_anything_but_one_job_file_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run_job("xai", arguments, lambda file: pytest.fail(f"began with {file}")) == 2
-    assert told(capsys) == [{"event": "error", "text": "Name one job file: python -m xai JOB.json."}]
+    assert printed(capsys) == [{"event": "error", "text": "Name one job file: python -m xai JOB.json."}]
 
 
 @pytest.mark.parametrize(("error", "code"), [(ArgumentError("No such image."), 2), (JobFailedError("No room."), 1)])
-def test_an_error_is_told_and_becomes_its_code(error: Exception, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_reported_and_becomes_an_exit_code(
+    error: Exception, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     def work(_: Path) -> int:
         raise error
 
     assert run_job("evaluation", ["job.json"], work) == code
-    assert told(capsys) == [{"event": "error", "text": str(error)}]
+    assert printed(capsys) == [{"event": "error", "text": str(error)}]
 
 
 def test_a_fault_of_the_program_is_not_hidden() -> None:
@@ -54,11 +56,11 @@ def test_it_ends_quietly_when_asked_to(name: str, capsys: pytest.CaptureFixture[
     def work(_: Path) -> int:
         os.kill(os.getpid(), getattr(signal, name))
         signal.pause()
-        raise AssertionError("it went on")
+        raise AssertionError("the work was not interrupted")
 
     try:
         assert run_job("xai", ["job.json"], work) == 130
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-    assert told(capsys) == []
+    assert printed(capsys) == []

@@ -24,12 +24,12 @@ def png(value: int, side: int = 3) -> bytes:
 def written(folder: Path, *blocks: object, **changes: object) -> str:
     path = folder / "report.html"
     values = {"provenance": {"seed": 42}, **changes}
-    write_report(path, "A title", ["What came of it."], [Section("Part", blocks)], **values)
+    write_report(path, "A title", ["The result."], [Section("Part", blocks)], **values)
     return path.read_text(encoding="utf-8")
 
 
 class Page(HTMLParser):
-    """What refers to something outside the file, and which elements were left open."""
+    """Collect references to other files, and elements that were not closed."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ def test_a_picture_is_the_very_file(tmp_path: Path) -> None:
     assert (pixels == 7).all()
 
 
-def test_it_says_title_summary_notice_and_where_it_comes_from(tmp_path: Path) -> None:
+def test_it_contains_title_summary_notice_and_provenance(tmp_path: Path) -> None:
     facts = {"a_key": {"b": [1, 2], "deep_one": {"f": 3}}, "c": None, "d": 0.13344813773009206, "e": True}
     html = written(tmp_path, "Words.", warnings=["The head is untrained."], provenance=facts)
     body = html[html.index("<body>") :]
@@ -77,7 +77,7 @@ def test_it_says_title_summary_notice_and_where_it_comes_from(tmp_path: Path) ->
         "<h1>A title",
         RESEARCH_USE,
         "The head is untrained.",
-        "What came of it.",
+        "The result.",
         "Words.",
         "a key",
         "<dt>b</dt><dd>1, 2</dd>",
@@ -128,7 +128,7 @@ def test_how_a_cell_reads(cell: object, text: str) -> None:
     assert Table(("x",), [(cell,)]).texts == [[text]]
 
 
-def test_columns_of_numbers_are_told_from_texts() -> None:
+def test_columns_of_numbers_are_distinguished_from_texts() -> None:
     rows = [("MEL", 1, "too few", True), ("NV", 2, Estimate(0.5), False), ("DF", 3, None, True)]
     assert Table(("class", "n", "score", "good"), rows).numeric == [False, True, True, False]
 

@@ -1,4 +1,4 @@
-"""Where the right attribution is known, every method finds it."""
+"""Every method finds the correct attribution in cases where it is known."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATCH = (slice(64, 96), slice(128, 160))
 
 
 def share_inside(values: np.ndarray) -> float:
-    """Share of what speaks for the target that lies in the patch and four pixels around it."""
+    """Return the share of positive attribution in the patch and four pixels around it."""
     positive = np.clip(values, 0, None)
     rows, columns = (slice(axis.start - 4, axis.stop + 4) for axis in PATCH)
     return float(positive[rows, columns].sum() / positive.sum())
@@ -34,7 +34,7 @@ def share_inside(values: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def found(classifier: Classifier, image: torch.Tensor) -> dict[str, Attribution]:
-    """What each method finds in the real image with an untrained ResNet."""
+    """The attribution of each method for the real image with an untrained ResNet."""
     return {name: METHODS[name](classifier, image, 1, QUICK) for name in METHODS}
 
 
@@ -46,11 +46,11 @@ def planted(image: torch.Tensor) -> torch.Tensor:
     return changed
 
 
-def test_the_three_are_there() -> None:
+def test_the_three_methods_exist() -> None:
     assert set(METHODS) == {"ig", "shap", "gradcam"}
 
 
-def test_a_name_is_given_once() -> None:
+def test_a_name_is_used_only_once() -> None:
     with pytest.raises(ValueError, match="'ig'"):
         method("ig")(METHODS["ig"])
 
@@ -96,7 +96,7 @@ def test_shap_of_a_linear_model_is_exact_from_the_fewest_coalitions(image: torch
 def test_the_values_add_up_to_the_change_of_score(
     name: str, found: dict[str, Attribution], classifier: Classifier, image: torch.Tensor
 ) -> None:
-    """On a network with all its bends; Integrated Gradients but for the delta that it reports."""
+    """The values of a nonlinear network add up; those of Integrated Gradients up to the reported delta."""
     with torch.no_grad():
         score, nothing = classifier.logits(torch.cat([image, BASELINES["black"](image)]))[:, 1].tolist()
     delta = found[name].details.get("convergence_delta", 0.0)
@@ -110,16 +110,16 @@ def test_grad_cam_of_a_resnet_adds_up_to_the_score_without_the_bias(
     with torch.no_grad():
         score = float(classifier.logits(image)[0, 1])
     assert float(found["gradcam"].values.sum()) == pytest.approx(score - bias, abs=1e-3)
-    assert found["gradcam"].values.min() < 0  # what speaks against the class is kept
+    assert found["gradcam"].values.min() < 0  # negative values are kept
 
 
 @pytest.mark.parametrize(("name", "least"), [("ig", 0.95), ("shap", 0.5), ("gradcam", 0.8)])
-def test_a_planted_patch_lights_up(name: str, least: float, planted: torch.Tensor) -> None:
-    """The patch covers 2% of the image; a superpixel is larger than it, and Grad-CAM spreads over its places."""
+def test_a_planted_patch_is_found(name: str, least: float, planted: torch.Tensor) -> None:
+    """The patch covers 2% of the image. A superpixel is larger, and Grad-CAM spreads over its positions."""
     found = METHODS[name](classifier_of(GreenDetector()), planted, 0, AttributionOptions(ig_steps=16, shap_regions=16))
     assert share_inside(found.values) > least
     elsewhere = METHODS[name](classifier_of(GreenDetector()), planted, 3, QUICK)
-    assert not elsewhere.values.any()  # nothing speaks for a class that the network does not know
+    assert not elsewhere.values.any()  # there is no evidence for a class that the network does not know
 
 
 @pytest.mark.parametrize("name", ["ig", "gradcam"])
@@ -131,7 +131,7 @@ def test_a_mirrored_image_has_the_mirrored_attribution(name: str, planted: torch
 
 
 @pytest.mark.parametrize("name", ["ig", "shap", "gradcam"])
-def test_a_seed_decides_everything(
+def test_a_seed_determines_everything(
     name: str, found: dict[str, Attribution], classifier: Classifier, image: torch.Tensor
 ) -> None:
     once, again = found[name], METHODS[name](classifier, image, 1, QUICK)
@@ -152,7 +152,7 @@ def test_the_size_of_the_chunks_changes_nothing(name: str, classifier: Classifie
     assert np.allclose(whole.values, parts.values, atol=1e-6)
 
 
-def test_half_precision_keeps_the_picture(
+def test_half_precision_gives_a_similar_map(
     found: dict[str, Attribution], checkpoints: Path, image: torch.Tensor
 ) -> None:
     half = load_classifier(checkpoints, CPU, "bf16")
@@ -163,7 +163,7 @@ def test_half_precision_keeps_the_picture(
 
 
 def both_of(presences: torch.Tensor) -> torch.Tensor:
-    """1 where players 0 and 1 are both there; player 2 does nothing."""
+    """Return 1 if players 0 and 1 are both present; player 2 has no effect."""
     return presences[:, 0] * presences[:, 1]
 
 
@@ -175,7 +175,7 @@ def values_of(game: object, players: int, pairs: int) -> torch.Tensor:
     return sampled_shapley_values(game, players, pairs, 0, 16, CPU)  # type: ignore[arg-type]
 
 
-def test_interchangeable_players_are_worth_the_same_and_idle_ones_nothing() -> None:
+def test_interchangeable_players_have_equal_values_and_idle_ones_have_none() -> None:
     assert torch.equal(values_of(both_of, 3, 1), torch.tensor([[0.5, 0.5, 0.0]]))
 
 
@@ -191,20 +191,20 @@ def test_the_standard_error_covers_the_truth() -> None:
     assert torch.allclose(estimates.sum(dim=1), game(torch.ones(1, 4)) - game(torch.zeros(1, 4)), atol=1e-5)
 
 
-def test_what_is_written_under_a_map_names_its_figures(found: dict[str, Attribution]) -> None:
-    said = {name: attribution.details["summary"] for name, attribution in found.items()}
-    assert re.fullmatch(r"8 steps, baseline black, convergence delta [+-]\d+\.\d{3} logit", said["ig"])
+def test_the_summary_of_a_map_names_its_numbers(found: dict[str, Attribution]) -> None:
+    summaries = {name: attribution.details["summary"] for name, attribution in found.items()}
+    assert re.fullmatch(r"8 steps, baseline black, convergence delta [+-]\d+\.\d{3} logit", summaries["ig"])
     assert re.fullmatch(
-        r"16 coalitions of 4 superpixels, baseline black, standard error \d+\.\d{3} logit", said["shap"]
+        r"16 coalitions of 4 superpixels, baseline black, standard error \d+\.\d{3} logit", summaries["shap"]
     )
-    assert said["gradcam"] == "layer4, 7 x 7 places"
-    assert "values" not in repr(found["ig"])  # 50,176 numbers in a log help nobody
+    assert summaries["gradcam"] == "layer4, 7 x 7 positions"
+    assert "values" not in repr(found["ig"])  # 50,176 numbers in a log are useless
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [({"ig_steps": 0}, "ig_steps is 0"), ({"chunk_size": -1}, "chunk_size is -1"), ({"baseline": "white"}, "'white'")],
 )
-def test_options_out_of_range_are_refused(changes: dict[str, object], said: str) -> None:
-    with pytest.raises(ArgumentError, match=said):
+def test_options_out_of_range_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
         AttributionOptions(**changes)  # type: ignore[arg-type]

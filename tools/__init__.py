@@ -1,0 +1,1 @@
+"""Scripts of the project for its maintenance; the program does not use them."""
