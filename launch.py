@@ -90,7 +90,7 @@ class BeforeTorchvision:
 sys.meta_path.insert(0, BeforeTorchvision())
 """
 PAIRED = 1  # the way in which torch and torchvision are made to fit each other; a new way is applied at the next start
-QT_FILES = (  # below site-packages/PyQt5/Qt5: what a window loads, the plugins included
+QT_FILES = (  # in site-packages/PyQt5/Qt5: the libraries and plugins that a window loads
     "plugins/platforms/libqxcb.so",
     "plugins/xcbglintegrations/*.so",
     "lib/libQt5Gui.so.5",
@@ -104,7 +104,7 @@ PIP_FAILURES = (
         r"DO NOT MATCH THE HASHES",
         "a package differs from the one that this program was tested with; check the package index, and see the log",
     ),
-    (r"No space left on device|\[Errno 28\]|not enough space|Disk quota", "the disk is full; make room on it"),
+    (r"No space left on device|\[Errno 28\]|not enough space|Disk quota", "the disk is full; free some space"),
     (r"Long Path support", "the folder's path is too long for Windows; move the folder to a shorter one"),
     (
         r"CERTIFICATE_VERIFY_FAILED|SSLError|SSL:",
@@ -167,7 +167,7 @@ class Python(NamedTuple):
 
 
 def say(message: str) -> None:
-    """Print one line to stderr, on any console: what its encoding lacks is written as an escape."""
+    """Print one line to stderr; characters that the console cannot encode are printed as escapes."""
     if sys.stderr is None:  # a daemon may have closed it
         return
     encoding = sys.stderr.encoding or "ascii"
@@ -296,7 +296,7 @@ def fingerprints(files: List[str]) -> Dict[str, str]:
 
 
 def lock_of(name: str) -> str:
-    """The lock that .ci/lock makes from a requirement file: every package, in one version, with its hashes."""
+    """Return the lock file that .ci/lock writes for a requirement file: exact versions and hashes of all packages."""
     return name[: -len(".txt")] + ".lock"
 
 
@@ -354,8 +354,8 @@ def set_up(files: List[str]) -> None:
 def pair_torchvision() -> None:
     """Make ``import torchvision`` work for every program in the environment.
 
-    The compiled part of torchvision fits one build of torch. Where torch is another build, as the one for processors
-    alone, the same build of torchvision is installed; where it cannot be had, a hook declares what is missing.
+    The compiled part of torchvision fits only one build of torch. If torch is another build, such as the one for
+    processors, the same build of torchvision is installed. If that is not available, a hook declares the missing parts.
     """
     folder = next((place for place in site_packages() if (place / "torchvision").is_dir()), None)
     if folder is None:
@@ -485,10 +485,10 @@ def is_recorded(mark: Path) -> bool:
 
 
 def install(files: List[str]) -> None:
-    """Install what the locks of these requirement files name, each file checked against its hash, and then torch.
+    """Install the packages in the locks of these requirement files, checked by their hashes, and then torch.
 
-    Torch comes last and by its version alone: its files depend on the index that serves it. By then everything that it
-    needs is there, except for the CUDA libraries of its own index.
+    Torch is installed last and only by its version, because its files depend on the package index. All of its
+    dependencies are then installed, except the CUDA libraries of its index.
     """
     locks = [word for name in files for word in ("-r", str(HERE / lock_of(name)))]
     pip_install(["--require-hashes", "--no-deps", "--only-binary", ":all:", *locks])
@@ -499,7 +499,7 @@ def install(files: List[str]) -> None:
 
 
 def pip_install(arguments: List[str]) -> None:
-    """Let pip install something; what it downloads is shown."""
+    """Install packages with pip, and show the downloads."""
     command = [str(VENV_PYTHON), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
     command += ["--progress-bar", "off", "--log", str(LOG), *arguments]
     done = run(

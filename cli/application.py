@@ -14,13 +14,13 @@ from core.generation.seeds import fresh_base_seed
 from core.models.conditions import SEXES, SITES, TONES, UNKNOWN
 from core.paths import PROJECT_ROOT, is_checkout
 from core.presets import MAX_ANALYSIS_INTERVAL, MAX_REUSE, MAX_STEPS, PRECISIONS, PRESETS, SAMPLERS, STANDARD
-from core.process.exit_codes import VERBOSE_HELP, run_command
+from core.process.exit_codes import run_command
 
 _COMMANDS_THAT_PRINT: Final = ("models", "reproduce")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the program; returns the exit code."""
+    """Run the program; return the exit code."""
     options = build_parser().parse_args(arguments)
     return run_command(
         lambda: _run(options),
@@ -67,15 +67,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ISICGUI {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_generate(commands.add_parser("generate", help="generate images", argument_default=argparse.SUPPRESS))
-    _add_reproduce(commands.add_parser("reproduce", help="make images again from what they say, and compare"))
-    _add_explain(commands.add_parser("explain", help="show where a classifier looks in any images"))
-    _add_analyse(commands.add_parser("analyse", help="analyse one image and its denoising, with a report"))
-    _add_evaluate(commands.add_parser("evaluate", help="measure a generated set against real images, with a report"))
-    _add_compare(commands.add_parser("compare", help="tabulate several generated sets side by side"))
+    _add_reproduce(
+        commands.add_parser("reproduce", help="generate images again from their stored parameters, and compare")
+    )
+    _add_explain(commands.add_parser("explain", help="show where a classifier looks in images of any source"))
+    _add_analyse(commands.add_parser("analyse", help="analyse one image and its denoising steps, with a report"))
+    _add_evaluate(commands.add_parser("evaluate", help="compare a generated set with real images, with a report"))
+    _add_compare(commands.add_parser("compare", help="compare several generated sets in one table"))
     _add_convert(commands.add_parser("convert", help="write a generated set in the form of another program"))
-    _add_models(commands.add_parser("models", help="list the checkpoints and whether they can be used"))
-    for command in commands.choices.values():
-        command.add_argument("--verbose", action="store_true", help=VERBOSE_HELP)
+    _add_models(commands.add_parser("models", help="list the checkpoints and check whether they can be used"))
     return parser
 
 
@@ -246,7 +246,7 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
         "--export",
         choices=("synt-isic",),
         required=True,
-        help="synt-isic: its folders, a JSON file beside each image, and the one-hot table of ISIC 2018 task 3",
+        help="synt-isic: its folders, a JSON file next to each image, and the one-hot table of ISIC 2018 task 3",
     )
     parser.add_argument("--output", type=Path, required=True, help="an empty folder")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def explain(options: argparse.Namespace) -> int:
-    """Explain every image named; returns 0 when all could be, 1 when not."""
+    """Explain every named image; return 0 if all could be explained, otherwise 1."""
     missing = [image for image in options.images if not image.exists()]
     if missing:
         raise ArgumentError(f"There is no image {missing[0]}.")

@@ -50,19 +50,19 @@ class Intervals:
 class BackgroundExplanations:
     """Explains and analyses images of a job in headless processes, one image of each kind at a time.
 
-    The processes use one processor core at the lowest priority and no GPU, so the images do not wait for them. What
-    they report is yielded between the job's events.
+    The processes use one processor core at the lowest priority and no GPU, so they do not slow down the generation.
+    Their reports are yielded among the events of the job.
     """
 
     def __init__(self, job: GenerationJob, every: Intervals, output: Path, control: Control) -> None:
         self._job, self._every, self._control = job, every, control
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        places = (job.checkpoints.resolve(), output.resolve())
-        self._analyses = _Lane(ANALYSIS, places, control, self._events.put)
-        self._overlays = _Lane(OVERLAY, places, control, self._events.put, self._after_overlay)
+        folders = (job.checkpoints.resolve(), output.resolve())
+        self._analyses = _Lane(ANALYSIS, folders, control, self._events.put)
+        self._overlays = _Lane(OVERLAY, folders, control, self._events.put, self._after_overlay)
 
     def follow(self, event: Event) -> Iterator[Event]:
-        """Take note of an event of the job; yields what the processes have reported since the last one."""
+        """Process an event of the job; yield the reports of the processes since the last call."""
         if isinstance(event, JobStarted):
             yield from self._announce(event)
         elif isinstance(event, ImageSaved):
@@ -73,12 +73,12 @@ class BackgroundExplanations:
 
     @property
     def given_up(self) -> int:
-        """How many explanations are missing because the job was stopped."""
+        """Return the number of explanations that are missing because the job was stopped."""
         stopped = self._control.decision is Decision.STOP_NOW
         return self._overlays.waiting + self._analyses.waiting if stopped else 0
 
     def close(self) -> None:
-        """Leave nothing running; a job that broke off gives up the image being explained."""
+        """Stop the processes; discard a running explanation if the job was interrupted."""
         if self._overlays.alive or self._analyses.alive:
             self._control.stop_now()
         for lane in (self._overlays, self._analyses):
@@ -118,7 +118,7 @@ class BackgroundExplanations:
         yield from self._new_events()
         if error := self._overlays.error or self._analyses.error:  # a dead thread must not look like one that is done
             raise JobFailedError(
-                f"The explanations broke off ({type(error).__name__}: {error}); the images are in place."
+                f"The explanations failed ({type(error).__name__}: {error}); the images are saved."
             ) from error
         if self.given_up:
             yield Notice(f"Stopped; explanations that are missing: {self.given_up}.")
@@ -154,7 +154,7 @@ class _Lane:
 
     @property
     def error(self) -> BaseException | None:
-        """The error that nobody foresaw, if the thread has died of one."""
+        """Return the unexpected error that ended the thread, if there is one."""
         return self._worker.exception() if self._worker.done() else None
 
     @property
@@ -209,7 +209,7 @@ class _Lane:
         return finished or self._control.decision is not Decision.STOP_NOW
 
     def _event_of(self, image: Path, message: Message) -> Event | None:
-        """The event of a message; None for a message that nobody waits for."""
+        """Return the event for a message; None if the message is not needed."""
         if message["event"] == "finished":
             likely = {name: float(value) for name, value in message["probabilities"].items()}
             kind = ImageExplained if self._kind == OVERLAY else ImageAnalysed

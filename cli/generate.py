@@ -41,7 +41,7 @@ GUIDANCE: Final = 2.0
 
 
 def generate(options: argparse.Namespace) -> int:
-    """Run the job that the options describe; returns the exit code."""
+    """Run the job described by the options; return the exit code."""
     job, cadence = job_from(options), _cadence(options)
     if hasattr(options, "save_job"):
         job.save(options.save_job)
@@ -57,8 +57,8 @@ def generate(options: argparse.Namespace) -> int:
             explanations = opened.enter_context(contextlib.closing(BackgroundExplanations(job, every, output, control)))
         for event in events:
             view.show(event)
-            for told in explanations.follow(event) if explanations else ():
-                view.show(told)
+            for explained in explanations.follow(event) if explanations else ():
+                view.show(explained)
     return INTERRUPTED if explanations and explanations.given_up else code_of_job(event)
 
 
@@ -157,9 +157,7 @@ class ProgressBar:
             self._say(event.text)
         elif isinstance(event, ImageExplained):
             likely = max(event.probabilities, key=event.probabilities.__getitem__)
-            self._say(
-                f"{event.path.parent.name}/{event.path.name} looks like {likely} to the classifier: {event.overlay}"
-            )
+            self._say(f"{event.path.parent.name}/{event.path.name}: predicted {likely}; overlay: {event.overlay}")
         elif isinstance(event, AnalysisProgress):
             self._show_analysis(event)
         elif isinstance(event, ImageAnalysed):
@@ -182,9 +180,9 @@ class ProgressBar:
             self._analysis.close()
 
     def _show_analysis(self, event: AnalysisProgress) -> None:
-        """Behind the bar of the images; in a bar of its own when these are complete."""
+        """Show the analysis in the bar of the images, or in a separate bar when the images are complete."""
         text = f"analysing {event.path.parent.name}/{event.path.name}: {event.doing}"
-        if not self._bar.disable:  # as it is when closed
+        if not self._bar.disable:  # a closed bar is disabled
             self._bar.set_postfix_str(f"{self._class_name}, {text} {event.fraction:.0%}")
             return
         if self._analysis is None:

@@ -14,7 +14,7 @@ from core.process.exit_codes import DONE, FAILED
 
 
 def reproduce(options: argparse.Namespace) -> int:
-    """Reproduce every image named; returns 0 when all are equal, 1 when not."""
+    """Reproduce every named image; return 0 if all are equal, otherwise 1."""
     missing = [image for image in options.images if not image.exists()]
     if missing:
         raise ArgumentError(f"There is no image {missing[0]}.")

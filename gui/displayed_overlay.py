@@ -44,7 +44,7 @@ class DisplayedOverlay(QObject):
         queue.ended.connect(self._on_ended)
 
     def show(self, facts: ImageFacts) -> None:
-        """An image is displayed; one that is only read once more is not computed once more."""
+        """Queue an overlay for a newly displayed image; ignore an image that was only read again."""
         if facts.path != self._image:
             self._image = facts.path
             self._withdraw()

@@ -70,14 +70,14 @@ class Explaining(QObject):
             if queued is not None:  # of XAI Mode, which may withdraw it
                 overlays.remove(queued)
             overlays.add(job, first=True)
-        self.logged.emit("info", f"{image.parent.name}/{image.name} is going to be explained.")
+        self.logged.emit("info", f"{image.parent.name}/{image.name} is queued for explanation.")
 
     def analyse(self, image: Path) -> None:
         """Queue the full analysis of an image."""
         job = self._job(ANALYSIS, image)
         self._asked.append(job)
         self._queue.add(job, first=True)
-        self.logged.emit("info", f"{image.parent.name}/{image.name} is going to be analysed.")
+        self.logged.emit("info", f"{image.parent.name}/{image.name} is queued for analysis.")
 
     def overlay_job(self, image: Path) -> ExplanationJob:
         """The job for the overlay of an image."""

@@ -31,9 +31,9 @@ class ExplanationQueue(QObject):
     """Runs queued jobs one after the other.
 
     Args:
-        make_process: makes the process of one job.
-        blocked: whether an image has to wait; later jobs of other images go first.
-        notices: texts that have been logged already; queues that share the set log each of them once.
+        make_process: creates the process of one job.
+        blocked: returns whether the job of an image must wait; jobs of other images are started first.
+        notices: texts that have already been logged; queues that share this set log each text once.
 
     Signals:
         changed: the queue or the progress of the running job has changed.
@@ -89,22 +89,22 @@ class ExplanationQueue(QObject):
         return self._process is not None
 
     def add(self, job: ExplanationJob, *, first: bool = False) -> None:
-        """Queue a job, in front of the others or behind them. An ended queue takes none."""
+        """Queue a job at the front or at the end. An ended queue ignores it."""
         if not self._over:
             self._waiting.insert(0 if first else len(self._waiting), job)
-            self.go_on()
+            self.start_next()
 
     def remove(self, job: ExplanationJob) -> None:
-        """Forget a job that has not begun; any other job is left alone."""
+        """Remove a job that has not started; keep all others."""
         self._waiting = deque(waiting for waiting in self._waiting if waiting is not job)
         self.changed.emit()
 
     def job_of(self, image: Path) -> ExplanationJob | None:
-        """The job of an image that runs or waits."""
+        """Return the running or waiting job of an image; None if there is none."""
         return next((job for job in self.jobs if job.image == image), None)
 
     def clear(self) -> None:
-        """Forget the jobs that have not begun."""
+        """Remove the jobs that have not started."""
         self._waiting.clear()
         self.changed.emit()
 
@@ -120,8 +120,8 @@ class ExplanationQueue(QObject):
         self._over = True
         self.cancel()
 
-    def go_on(self) -> None:
-        """Begin the next job that can begin, unless one is running."""
+    def start_next(self) -> None:
+        """Start the next job that is not blocked, unless one is running."""
         following = next((job for job in self._waiting if not self._blocked(job.image)), None)
         if self._process is None and following is not None:
             self._waiting.remove(following)
@@ -167,11 +167,11 @@ class ExplanationQueue(QObject):
         if job is not None:
             name = f"{job.image.parent.name}/{job.image.name}"
             if ending.well:
-                self.logged.emit("info", f"{name} is {'analysed' if job.kind == ANALYSIS else 'explained'}.")
-            elif ending.reason and not ending.refused:  # whoever has queued it reports a refusal
+                self.logged.emit("info", f"{name} was {'analysed' if job.kind == ANALYSIS else 'explained'}.")
+            elif ending.reason and not ending.refused:  # the object that queued the job reports a refusal
                 self.logged.emit("error", f"{name} was not explained: {ending.reason}.")
             self.ended.emit(ExplanationEnded(job, ending, time.monotonic() - self._started, self._message))
-        self.go_on()
+        self.start_next()
         if self._process is None:
             self.idle.emit()
 

@@ -1,4 +1,4 @@
-"""All explanations of the window: a queue of overlays and one of full analyses, side by side."""
+"""All explanations of the window: a queue of overlays and a queue of full analyses, which run in parallel."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from gui.explanation_queue import ExplanationQueue, MakeProcess
 from gui.tasks.headless_process import HeadlessProcess
 from xai.job import ANALYSIS, OVERLAY, ExplanationJob
 
-# Beside a job on the processor, a process of the lowest priority takes many times as long as on an idle one.
+# During a job on the processor, a process of the lowest priority takes many times as long as on an idle computer.
 _TIME_LIMITS_S: Final = {OVERLAY: 3600.0, ANALYSIS: 6 * 3600.0}
 
 
 class Explanations(QObject):
     """One overlay and one full analysis run at a time, so that an overlay never waits for an analysis.
 
-    An analysis waits for the overlay of its own image: both write into one folder, and the analysis is to last.
+    An analysis waits for the overlay of the same image: both write into one folder, and the analysis must come last.
 
     Signals:
         changed: the queues or the progress of a running job have changed.
         logged: level and text for the log.
-        overlay: an image, and the file of its overlay.
+        overlay: path of an image, and path of its overlay.
         ended: ``ExplanationEnded``.
-        idle: nothing runs or waits any more.
+        idle: no explanation is running or waiting any more.
     """
 
     changed = pyqtSignal()
@@ -46,16 +46,16 @@ class Explanations(QObject):
             queue.overlay.connect(self.overlay)
             queue.ended.connect(self.ended)
             queue.idle.connect(self._on_idle)
-        self.overlays.changed.connect(self.analyses.go_on)
+        self.overlays.changed.connect(self.analyses.start_next)
 
     @property
     def jobs(self) -> tuple[ExplanationJob, ...]:
-        """The jobs that run, and those that wait."""
+        """Return the running and the waiting jobs."""
         return (*self.overlays.jobs, *self.analyses.jobs)
 
     @property
     def busy(self) -> bool:
-        """Whether a process is running."""
+        """Return whether a process is running."""
         return self.overlays.busy or self.analyses.busy
 
     def add(self, job: ExplanationJob, *, first: bool = False) -> None:
@@ -63,12 +63,12 @@ class Explanations(QObject):
         (self.overlays if job.kind == OVERLAY else self.analyses).add(job, first=first)
 
     def cancel(self) -> None:
-        """Forget all, and ask the running processes to end."""
+        """Remove all waiting jobs, and ask the running processes to stop."""
         self.analyses.cancel()
         self.overlays.cancel()
 
     def end(self) -> None:
-        """Cancel, and take no more jobs: an image that is finished while the window closes is not explained."""
+        """Cancel, and ignore later jobs: images finished while the window closes are not explained."""
         self.analyses.end()
         self.overlays.end()
 

@@ -66,11 +66,11 @@ class JobActions(QObject):
         )
 
     def start(self) -> None:
-        """Start what the window says, unless a job is under way or nothing is chosen."""
+        """Start a job with the current settings, unless a job is running or no class is chosen."""
         if self._controller.active:
             return
         if not self._can_start:
-            self._layout.buttons.say_nothing_is_chosen()
+            self._layout.buttons.show_nothing_is_chosen()
             return
         self._layout.options.draw_seed()
         try:
@@ -115,7 +115,7 @@ class JobActions(QObject):
             self._layout.unfinished_notice.show_text(f"Unfinished job: {unfinished}, into {unfinished.job.output}.")
 
     def show_state(self) -> None:
-        """Enable what can be done now."""
+        """Enable the buttons that can be used now."""
         can_start, can_regenerate = self._can_start, bool(self.last_job)
         self._layout.buttons.show_state(self._controller.state, can_start=can_start, can_regenerate=can_regenerate)
         self._layout.lock(self._controller.generating)

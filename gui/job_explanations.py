@@ -22,7 +22,7 @@ from xai.job import ExplanationJob, background_analysis
 
 _STATE = "Explaining"
 _NO_ANALYSES = (
-    "No full analyses: each takes minutes on a processor. Set the number beside 'Analyse every' to get them in the "
+    "Full analyses are off, because each takes minutes on a processor. Set 'Analyse every' to run them in the "
     "background."
 )
 
@@ -59,7 +59,7 @@ class JobExplanations(QObject):
         queue.ended.connect(self._on_ended)
 
     def begin(self, _job: GenerationJob) -> None:
-        """A job has started; its overlays are counted when it reports its first numbers."""
+        """Prepare for a new job; its overlays are counted when it reports its first numbers."""
         self._overlays, self._analyses = [], []
         self._overlays_off = self._analyses_off = False
         self._to_come = 0
@@ -78,12 +78,12 @@ class JobExplanations(QObject):
             self._explain(report, progress.job)
 
     def _expect(self, started: JobStarted, progress: JobProgress) -> None:
-        """Count the overlays to come, and name the classes that get none."""
+        """Count the expected overlays, and log the classes without one."""
         first, counts, cadence = started.first_numbers, progress.job.counts, self._settings().xai_cadence
         self._to_come = sum(explanations_wanted(first[name], counts[name], cadence) for name in counts)
         if self._seconds_each is not None:
             progress.remaining.assume(EXPLANATION, self._seconds_each)
-        self._count_what_is_left(progress)
+        self._count_remaining(progress)
         for every, done in ((cadence, "explained"), (progress.job.analyse_every, "analysed")):
             for name, number in without_explanation(first, counts, every).items() if every else ():
                 self.logged.emit("info", none_explained(name, number, done))
@@ -103,26 +103,26 @@ class JobExplanations(QObject):
         self._queue.add(job)
 
     def _on_queue(self) -> None:
-        """Whatever the user or a process has done to it: jobs that were taken out are not waited for any more."""
+        """Stop waiting for jobs that were removed from the queue."""
         self._overlays = still_queued(self._overlays, self._queue.jobs)
         self._analyses = still_queued(self._analyses, self._queue.jobs)
         if self._controller.progress is not None:
-            self._count_what_is_left(self._controller.progress)
+            self._count_remaining(self._controller.progress)
 
-    def _count_what_is_left(self, progress: JobProgress) -> None:
+    def _count_remaining(self, progress: JobProgress) -> None:
         progress.expect_explanations(len(self._overlays) + self._to_come)
         if not self._controller.active:
             self._show_end(progress)
 
     def _on_job_ended(self) -> None:
-        """Of a job that was stopped, the images that were not made are not explained either."""
+        """Remove explanations of images that a stopped job did not generate."""
         self._to_come = 0
         if self._controller.progress is not None:
             self._controller.progress.remaining.leave(STEP, 0)
-            self._count_what_is_left(self._controller.progress)
+            self._count_remaining(self._controller.progress)
 
     def _show_end(self, progress: JobProgress) -> None:
-        """All images are there; their explanations may not be."""
+        """Show the progress after the last image, while explanations may still be running."""
         panel = self._layout.centre.progress
         panel.show_state(_STATE if progress.explanations_left else "")
         panel.show_progress(progress)
@@ -146,7 +146,7 @@ class JobExplanations(QObject):
             self.logged.emit("warning", f"Overlays are off for this job: {ended.ending.reason}.")
 
     def _note_analysis(self, ended: ExplanationEnded) -> None:
-        """One refused analysis stands for all of the job."""
+        """Cancel all analyses of the job if one is refused, because the others would be refused too."""
         if ended.ending.refused and not self._analyses_off:
             self._analyses_off = True
             for job in self._analyses:

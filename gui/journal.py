@@ -83,7 +83,7 @@ def _read(file: Path) -> UnfinishedJob | None:
         attempted = {str(name): int(number) for name, number in content["attempted"].items()}
         found = UnfinishedJob(GenerationJob.from_json(content["job"], str(file)), attempted)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, ArgumentError):
-        return None  # the images that it counted are all there
+        return None  # nothing is lost: all images that it counted exist
     return found if found.left > 0 else None
 
 

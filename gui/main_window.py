@@ -15,7 +15,7 @@ from core.presets import AUTO
 from core.process.bug_report import bug_details
 from gui.browsing_presenter import BrowsingPresenter
 from gui.closing import Closing
-from gui.dialogs import RESEARCH_USE, choose_folder, show_error, show_information
+from gui.dialogs import RESEARCH_USE, choose_folder, show_error
 from gui.displayed_overlay import DisplayedOverlay
 from gui.downloads import Downloads
 from gui.evaluation_job import EvaluationRequest
@@ -275,7 +275,7 @@ class MainWindow(QMainWindow):
         self.parts.status.show_device(resolved or "", top.device.currentText())
 
     def _show_output(self) -> None:
-        tip = f"Choose the folder that images go to (Ctrl+O): {self.settings.output}"
+        tip = f"Choose the folder for the images (Ctrl+O): {self.settings.output}"
         self.parts.top.output_button.setToolTip(plain_tool_tip(tip))
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name

@@ -20,8 +20,8 @@ def from_pixels(pixels: np.ndarray) -> QImage:
 
 
 def read_picture(path: Path, largest: int | None = None) -> QImage:
-    """Read an image file, scaled down into a square of ``largest`` pixels; a null picture when it cannot be read."""
-    if not path.is_file():  # reading a FIFO would wait until somebody writes to it
+    """Read an image file and scale it down to at most ``largest`` pixels; return a null QImage if it is unreadable."""
+    if not path.is_file():  # reading a FIFO would wait for a writer
         return QImage()
     reader = QImageReader(str(path))
     reader.setDecideFormatFromContent(True)

@@ -27,23 +27,23 @@ class Settings:
     """The settings chosen by the user.
 
     Attributes:
-        checkpoints: the models folder.
-        output: the folder that images go to.
-        quantities: images wanted per class, also of classes that are not chosen at the moment.
-        chosen: the classes that are ticked.
-        source: what images are made from: the models of the classes, or a metadata-conditioned model.
-        condition: what such a model is told, as ``core.models.conditions.Condition`` gives it.
-        guidance: how far it is drawn towards that.
-        condition_count: images wanted of it.
-        batch_size: 0 leaves it to the core.
-        xai_stride: every how many denoising steps the full analysis keeps one (``XAI_SAVE_EVERY_N``).
-        random_seed: whether every job gets a fresh base seed; ``base_seed`` is then the last one drawn.
-        xai_cadence: every how many images of a class one is explained.
-        analysis_interval: every how many images of a class one gets a full analysis, 1 to 100; 0 for none.
-        analysis_chosen: whether the user has set that; otherwise it depends on the device.
-        real_images: the folder that a set was compared with last; empty before the first evaluation.
-        speeds: measured seconds per image and step, by what they depend on (see ``gui.forecast``).
-        last_job: the job that Regenerate repeats, as JSON; None before the first.
+        checkpoints: models folder.
+        output: output folder.
+        quantities: number of images per class, also for classes that are not ticked.
+        chosen: ticked classes.
+        source: source of the images: the models of the classes, or a metadata-conditioned model.
+        condition: condition for the metadata-conditioned model, as JSON of ``core.models.conditions.Condition``.
+        guidance: guidance scale of the condition.
+        condition_count: number of images with the condition.
+        batch_size: images per batch; 0 for automatic.
+        xai_stride: the full analysis keeps every N-th denoising step (``XAI_SAVE_EVERY_N``).
+        random_seed: whether every job draws a new base seed; ``base_seed`` is then the last one drawn.
+        xai_cadence: every N-th image of a class is explained.
+        analysis_interval: every N-th image of a class gets a full analysis, 1 to 100; 0 for none.
+        analysis_chosen: whether the user has set ``analysis_interval``; otherwise it depends on the device.
+        real_images: folder of real images of the last evaluation; empty before the first.
+        speeds: measured seconds per image and step (see ``gui.forecast`` for the keys).
+        last_job: the job that Regenerate repeats, as JSON; empty before the first.
     """
 
     checkpoints: str = str(CHECKPOINTS)
@@ -101,7 +101,8 @@ class Settings:
             precision=self.precision,
             batch_size=self.batch_size or None,
             analyse_every=self.analyse_every,
-            color_adjustment=self.color_adjustment and condition is None,  # such a model knows no class's colours
+            color_adjustment=self.color_adjustment
+            and condition is None,  # there are no colour statistics for conditions
             condition=condition,
             guidance=1.0 if condition is None else self.guidance,
         )

@@ -237,11 +237,19 @@ def test_a_changed_lock_is_installed(ready) -> None:
     assert ready.start("x").stdout == "tiny 2.0\n"
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-train.txt", "requirements-dev.txt"])
-def test_the_lock_of_a_requirement_file_has_a_hash_for_each_of_its_packages(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("requirements.txt", 91),
+        ("requirements-train.txt", 91),
+        ("requirements-dev.txt", 91),
+        ("requirements-docs.txt", 20),
+    ],
+)
+def test_the_lock_of_a_requirement_file_has_a_hash_for_each_of_its_packages(name: str, least: int) -> None:
     lock = (ROOT / launch.lock_of(name)).read_text(encoding="utf-8")
     locked = dict.fromkeys(re.findall(r"^(\S+==\S+) .*\\\n    --hash=sha256:[0-9a-f]{64}", lock, re.MULTILINE))
-    assert len(re.findall(r"^[a-z]", lock, re.MULTILINE)) == len(locked) > 90
+    assert len(re.findall(r"^[a-z]", lock, re.MULTILINE)) == len(locked) >= least
     for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
         if re.match(r"[A-Za-z]", line):
             wanted, version = re.match(r"([\w.-]+==)([^;\s]+)", line).groups()

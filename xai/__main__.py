@@ -47,7 +47,7 @@ def _events(job: ExplanationJob, every: int) -> Iterator[ExplanationEvent]:
 
 
 def _quick(job: ExplanationJob) -> Iterator[ExplanationEvent]:
-    """On one core of the processor, wherever the images are generated: a GPU and its memory are theirs."""
+    """Explain on one core of the processor, so that a GPU and its memory remain available for generation."""
     _limit_threads(1)
     import torch
 

@@ -81,7 +81,7 @@ def read_weights(path: Path) -> ClassifierWeights:
     """
     content = _load(path)
     if not isinstance(content, Mapping):
-        raise ClassifierError(f"{path} holds a {type(content).__name__}, not the weights of a classifier.")
+        raise ClassifierError(f"{path} contains a {type(content).__name__}, not the weights of a classifier.")
     found, _ = find_weights(content, lambda: [name for name, _ in _empty_model().named_parameters()])
     if found is None:
         raise ClassifierError(f"{path} contains no classifier weights with a known name.")
@@ -128,7 +128,7 @@ def _checked(
     checked = {name: tensor.float() for name, tensor in {**found.body, **head}.items()}
     spoiled = [name for name, tensor in checked.items() if not tensor.isfinite().all()]
     if spoiled:
-        raise ClassifierError(f"{source} is damaged: the weight {spoiled[0]} holds numbers that are not finite.")
+        raise ClassifierError(f"{source} is damaged: the weight {spoiled[0]} contains numbers that are not finite.")
     if found.unused and source != IMAGENET:
         notices.append(f"{Path(source).name} also holds weights that are not used, {found.unused[0]} among them.")
     return ClassifierWeights(checked, demonstration, found.backbone, tuple(notices))

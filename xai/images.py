@@ -28,7 +28,7 @@ def read_image(path: Path) -> np.ndarray:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but below the limit
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # a large image below the limit
             with open_regular(path) as stream, Image.open(stream) as image:
                 return np.asarray(_in_eight_bits(ImageOps.exif_transpose(image)))
     except FileNotFoundError as error:

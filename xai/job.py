@@ -80,7 +80,7 @@ class ExplanationJob:
         return {"format": JOB_FORMAT, **values}
 
     def encoded(self) -> bytes:
-        """The content of the job file, UTF-8 JSON."""
+        """Return the job file as UTF-8 JSON."""
         return encode_json(self.to_json(), indent=2)
 
     @classmethod

@@ -186,7 +186,7 @@ class Progress(Callback):
         loss = sum(self._epoch_loss) / max(1, len(self._epoch_loss))
         self._rows.append([str(step), str(size), f"{loss:.5f}", f"{self._rate:.2f}", f"{auroc:.5f}", f"{balanced:.5f}"])
         if trainer.is_global_zero:
-            with self._side_files.continue_without(self._curve):  # the rows are also in the saved state
+            with self._side_files.continue_without(self._curve):  # its rows are in the state
                 write_whole(self._curve, encode_csv([_COLUMNS, *self._rows]))
 
     def state_dict(self) -> dict[str, Any]:

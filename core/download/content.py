@@ -86,7 +86,7 @@ def _check(path: Path, name: str) -> None:
 
 
 def _check_weights(path: Path) -> None:
-    """Any other weights, such as a classifier's: tensors and plain values, whatever their architecture."""
+    """Check other weights, such as those of a classifier: tensors and plain values, of any architecture."""
     from core.models.checkpoints import load_file_safely  # noqa: PLC0415 - loads torch
 
     content = load_file_safely(path)

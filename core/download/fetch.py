@@ -55,11 +55,11 @@ class Wanted:
     """One file to be downloaded, and its known properties.
 
     Attributes:
-        name: for messages and events.
-        identity: stays the same from run to run, other than an address with tokens in it.
-        locate: gives the address, anew for each attempt because addresses expire.
-        check: raises SpoiledError for content that is not what it says.
-        largest: bytes that are fetched at most, whatever the server announces or sends.
+        name: name for messages and events.
+        identity: text that is the same in every run, unlike an address with tokens in it.
+        locate: returns the address; called for each attempt because addresses expire.
+        check: raises SpoiledError if the content is wrong.
+        largest: largest accepted number of bytes.
     """
 
     name: str
@@ -119,7 +119,7 @@ def _begin(wanted: Wanted, part: Part, response: requests.Response, chunks: Iter
     total = int(length) if length.isdecimal() else None
     _refuse_encoded(response)
     if wanted.bytes is not None and total is not None and total != wanted.bytes:
-        raise SpoiledError(f"{host_of(response.url)} has {total} bytes where {wanted.bytes} were announced")
+        raise SpoiledError(f"{host_of(response.url)} has {total} bytes, but {wanted.bytes} were announced")
     if total is not None and total > wanted.largest:
         raise _too_large(wanted, response.url)
     part.begin(_validators(wanted, response, total if total is not None else wanted.bytes))
@@ -210,7 +210,7 @@ def _accept(wanted: Wanted, path: Path) -> None:
 
 
 def _arrived_before(wanted: Wanted, target: Path) -> bool:
-    """Whether an earlier run fetched the file and died before it could put it in place."""
+    """Check whether an earlier run received the whole file but ended before it was renamed."""
     if target.is_symlink():  # nothing that this program left: it would stay a link in the checkpoints folder
         target.unlink()
     if not target.is_file():

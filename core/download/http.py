@@ -91,12 +91,12 @@ def _parts(url: str) -> SplitResult:
 
 
 def host_of(url: str) -> str:
-    """The host of an address, for messages: without the path, which may hold secrets."""
+    """Return the host of an address for messages, without the path, which may contain secrets."""
     return _parts(url).hostname or url
 
 
 def without_secrets(url: str) -> str:
-    """An address without user, password, query and fragment."""
+    """Return an address without user, password, query and fragment."""
     parts = _parts(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 

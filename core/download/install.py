@@ -65,11 +65,11 @@ def fetch_models(job: DownloadJob) -> Generator[Event, None, None]:
         clear_parts(job.folder)
         run = _Run(job, read_manifest(job.folder))
         if not (yield from run.is_complete()):
-            label = job.source.label.encode("utf-8", "surrogateescape")  # a folder's name need not be UTF-8
+            label = job.source.label.encode("utf-8", "surrogateescape")  # the name of a folder may not be UTF-8
             staging = job.folder / STAGING / hashlib.sha256(label).hexdigest()[:12]
-            for place in (job.folder / STAGING, staging):
-                if place.is_symlink():  # somebody else's: what is staged must not go where a link leads
-                    place.unlink()
+            for folder in (job.folder / STAGING, staging):
+                if folder.is_symlink():  # created by another user: staged files must not follow a link
+                    folder.unlink()
             staging.mkdir(parents=True, exist_ok=True)
             if job.force:
                 _drop_whole_files(staging)

@@ -48,15 +48,15 @@ class Manifest:
 
 
 def is_manifest(name: str) -> bool:
-    """Whether a file of this name would be the manifest, also on a disk that does not tell capitals apart."""
+    """Check whether a file of this name is the manifest, also on a disk that ignores upper and lower case."""
     return name.lower() == MANIFEST
 
 
 def decode_manifest(data: bytes) -> Any:
-    """The JSON value of a manifest that somebody else may have written.
+    """Return the JSON value of a manifest from an untrusted source.
 
     Raises:
-        ValueError: it is larger than ``LARGEST_MANIFEST``, or is not JSON in UTF-8.
+        ValueError: the manifest is larger than ``LARGEST_MANIFEST``, or is not JSON in UTF-8.
     """
     if len(data) > LARGEST_MANIFEST:
         raise ValueError(f"it has more than {LARGEST_MANIFEST:,} bytes")
@@ -131,7 +131,7 @@ def _parse_entry(item: Mapping[str, Any], where: str) -> Entry:
     name, size, digest, url = (item.get(key) for key in ("name", "bytes", "sha256", "url"))
     if not is_plain_name(name):
         raise DownloadError(
-            f"{where} names the file {shortened(name)}, which is refused: only plain file names are taken."
+            f"{where} names the file {shortened(name)}, which is refused: only plain file names are allowed."
         )
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
         raise DownloadError(f"{where} gives {name} the size {shortened(size)}; a number of bytes is needed.")

@@ -72,10 +72,10 @@ class Part:
         write_whole(self._state_file, json.dumps(asdict(validators)).encode())
 
     def append(self) -> BinaryIO:
-        """Open for more bytes, unbuffered: what was written survives the death of this process.
+        """Open the file for appending, unbuffered, so that written bytes survive a crash of this process.
 
         Raises:
-            OSError: the file cannot be written, or a link has its name, which is not followed.
+            OSError: the file cannot be written, or it is a link, which is not followed.
         """
         handle = os.open(self.path, _FLAGS, 0o666)
         return os.fdopen(handle, "ab", buffering=0)

@@ -22,12 +22,12 @@ from core.models.checkpoints import load_file_safely
 
 _TORCHVISION: Final = "https://download.pytorch.org/models"
 _FIDELITY: Final = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0"
-_PATIENCE_S: Final = 20.0  # without a byte of a download
+_PATIENCE_S: Final = 20.0  # time limit of a download without received bytes
 
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """A file of weights that anybody can download.
+    """A public file of weights.
 
     Attributes:
         url: its address; torch's cache keeps it under the last part of it.

@@ -32,7 +32,7 @@ class KnownSource:
 
 
 def known_sources(file: Path = MODEL_SOURCES) -> tuple[KnownSource, ...]:
-    """The sources in ``core/model_sources.json``, the default one first."""
+    """Return the sources in ``core/model_sources.json``, the default one first."""
     content = parse_json(file.read_text(encoding="utf-8"))
     default = content["default"]
     found = [

@@ -1,4 +1,4 @@
-"""Named arrays in one file (numpy's npz), read as what they are: bytes that anybody may have written or damaged."""
+"""Read named arrays from one file (npz of numpy) that may be damaged or malicious."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _DAMAGED: Final = (
 
 
 class ArrayFileError(Exception):
-    """A file does not hold the arrays that were asked for; the text is the reason, without the name of the file."""
+    """A file does not contain the requested arrays; the text is the reason, without the name of the file."""
 
 
 def read_arrays(path: Path, names: Collection[str], most_bytes: int = _MOST_BYTES) -> dict[str, np.ndarray]:
     """Read arrays from a file that ``numpy.savez`` or ``numpy.savez_compressed`` wrote.
 
-    Nothing is allocated before the announced size is known to be that of the data, and no object is unpickled.
+    Memory is allocated only after the announced size has been compared with the data. No object is unpickled.
 
     Args:
         path: the file.
-        names: of the arrays.
-        most_bytes: what they may take in memory, all together.
+        names: names of the arrays.
+        most_bytes: largest total size of the arrays in memory.
 
     Returns:
         The arrays by name; they are read-only.

@@ -45,11 +45,11 @@ def whole_file(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
 def open_new(path: Path) -> BinaryIO:
     """Create a file under a temporary name, for writing.
 
-    Whatever has the name is removed first, and a link is never followed: in a folder that others can write to, somebody
-    may have put a link under that name, and writing through it would overwrite its target.
+    An existing file with the name is removed first, and a link is never followed. In a folder with several writers,
+    another user may have created a link with that name, and writing through it would overwrite its target.
 
     Raises:
-        OSError: the folder cannot be written, or something takes the name again at this moment.
+        OSError: the folder is not writable, or another process creates the name at the same moment.
     """
     path.unlink(missing_ok=True)
     return path.open("xb")
@@ -64,7 +64,7 @@ def write_whole(path: Path, data: bytes) -> None:
 def require_writable(folder: Path, advice: str = ANOTHER_OUTPUT) -> None:
     """Create a folder and check that it is writable, before a long computation of its content starts.
 
-    Parts of files that killed processes left in it are removed.
+    Temporary files of killed processes in the folder are removed.
 
     Args:
         folder: the folder.
@@ -78,7 +78,7 @@ def require_writable(folder: Path, advice: str = ANOTHER_OUTPUT) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with open_new(probe) as stream:
-                stream.write(bytes(_PROBE_BYTES))  # a full disk takes an empty file
+                stream.write(bytes(_PROBE_BYTES))  # a full disk still accepts an empty file
         finally:
             probe.unlink(missing_ok=True)
         clear_parts(folder)
@@ -92,7 +92,7 @@ def cannot_write(folder: Path, error: OSError, advice: str = ANOTHER_OUTPUT) -> 
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal.
+    """Return the SHA-256 of a file in hexadecimal.
 
     Raises:
         OSError: the file cannot be read, or is not a regular file.

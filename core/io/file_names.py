@@ -1,4 +1,4 @@
-"""Names of files that come from tables, archives, manifests and images, which anybody may have written."""
+"""Check file names from tables, archives, manifests and images, which may be malicious."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DEVICES: Final = re.compile(r"(?:CON|PRN|AUX|NUL|COM\d|LPT\d)(?:\..*)?", re.I) 
 
 
 def is_plain_name(name: object) -> TypeGuard[str]:
-    """Whether a value names a file in a folder on every system, and nothing outside that folder.
+    """Check whether a value is the name of a file in a folder on every system, and of nothing outside that folder.
 
     Such a name has 1 to 200 of the ASCII letters, digits and ``_ .+()-``. It begins with a letter, a digit or an
     underscore, does not end with a dot or a space, and is not the name of a device of Windows. Every name from a table,

@@ -1,4 +1,4 @@
-"""What decoders of images raise for files that are damaged, hostile or no images."""
+"""Errors of image decoders for files that are damaged, malicious or not images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a job fails whose folder of results takes some files and then no more."""
+"""Report a job that failed because its results folder accepted some files and then no more."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from core.io.atomic_files import PART_SUFFIX
 
 @contextlib.contextmanager
 def keeping_results(folder: Path) -> Iterator[None]:
-    """Let the block write its results into a folder, and count what it wrote if the folder takes no more.
+    """Let the block write its results into a folder, and count the written files if writing fails.
 
-    Before the first file, an ``OutputFolderError`` stays what it is: nothing was written.
+    An ``OutputFolderError`` before the first file is raised unchanged, because nothing was written.
 
     Raises:
-        JobFailedError: files were written before the error; says how many.
+        JobFailedError: files were written before the error; the message gives their number.
     """
     before = _files_in(folder)
     try:
@@ -34,6 +34,6 @@ def keeping_results(folder: Path) -> Iterator[None]:
 
 
 def _files_in(folder: Path) -> set[tuple[Path, int, int]]:
-    """Every file with what changes when it is replaced."""
+    """Return every file with its inode and time, which change when it is replaced."""
     files = (path for path in folder.rglob("*") if path.suffix != PART_SUFFIX)
     return {(path, stat.st_ino, stat.st_mtime_ns) for path in files if path.is_file() for stat in [path.stat()]}

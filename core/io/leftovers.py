@@ -1,4 +1,4 @@
-"""Clear what processes left behind that were killed while they wrote: parts of files, and folders of jobs."""
+"""Remove temporary files and job folders of processes that were killed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _JOB_FOLDER: Final = re.compile(rf"{_JOB_PREFIX}(\d{{1,10}})-.+")
 
 
 def clear_parts(folder: Path) -> None:
-    """Remove the temporary files of ``core.io.atomic_files`` in a folder whose writers do not run any more.
+    """Remove the temporary files of ``core.io.atomic_files`` whose processes are not running any more.
 
-    A folder that does not exist or cannot be read is left alone, and so is a file that cannot be removed.
+    A missing or unreadable folder is ignored, and so is a file that cannot be removed.
     """
     for entry in _abandoned(folder, _PART):
         with contextlib.suppress(OSError):
@@ -29,10 +29,10 @@ def clear_parts(folder: Path) -> None:
 
 
 def new_job_folder() -> Path:
-    """A temporary folder for one job; those of processes that do not run any more are removed.
+    """Create a temporary folder for one job, and remove those of processes that are not running any more.
 
     Raises:
-        OSError: there is no room, or no temporary folder that can be written.
+        OSError: the disk is full, or there is no writable temporary folder.
     """
     with contextlib.suppress(OSError):  # Python has found no temporary folder: mkdtemp gives the reason
         for entry in _abandoned(Path(tempfile.gettempdir()), _JOB_FOLDER):
@@ -41,7 +41,7 @@ def new_job_folder() -> Path:
 
 
 def _abandoned(folder: Path, name: re.Pattern[str]) -> Iterator[os.DirEntry[str]]:
-    """What lies in a folder under a name with the number of a process that does not run."""
+    """Yield the entries of a folder whose name contains the number of a process that is not running."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in list(entries):
             found = name.fullmatch(entry.name)

@@ -1,4 +1,4 @@
-"""Text from strangers on its way out: to a terminal, a log, a table or a message."""
+"""Make text from untrusted sources safe for a terminal, a log, a table or a message."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 
 def shortened(value: object) -> str:
-    """The ``repr`` of a value for a message: of at most about a hundred characters, however large the value is."""
+    """Return the ``repr`` of a value for a message, limited to about a hundred characters."""
     return _SHORT.repr(value)
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """Text in which every character that controls a terminal or hides other text is an escape such as ``\\x1b``.
+    """Replace every character that controls a terminal or hides other text by an escape such as ``\\x1b``.
 
-    These are control characters, line separators, marks that change the direction of writing, and the lone surrogates
-    that stand for bytes of a file name that are not UTF-8.
+    These are control characters, line separators, marks that change the direction of writing, and lone surrogates,
+    which represent bytes of a file name that are not UTF-8.
 
     Args:
         text: any text.
-        keep: control characters that stay, as ``"\\n"`` in a text of several lines.
+        keep: control characters to keep, such as ``"\\n"`` in a text of several lines.
     """
     if text.isprintable():
         return text
@@ -43,10 +43,10 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 def csv_cell(value: object) -> str:
-    """The text of a CSV cell that a spreadsheet shows and does not compute.
+    """Return the text of a CSV cell that a spreadsheet displays but does not compute.
 
-    A spreadsheet takes a cell that begins with ``=``, ``+``, ``-``, ``@`` or a tab for a formula. An apostrophe before
-    it makes it text. Numbers stay as they are, also negative ones.
+    A spreadsheet treats a cell that begins with ``=``, ``+``, ``-``, ``@`` or a tab as a formula. An apostrophe before
+    it makes it text. Numbers are not changed, including negative ones.
     """
     text = "" if value is None else printable(str(value))
     return f"'{text}" if str(value).startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(text) else text

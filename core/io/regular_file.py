@@ -1,4 +1,4 @@
-"""Opening files that somebody else named or put into a folder."""
+"""Open files from untrusted sources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-# Opening a FIFO for reading waits until somebody writes to it, unless O_NONBLOCK is set. Windows has no such flag.
+# Opening a FIFO for reading waits for a writer, unless O_NONBLOCK is set. Windows has no such flag.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -29,7 +29,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 @contextlib.contextmanager
 def utf8_path(path: Path) -> Iterator[Path]:
-    """The file under a path that is UTF-8, for libraries in C++ that take no other; valid until the block ends.
+    """Yield a UTF-8 path of the file, for C++ libraries that need one. It is valid until the block ends.
 
     Names that are not UTF-8 come from old archives and exist on Linux alone, which has a second path for every open
     file.

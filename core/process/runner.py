@@ -131,7 +131,7 @@ class _Run:
         self._kill_at: float | None = None
         self._reason: str | None = None
         self._errors = b""
-        self._chunks: queue.Queue[bytes] = queue.Queue(maxsize=8)  # full: the reader waits, and with it the process
+        self._chunks: queue.Queue[bytes] = queue.Queue(maxsize=8)  # when it is full, the reader and the process wait
         self._read_errors: list[OSError] = []
         self._readers = [self._start(process.stdout, self._chunks.put), self._start(process.stderr, self._keep_tail)]
 

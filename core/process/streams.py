@@ -1,7 +1,7 @@
-"""Standard streams that never end the work: closed, on a full disk, or a pipe that nobody reads any more.
+"""Standard streams that never interrupt the work, even if they are closed, on a full disk, or a pipe without a reader.
 
-What cannot be written is dropped, and the first failure is kept for ``lost_output``. The results of most commands are
-files, so their work runs to its end. A command whose result is its output fails at its end instead.
+Text that cannot be written is dropped, and the first failure is kept for ``lost_output``. The results of most commands
+are files, so these commands still finish. A command whose result is its output fails at the end instead.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _ENDED_PIPE: Final = (errno.EPIPE, errno.EINVAL)  # Windows reports the latter
 
 
 class _LastingStream:
-    """A text stream whose first failure sends everything that follows to the null device.
+    """A text stream that writes to the null device after its first failure.
 
     Attributes:
-        failure: why text was dropped; None while all was written.
+        failure: why text was dropped; None if all text was written.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -30,7 +30,7 @@ class _LastingStream:
         self.failure: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Write or drop a text; returns its length."""
+        """Write or drop a text; return its length."""
         with self._dropping():
             self._stream.write(text)
         return len(text)
@@ -41,7 +41,7 @@ class _LastingStream:
             self.write(line)
 
     def flush(self) -> None:
-        """Write out what is buffered, or drop it."""
+        """Write or drop the buffered text."""
         with self._dropping():
             self._stream.flush()
 
@@ -54,7 +54,7 @@ class _LastingStream:
             yield
         except OSError as error:
             self.failure = self.failure or error
-            with contextlib.suppress(OSError):  # what is buffered still waits, and Python writes it at its end
+            with contextlib.suppress(OSError):  # the buffered text is still there, and Python writes it at exit
                 _onto_the_null_device(self._stream.fileno())
 
 
@@ -62,7 +62,7 @@ class _LastingStream:
 def lasting_streams() -> Iterator[None]:
     """Replace ``sys.stdout`` and ``sys.stderr`` by streams that never fail, until the block ends. Blocks may nest.
 
-    A letter that the console's encoding lacks is replaced by a question mark.
+    A character that the console cannot encode is replaced by a question mark.
     """
     _open_missing_descriptors()
     before = sys.stdout, sys.stderr
@@ -76,25 +76,25 @@ def lasting_streams() -> Iterator[None]:
 
 
 def lost_output() -> OSError | None:
-    """Why a part of what was printed within ``lasting_streams`` is lost; None if nothing is."""
+    """Return why printed text was lost within ``lasting_streams``; None if no text was lost."""
     sys.stdout.flush()
     return getattr(sys.stdout, "failure", None)
 
 
 def is_ended_pipe(failure: OSError) -> bool:
-    """Whether the reader of a pipe is gone, as behind ``| head``."""
+    """Check whether the reader has closed the pipe, as ``| head`` does."""
     return failure.errno in _ENDED_PIPE
 
 
 def _lasting(stream: TextIO | None) -> TextIO:
-    """The stream, or one in its place that never fails; what a notebook puts in its place is left as it is."""
+    """Return a stream that never fails. The replaced streams of a notebook are returned unchanged."""
     if stream is None:  # closed when Python started, or a program without a console
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - until the process ends
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     stream.reconfigure(errors="replace")
     if os.name != "nt":
-        with contextlib.suppress(OSError):  # else a full pipe fails that another program has made non-blocking
+        with contextlib.suppress(OSError):  # otherwise a full pipe fails if another program has made it non-blocking
             os.set_blocking(stream.fileno(), True)
     return cast("TextIO", _LastingStream(stream))
 

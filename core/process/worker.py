@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 def tell(event: str, **values: Any) -> None:
-    """Print one line for whoever reads along, and flush it. It is ASCII, so names of files that are not UTF-8 arrive.
+    """Print one message as a line of JSON and flush it. It is ASCII, so file names that are not UTF-8 are kept.
 
     Args:
         event: name of the event.
@@ -73,7 +73,7 @@ def _run_job(package: str, arguments: list[str], work: Callable[[Path], int]) ->
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[None]:
-    """Raise KeyboardInterrupt in the main thread at a stop signal, and when the starter of this process closes stdin.
+    """Raise KeyboardInterrupt in the main thread on a stop signal, and when the parent process closes stdin.
 
     It is raised only once. A parent often sends two requests, such as a closed stdin and SIGTERM. The second one
     would interrupt the clean-up started by the first, so it is ignored.

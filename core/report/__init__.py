@@ -1,7 +1,7 @@
 """Write HTML reports: self-contained, printable files that open in any browser.
 
 table = Table(("Class", "FID"), [("MEL", Estimate(41.2, 38.0, 44.9, n=100))], "Distance to real images.")
-sections = [Section("Closeness", ["What was measured.", table])]
+sections = [Section("Closeness", ["The distances.", table])]
 write_report(path, "Quality", ["No copy was found."], sections, provenance={"seed": 42})
 """
 

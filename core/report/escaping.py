@@ -1,6 +1,6 @@
-"""Text from files and folder names, escaped for the language of the document that it goes into.
+"""Escape text from files and folder names for Markdown, YAML and shell commands.
 
-HTML needs nothing from here: Jinja2 escapes what it inserts.
+HTML needs no function here, because Jinja2 escapes inserted text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _UNQUOTED: Final = re.compile(r"[ -&(-\[\]-~]")  # printable ASCII without the a
 
 
 def markdown_text(text: str) -> str:
-    """One line of Markdown that shows the text as it is, also in a cell of a table."""
+    """Return one line of Markdown that shows the text unchanged, also in a table cell."""
     return _MARKDOWN.sub(r"\\\g<0>", printable(text))
 
 

@@ -24,15 +24,15 @@ def named(widget: AnyWidget, object_name: str, tool_tip: str, accessible: str = 
 
 
 def plain_tool_tip(text: str) -> str:
-    """A tool tip that shows the text as it is. Qt would read one that looks like HTML as HTML."""
+    """Return a tool tip that shows the text unchanged. Qt would interpret text that looks like HTML."""
     return f"<qt>{html.escape(text)}</qt>" if "<" in text else text
 
 
 class _WheelGuard(QObject):
-    """Keeps the mouse wheel from a widget without the focus; the event goes on to what can be scrolled."""
+    """Blocks the mouse wheel for a widget without the focus, and passes the event to the scroll area."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        """Stop a wheel that passes over."""
+        """Block wheel events of a widget without the focus."""
         if event.type() == QEvent.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
             event.ignore()
             return True
@@ -40,7 +40,7 @@ class _WheelGuard(QObject):
 
 
 def calm(widget: AnyWidget) -> AnyWidget:
-    """Let the mouse wheel change a value only while its widget has the focus: settings must not change unnoticed."""
+    """Let the mouse wheel change a value only while the widget has the focus, to avoid unintended changes."""
     widget.setFocusPolicy(Qt.StrongFocus)  # the default of a combo box takes the focus by the wheel
     widget.installEventFilter(_WheelGuard(widget))
     return widget
@@ -69,7 +69,7 @@ class ColumnScroll(QScrollArea):
 
 
 def spin_box(object_name: str, tool_tip: str, low: int, high: int, value: int) -> QSpinBox:
-    """A spin box with its range."""
+    """Create a spin box with its range."""
     box = calm(named(QSpinBox(), object_name, tool_tip))
     box.setRange(low, high)
     box.setValue(value)

@@ -44,7 +44,7 @@ class DownloadDialog(QDialog):
         self.setObjectName("downloadDialog")
         self.setWindowTitle("Download models")
         self.setMinimumWidth(520)
-        self.source = combo_box("downloadSourceCombo", "Where the models come from.")
+        self.source = combo_box("downloadSourceCombo", "Source of the models.")
         self.source.setEditable(True)
         for source in sources:
             self.source.addItem(source.name)

@@ -92,7 +92,7 @@ class JobButtons(QWidget):
         self.after_action.setEnabled(steerable)
         self.now_action.setEnabled(steerable or state in _STOPS_AT_ONCE)
 
-    def say_nothing_is_chosen(self) -> None:
+    def show_nothing_is_chosen(self) -> None:
         """Answer the shortcut of Start (F5), which works while the button does not."""
         QToolTip.showText(self.start_button.mapToGlobal(QPoint(0, 0)), _NOTHING_CHOSEN, self.start_button)
 
@@ -112,5 +112,5 @@ class JobButtons(QWidget):
 
 def _start_tip(*, idle: bool, can_start: bool) -> str:
     if not idle:
-        return "A job is under way."
+        return "A job is running."
     return "Generate the chosen classes (F5)." if can_start else _NOTHING_CHOSEN

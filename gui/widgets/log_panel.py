@@ -38,7 +38,7 @@ class LogPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.console = named(QPlainTextEdit(), "logConsole", "Log of this session.")
-        self.level = combo_box("logLevelCombo", "Show all lines, or only those that matter.")
+        self.level = combo_box("logLevelCombo", "Show all lines, or only warnings and errors.")
         self.search = named(QLineEdit(), "logSearchEdit", "Show only lines that contain this text.")
         self.copy_button = tool_button("logCopyButton", "mdi6.content-copy", "Copy the lines that are shown.")
         self.clear_button = tool_button("logClearButton", "mdi6.broom", "Empty the log.")
@@ -77,8 +77,7 @@ class LogPanel(QWidget):
         self._timer.timeout.connect(self.flush)
 
     def add(self, level: str, text: str) -> None:
-        """Append a line. Lines are written together a little later: a fast job must not repaint for each."""
-        _log.log(getattr(logging, level.upper()), "%s", text)
+        """Append a line. Lines are written in groups, so that a fast job does not repaint the log for each line."""
         line = _Line(datetime.now().strftime("%H:%M:%S"), level, printable(text, keep="\n"))
         self._lines.append(line)
         if self._shown(line):

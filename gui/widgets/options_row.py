@@ -20,14 +20,12 @@ from core.presets import (
 from gui.widgets.controls import combo_box, label, named, spin_box
 
 _SAMPLER_NAMES = {"ddpm": "DDPM", "ddim": "DDIM", "dpmpp": "DPM-Solver++", "unipc": "UniPC"}
-_CUSTOM = ""  # what the preset's box says of values that no preset has
-_PRESET_TIP = "Preset. Sets steps, sampler and reuse together; Custom when one of them was set by hand."
-_REUSE_TIP = (
-    "Reuse. Computes the network's deep features anew in every so many steps only. Faster, and not the same images."
-)
-_SEED_TIP = "Base seed. The seed of every image follows from it, its class and its number."
+_CUSTOM = ""  # data of the entry for values that match no preset
+_PRESET_TIP = "Preset. Sets steps, sampler and reuse together. Shows Custom if they match no preset."
+_REUSE_TIP = "Reuse. Computes the deep features of the network only in every N-th step. Faster, but changes the images."
+_SEED_TIP = "Base seed. It determines the seed of every image, together with class and number."
 _RANDOM_TIP = "Random seed. Draws a fresh base seed at every Start; the box shows it, and every image records it."
-_BATCH_TIP = "Images denoised together. Auto fits it to the device; it does not change the images."
+_BATCH_TIP = "Images per batch. Auto selects it for the device. It does not change the images."
 _COLOR_TIP = (
     "Adjust colours. Moves them towards the colours of real images of the class, if the models folder contains "
     "colour statistics."
@@ -51,12 +49,10 @@ class OptionsRow(QWidget):
             "stepsSpin", "Denoising steps per image. More steps take longer.", 1, MAX_STEPS, standard.steps
         )
         self.reuse = spin_box("reuseSpin", _REUSE_TIP, NO_REUSE, MAX_REUSE, standard.reuse)
-        self.sampler = combo_box(
-            "samplerCombo", "How each step is taken. UniPC and DPM-Solver++ need the fewest steps."
-        )
+        self.sampler = combo_box("samplerCombo", "Sampler. UniPC and DPM-Solver++ need the fewest steps.")
         self.seed = spin_box("seedSpin", _SEED_TIP, 0, 2**31 - 1, BASE_SEED)
         self.random_seed = named(QCheckBox("&Random"), "randomSeedCheck", _RANDOM_TIP)
-        self.precision = combo_box("precisionCombo", "Numbers used. Auto takes bf16 where it is faster.")
+        self.precision = combo_box("precisionCombo", "Number format. Auto uses bf16 if it is faster.")
         self.batch = spin_box("batchSpin", _BATCH_TIP, 0, 4096, 0)
         self.color = named(QCheckBox("Colours"), "colorAdjustmentCheck", _COLOR_TIP)
         self._finish_controls()

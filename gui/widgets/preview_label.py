@@ -41,7 +41,7 @@ class PreviewLabel(QLabel):
     def __init__(self) -> None:
         super().__init__(_HINT)
         self.setTextFormat(Qt.PlainText)
-        named(self, "previewLabel", "Live preview. Click a finished image to open it in the system's viewer.")
+        named(self, "previewLabel", "Live preview. Click a finished image to open it in the default viewer.")
         self.setAlignment(Qt.AlignCenter)
         self.setFrameShape(QFrame.StyledPanel)
         self.setMinimumSize(160, 160)

@@ -28,9 +28,7 @@ class PreviewPanel(QWidget):
             "livePreviewCheck",
             "Show an estimate of the finished image during denoising. Switch it off to save some time.",
         )
-        self.opacity = calm(
-            named(QSlider(Qt.Horizontal), "overlayOpacitySlider", "Opacity of the explanation's overlay.")
-        )
+        self.opacity = calm(named(QSlider(Qt.Horizontal), "overlayOpacitySlider", "Opacity of the overlay."))
         self.opacity.setRange(0, 100)
         self.opacity.setMinimumWidth(70)
         self.opacity.setMaximumWidth(140)

@@ -24,7 +24,9 @@ class SourceTabs(QWidget):
 
     def __init__(self, classes: ClassPanel, conditions: ConditionPanel) -> None:
         super().__init__()
-        self.tabs = calm(named(QTabBar(), "sourceTabs", "What the next Start draws from.", "Source of the images"))
+        self.tabs = calm(
+            named(QTabBar(), "sourceTabs", "Source of the images that Start generates.", "Source of the images")
+        )
         self.tabs.addTab("Classes")
         self.tabs.addTab("Metadata")
         self._pages = QStackedWidget()

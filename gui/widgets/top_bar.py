@@ -11,7 +11,7 @@ from gui.theme import set_icon
 from gui.widgets.analysis_spin import AnalysisSpin
 from gui.widgets.controls import combo_box, label, named, spin_box, tool_button
 
-_XAI_TIP = "XAI Mode: show where a classifier looks in some of the images while they are generated."
+_XAI_TIP = "XAI Mode: during generation, show where a classifier looks in some of the images."
 _STRIDE_TIP = "Every how many denoising steps the full analysis of an image keeps one (XAI_SAVE_EVERY_N)."
 _CADENCE_TIP = (
     "With XAI Mode: every how many images of a class folder one is explained; the first if the folder has fewer."
@@ -45,7 +45,9 @@ class TopBar(QWidget):
         self.cadence = spin_box("xaiCadenceSpin", _CADENCE_TIP, 1, 10_000, 10)
         self.analysis = AnalysisSpin()
         self._auto_device = ""
-        self.device = combo_box("deviceCombo", "Device that generates. Auto takes the first GPU there is.")
+        self.device = combo_box(
+            "deviceCombo", "Device that generates the images. Auto uses the first GPU, if there is one."
+        )
         self.options_button = tool_button(
             "optionsButton", "mdi6.tune-variant", "Show or hide steps, sampler, seed and the other options.", "Options"
         )
@@ -95,7 +97,7 @@ class TopBar(QWidget):
         self.options_button.toggled.connect(self.options_toggled)
 
     def show_devices(self, facts: EngineFacts) -> None:
-        """Fill the device list; what was chosen stays chosen, if it is there."""
+        """Fill the device list; keep the chosen device if it exists."""
         wanted, self._auto_device = self.device_name, facts.auto_device
         self.device.blockSignals(True)
         self.device.clear()

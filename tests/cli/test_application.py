@@ -156,7 +156,7 @@ def test_a_seed_that_is_no_number_is_refused(arguments: list[str], capsys: pytes
     assert "'lucky' is neither a whole number nor random" in capsys.readouterr().err
 
 
-def test_a_job_with_reuse_runs_and_is_made_again(
+def test_a_job_with_reuse_runs_and_is_reproduced(
     arguments: list[str], tiny_checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, image = tmp_path / "job.json", tmp_path / "o" / "MEL" / "ISIC_0000001.png"
@@ -199,7 +199,7 @@ def test_models_lists_every_class(tiny_checkpoints: Path, capsys: pytest.Capture
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_leaves_only_whole_images(arguments: list[str], tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupt_leaves_only_complete_images(arguments: list[str], tmp_path: Path, number: signal.Signals) -> None:
     command = program(*arguments, "--classes", "MEL=9999", "--batch-size", "2", "--json")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -51,10 +51,10 @@ def test_an_image_that_cannot_be_read_is_named_and_the_others_are_written(
     (generated / "MEL" / "ISIC_0000001.png").write_bytes(b"torn")
     Image.new("RGB", (8, 8)).save(generated / "MEL" / "ISIC_0000009.png")
     assert main(["convert", str(generated), "--export", "synt-isic", "--output", str(tmp_path / "o"), "--json"]) == 0
-    told = capsys.readouterr()
-    assert json.loads(told.out)["images"] == 2
-    assert "ISIC_0000001.png" in told.err
-    assert "ISIC_0000009.png does not say how it was made" in told.err
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["images"] == 2
+    assert "ISIC_0000001.png" in printed.err
+    assert "ISIC_0000009.png does not say how it was made" in printed.err
 
 
 def test_what_cannot_be_converted_is_refused(

@@ -152,7 +152,7 @@ def test_an_interrupt_while_overlays_are_still_made_is_130(
     assert not list(tmp_path.glob("x/**/*.part"))
 
 
-def test_a_classifier_that_cannot_be_used_stops_no_image(generate: Run, tmp_path: Path) -> None:
+def test_an_unusable_classifier_does_not_stop_the_generation(generate: Run, tmp_path: Path) -> None:
     (tmp_path / "models" / CLASSIFIER_FILE).write_text("not weights")
     events = generate("--classes", "MEL=2", "--explain-every", "1")
     (warned,) = [event["text"] for event in events if event["event"] == "warned"]

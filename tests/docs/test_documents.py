@@ -17,7 +17,11 @@ DOCS = PROJECT_ROOT / "docs"
 CARDS = sorted((PROJECT_ROOT / "core" / "demo").glob("*.md"))
 GUIDES = sorted(DOCS.rglob("*.md"))
 DOCUMENTS = [*sorted(PROJECT_ROOT.glob("*.md")), *GUIDES, *CARDS]
-WIDE = [*CARDS, *(DOCS / f"{name}.md" for name in ("classification", "evaluation", "performance", "samplers"))]
+OTHERS = ("classification", "coming_from_other_programs", "evaluation", "latent_models", "performance", "samplers")
+WIDE = [
+    *CARDS,
+    *(DOCS / f"{name}.md" for name in OTHERS),
+]
 COMMANDS = ("generate", "reproduce", "explain", "analyse", "evaluate", "compare", "models")
 
 

@@ -129,7 +129,7 @@ def test_the_time_limit_ends_a_job(qtbot: QtBot, make_queue: Callable[..., Expla
     assert queue.lines[-1][1].endswith("was not explained: it took longer than 1 s and was stopped.")
 
 
-def test_a_deaf_process_is_killed(
+def test_a_process_that_ignores_signals_is_killed(
     qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gui.tasks.headless_process.GRACE_S", 0.3)
@@ -152,7 +152,7 @@ def test_a_killed_process_is_a_message(
     )
 
 
-def test_a_flood_leaves_the_window_alone(
+def test_a_flood_of_messages_does_not_block_the_window(
     qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path
 ) -> None:
     """Bounded lines, and the event loop goes round: the core's bounds hold here, too."""
@@ -217,7 +217,7 @@ def test_an_analysis_waits_for_the_overlay_of_its_image(qtbot: QtBot, both: Expl
     assert ended == [(OVERLAY, "1"), (ANALYSIS, "1")]
 
 
-def test_cancelling_ends_the_running_job_and_forgets_the_others(
+def test_cancelling_stops_the_running_job_and_removes_the_others(
     qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path
 ) -> None:
     queue = make_queue("hang")
@@ -230,9 +230,7 @@ def test_cancelling_ends_the_running_job_and_forgets_the_others(
     assert queue.lines == []
 
 
-def test_a_queue_that_has_ended_takes_no_job(
-    qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path
-) -> None:
+def test_an_ended_queue_ignores_jobs(qtbot: QtBot, make_queue: Callable[..., ExplanationQueue], tmp_path: Path) -> None:
     """An image that is finished while the window closes would begin another process, and the window wait for it."""
     queue = make_queue("hang")
     queue.add(a_job(tmp_path, 1))

@@ -76,7 +76,7 @@ def test_tool_tips_and_lines_of_the_log_are_plain_too(qtbot: QtBot, html: str) -
     bar, status, log = NoticeBar("n", "mdi6.close"), StatusLabels(), LogPanel()
     for widget in (bar, status, log):
         qtbot.addWidget(widget)
-    bar.say(html)
+    bar.show_text(html)
     status.show_models(Path(html), "", "")
     for tip in (bar.text.toolTip(), status.model_path.toolTip()):
         assert "<img" not in tip

@@ -549,7 +549,7 @@ def test_the_interval_counts_the_images_of_the_class_folder(
     assert re.findall(r"MEL/ISIC_(\d+)\.png is explained", log_of(window)) == ["0000001", "0000005"]
 
 
-def test_a_job_goes_on_until_its_images_are_explained(
+def test_a_job_continues_until_its_images_are_explained(
     qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in_for_explanations("hang", tmp_path, monkeypatch)

@@ -102,7 +102,7 @@ def test_a_disk_that_fills_after_some_files_is_a_failure_that_counts_them(
     assert len(list(written.iterdir())) == 3
 
 
-def test_an_image_that_is_gone_fails_that_image_alone(checkpoints: Path, tmp_path: Path) -> None:
+def test_a_missing_image_fails_only_that_image(checkpoints: Path, tmp_path: Path) -> None:
     gone = ExplanationJob(OVERLAY, tmp_path / "gone.png", checkpoints, tmp_path)
     with pytest.raises(JobFailedError, match=r"There is no image .*gone\.png"):
         list(messages(gone, headless_command("xai")))

@@ -170,7 +170,7 @@ def test_a_web_page_is_named_and_leaves_the_part_alone(server, wanted, network, 
 
 def test_size_and_checksum_are_held_against_what_was_announced(server, wanted, network, tmp_path):
     wrong_size = Wanted("f.bin", "f", wanted.locate, bytes=len(DATA) + 1)
-    with pytest.raises(DownloadError, match=f"{len(DATA)} bytes where {len(DATA) + 1}"):
+    with pytest.raises(DownloadError, match=f"{len(DATA)} bytes, but {len(DATA) + 1}"):
         drain(wrong_size, tmp_path / "f.bin", network)
     wrong_sum = Wanted("f.bin", "f", wanted.locate, sha256="0" * 64)
     with pytest.raises(DownloadError, match="SHA-256"):

@@ -48,8 +48,8 @@ def test_an_error_is_one_sentence_and_its_code(
 
 def test_ctrl_c_prints_the_given_text_and_other_errors_are_raised(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(raising(KeyboardInterrupt()), as_json=True, when_interrupted="Kept.") == 130
-    told = capsys.readouterr()
-    assert (told.out, told.err) == ("", "Kept.\n")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "Kept.\n")
     for error in (ZeroDivisionError(), BrokenPipeError()):  # the latter of another pipe
         with pytest.raises(type(error)):
             run_command(raising(error), as_json=False)

@@ -133,7 +133,7 @@ def test_a_thread_that_cannot_read_the_output_is_an_error_of_the_run(
         start(how)
 
 
-def test_a_temporary_folder_that_is_gone_is_one_sentence(
+def test_a_missing_temporary_folder_is_one_sentence(
     start: Callable[..., list[Message]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
