@@ -15,7 +15,7 @@ from core.presets import AUTO
 from core.process.bug_report import bug_details
 from gui.browsing_presenter import BrowsingPresenter
 from gui.closing import Closing
-from gui.dialogs import RESEARCH_USE, choose_folder, show_error
+from gui.dialogs import RESEARCH_USE, choose_folder, show_error, show_information
 from gui.displayed_overlay import DisplayedOverlay
 from gui.downloads import Downloads
 from gui.evaluation_job import EvaluationRequest
