@@ -49,7 +49,6 @@ def run_command(
     """
     with lasting_streams(), log_file(name, verbose=verbose):
         code = _code_of(command, as_json=as_json, when_interrupted=when_interrupted)
-        _log.info("%s ended with exit code %d", name, code)
         lost = lost_output() if result_is_output and code == DONE else None
         if lost is not None:
             reason = f"The output cannot be written ({lost.strerror}); write it elsewhere."

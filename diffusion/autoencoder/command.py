@@ -21,13 +21,18 @@ from core.io.plain_text import printable
 from core.models.devices import resolve_device, resolve_precision
 from diffusion.autoencoder.crops import CropBatches, as_tensor, joined
 from diffusion.autoencoder.evaluation import Reconstruction, evaluate
-from diffusion.autoencoder.files import AUTOENCODER_FILE, load_autoencoder, write_autoencoder
+from diffusion.autoencoder.files import (
+    AUTOENCODER_FILE,
+    load_autoencoder,
+    read_training_state,
+    write_autoencoder,
+)
 from diffusion.autoencoder.learner import AutoencoderLearner
 from diffusion.autoencoder.settings import AutoencoderSettings
 from diffusion.cache import load_masks, load_pixels
 from diffusion.data import LabelledImage, split_by_lesion
 from diffusion.run_folder import check_no_run, check_writable
-from diffusion.state import STATE_FILE, read_state, write_state
+from diffusion.state import STATE_FILE, write_state
 from diffusion.tables import read_images
 from diffusion.weights import HAM10000
 
@@ -56,7 +61,7 @@ def train(options: argparse.Namespace) -> bool:
     settings, state_file = learner.settings, options.output / STATE_FILE
     check_writable(options.output, "--output")
     if options.resume:
-        learner.load(read_state(state_file), str(state_file))
+        learner.load(read_training_state(state_file), str(state_file))
     else:
         check_no_run(options.output)
     for line in found.report():

@@ -34,6 +34,18 @@ def write_autoencoder(file: Path, weights: AutoencoderWeights, provenance: Mappi
         raise JobFailedError(f"{file} cannot be written ({error.strerror}); make room, or choose --output.") from error
 
 
+def read_training_state(file: Path) -> dict[str, Any]:
+    """Read the state of an autoencoder's training; ``AutoencoderLearner.load`` checks whether it fits.
+
+    Raises:
+        CheckpointError: missing, damaged, or the state of another kind of training.
+    """
+    state = load_file_safely(file, "training state", mapped=False)
+    if not isinstance(state, Mapping) or "autoencoder_settings" not in state:
+        raise CheckpointError(f"{file} is not the state of an autoencoder's training; name its folder with --output.")
+    return dict(state)
+
+
 def load_autoencoder(file: Path) -> tuple[AutoencoderWeights, dict[str, Any]]:
     """Read an autoencoder file, or the autoencoder of a latent checkpoint; also returns the provenance.
 
