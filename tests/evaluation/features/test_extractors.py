@@ -124,16 +124,16 @@ def inception_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_inception_computes_what_torch_fidelity_computes(
-    inception_file: Path, images: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    inception_file: Path, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     theirs = random_inception()
     torch.save(theirs.state_dict(), inception_file)
     monkeypatch.setattr(published, "INCEPTION", PublishedWeights(published.INCEPTION.url, sha256_of(inception_file)))
     (network,), _ = open_networks(["inception"], tmp_path, CPU)
-    batch = np.stack([resized(image, 299) for image in images])
+    batch = np.stack([resized(image, 299) for image in pixels])
     with torch.inference_mode():
         (expected,) = theirs(torch.from_numpy(batch).permute(0, 3, 1, 2))
-    assert np.array_equal(network.features(images), expected.numpy())
+    assert np.array_equal(network.features(pixels), expected.numpy())
 
 
 def random_inception() -> Any:
