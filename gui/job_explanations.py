@@ -22,8 +22,7 @@ from xai.job import ExplanationJob, background_analysis
 
 _STATE = "Explaining"
 _NO_ANALYSES = (
-    "Full analyses are off, because each takes minutes on a processor. Set 'Analyse every' to run them in the "
-    "background."
+    "Full analyses are off, because each takes minutes on a processor. Set 'Analyse' to run them in the background."
 )
 
 

@@ -321,7 +321,7 @@ def test_with_names_what_it_does_not_know(tmp_path, wheels) -> None:
     project = Project.new(tmp_path / "new", wheels)
     result = project.start("--with", "games", "x")
     assert result.returncode == 2
-    assert result.stderr == "--with 'games' is not a known set of packages; choose from dev, docs, train.\n"
+    assert result.stderr == "--with 'games' is not a known set of packages; choose from dev, train.\n"
     assert not project.venv.exists()
 
 

@@ -17,7 +17,7 @@ import pytest
 from core import __version__
 from core.paths import PROJECT_ROOT
 
-NOT_INSTALLED = {"tests", "benchmarks"}
+NOT_INSTALLED = {"tests", "benchmarks", "tools"}
 IGNORED = shutil.ignore_patterns("__pycache__", "unet_*_best.pth", "*.lock")
 PACKAGES = sorted({path.parent.name for path in PROJECT_ROOT.glob("*/__init__.py")} - NOT_INSTALLED)
 

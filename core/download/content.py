@@ -10,7 +10,7 @@ from core.classes import CLASSES
 from core.download.http import is_web_page
 from core.errors import CheckpointError
 from core.io.json_text import parse_json
-from core.paths import DEMO_SET
+from core.paths import CONDITIONED_FILE, DEMO_SET
 
 _UNET: Final = re.compile(r"unet_([A-Z]+)_best\.pth")
 _COMPANIONS: Final = {".pth", ".json", ".txt", ".md", ".csv"}
@@ -67,6 +67,10 @@ def is_demonstration(path: Path) -> bool:
         from core.models.checkpoints import read_checkpoint  # noqa: PLC0415
 
         return read_checkpoint(path).is_demo
+    if path.name == CONDITIONED_FILE:
+        from core.models.guided_checkpoints import read_conditioned  # noqa: PLC0415
+
+        return read_conditioned(path).is_demo
     bundled = DEMO_SET / path.name
     return bundled.is_file() and bundled.read_bytes() == path.read_bytes()
 

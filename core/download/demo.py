@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
 
-from core.classes import CLASSES
 from core.download.archive import own_checksums_hold
 from core.download.backup import set_aside
 from core.download.content import is_demonstration, opens
@@ -32,7 +31,7 @@ def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, 
         CheckpointError: the set cannot be written.
         OSError: a damaged file cannot be replaced, or the manifest cannot be written.
     """
-    from core.models.demo_set import bundled_companions, unpack_demo_set  # noqa: PLC0415 - loads torch
+    from core.models.demo_set import bundled_names, unpack_demo_set  # noqa: PLC0415 - loads torch
 
     if folder.exists() and not folder.is_dir():
         raise ArgumentError(f"{folder} is not a folder; name another one with --dest.")
@@ -40,8 +39,7 @@ def unpack_demo(folder: Path, *, force: bool = False) -> Generator[Event, None, 
         with taking_turns(folder):  # who keeps the folder for himself is found out before anything gives way
             clear_parts(folder)
     recorded, kept, disowned = read_manifest(folder).files, [], []
-    names = [f"unet_{name}_best.pth" for name in CLASSES] + bundled_companions()
-    for path in filter(Path.is_file, map(folder.joinpath, names)):
+    for path in filter(Path.is_file, map(folder.joinpath, bundled_names())):
         status = file_status(folder, path.name, recorded.get(path.name))
         if not force and opens(path) and not _is_changed(status):
             kept.append(Kept(path.name, "already present"))

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 _PART: Final = re.compile(r".+\.(\d{1,10})\.part")
 _JOB_PREFIX: Final = "isicgui-job-"
 _JOB_FOLDER: Final = re.compile(rf"{_JOB_PREFIX}(\d{{1,10}})-.+")
@@ -42,6 +40,8 @@ def new_job_folder() -> Path:
 
 def _abandoned(folder: Path, name: re.Pattern[str]) -> Iterator[os.DirEntry[str]]:
     """Yield the entries of a folder whose name contains the number of a process that is not running."""
+    import psutil  # noqa: PLC0415 - `--help` does not need it
+
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in list(entries):
             found = name.fullmatch(entry.name)

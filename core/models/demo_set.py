@@ -81,11 +81,7 @@ def unpack_demo_set(folder: Path) -> list[Path]:
 
 def _missing(folder: Path) -> list[Path]:
     """What a folder lacks of the set."""
-    described = json.loads((DEMO_SET / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-    conditioned = [CONDITIONED_FILE] if "conditions" in described else []
-    names = [*conditioned, *bundled_companions()]
-    files = [*(best_checkpoint_file(folder, name) for name in CLASSES), *map(folder.joinpath, names)]
-    return [file for file in files if not file.exists()]
+    return [file for file in map(folder.joinpath, bundled_names()) if not file.exists()]
 
 
 def _wait_for_who_unpacks(folder: Path) -> None:
@@ -94,6 +90,14 @@ def _wait_for_who_unpacks(folder: Path) -> None:
         if _missing(folder) and (folder / LOCK_NAME).exists():
             with taking_turns(folder):
                 return
+
+
+def bundled_names() -> list[str]:
+    """Every file that the set unpacks: one model per class, the model of all conditions if it is bundled, and the
+    companions."""
+    described = json.loads((DEMO_SET / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    conditioned = [CONDITIONED_FILE] if "conditions" in described else []
+    return [*(best_checkpoint_file(Path(), name).name for name in CLASSES), *conditioned, *bundled_companions()]
 
 
 def bundled_companions() -> list[str]:

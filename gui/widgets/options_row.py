@@ -68,7 +68,8 @@ class OptionsRow(QWidget):
         self.preset.addItem("Custom", _CUSTOM)
         self.batch.setSpecialValueText("Auto")
         self.reuse.setSpecialValueText("Off")
-        self.seed.setMinimumWidth(90)
+        self.seed.setMinimumWidth(80)
+        self.sampler.setMinimumWidth(100)
         self.random_seed.toggled.connect(self._show_random)
         self.random_seed.toggled.connect(lambda _: self.changed.emit())
         for spin in (self.steps, self.reuse, self.seed, self.batch):

@@ -30,7 +30,7 @@ class PreviewPanel(QWidget):
         )
         self.opacity = calm(named(QSlider(Qt.Horizontal), "overlayOpacitySlider", "Opacity of the overlay."))
         self.opacity.setRange(0, 100)
-        self.opacity.setMinimumWidth(70)
+        self.opacity.setMinimumWidth(40)
         self.opacity.setMaximumWidth(140)
         self.compare = named(
             QCheckBox("Compare"),

@@ -129,7 +129,7 @@ def test_a_worker_that_dies_is_an_error_of_the_run_and_the_images_are_kept(
     options = ["--classes", "MEL=2", "--steps", "2", "--device", "cpu", "--precision", "fp32"]
     folders = ["--checkpoints", str(tiny_checkpoints), "--output", str(tmp_path / "o")]
     assert main(["generate", *options, *folders, option, "1", "--explanations", str(tmp_path / "x")]) == 1
-    assert "error: The explanations broke off (IndexError: an error that nobody foresaw)" in capsys.readouterr().err
+    assert "error: The explanations failed (IndexError: an error that nobody foresaw)" in capsys.readouterr().err
     assert len(list((tmp_path / "o" / "MEL").glob("*.png"))) == 2
 
 

@@ -51,7 +51,7 @@ def test_every_nth_image_is_analysed_beside_the_job(
     assert any(now[:2] == (text, f"{text}: faithfulness") and now[2] > 50 for now in shown)
     for number in (2, 4):
         image = Path(window.settings.output) / "MEL" / f"ISIC_000000{number}.png"
-        assert f"{image.parent.name}/{image.name} is analysed." in log_of(window)
+        assert f"{image.parent.name}/{image.name} was analysed." in log_of(window)
         folder = result_folder(tmp_path / "xai_results", image)
         assert (folder / "report.html").is_file()
         facts = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
@@ -64,7 +64,7 @@ def test_analyses_are_off_at_first_on_a_processor_and_the_log_says_so(qtbot: QtB
     assert window.parts.top.analysis.text() == "Off"
     click(qtbot, window, "startButton")
     wait_for_job(qtbot, window)
-    assert log_of(window).count("No full analyses: each takes minutes on a processor.") == 1
+    assert log_of(window).count("Full analyses are off, because each takes minutes on a processor.") == 1
     assert window.explanations.analyses.jobs == ()
     window.explanations.cancel()
 

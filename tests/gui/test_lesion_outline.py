@@ -55,7 +55,7 @@ def test_the_outline_can_be_switched_on_and_off(qtbot: QtBot, image: Path) -> No
     drawn = panel.preview.pixmap().toImage()
     quarter = drawn.width() // 4
     assert drawn != plain
-    assert drawn.pixelColor(quarter, drawn.height() // 2).lightness() > 200
+    assert drawn.pixelColor(quarter, drawn.height() // 2).lightness() > 170  # an antialiased white line on grey 128
     assert drawn.pixelColor(drawn.width() // 2, drawn.height() // 2).lightness() == 128
     panel.outline.setChecked(False)
     assert panel.preview.pixmap().toImage() == plain

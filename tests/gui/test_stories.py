@@ -546,7 +546,7 @@ def test_the_interval_counts_the_images_of_the_class_folder(
         click(qtbot, window, "startButton")
         wait_for_job(qtbot, window)
         qtbot.waitUntil(lambda: not window.explanations.busy, timeout=WAIT_MS)
-    assert re.findall(r"MEL/ISIC_(\d+)\.png is explained", log_of(window)) == ["0000001", "0000005"]
+    assert re.findall(r"MEL/ISIC_(\d+)\.png was explained", log_of(window)) == ["0000001", "0000005"]
 
 
 def test_a_job_continues_until_its_images_are_explained(

@@ -197,8 +197,8 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
         r"conv1\.weight is \(64, 1, 7, 7\)",
     ),
     "not finite": (not_finite, "not finite"),
-    "a list": (lambda: [1, 2], "holds a list"),
-    "no weights": (lambda: {"epoch": 3}, "holds no weights"),
+    "a list": (lambda: [1, 2], "contains a list"),
+    "no weights": (lambda: {"epoch": 3}, "contains no classifier weights"),
     "a layer missing under a prefix": (
         lambda: {f"base_model.{name}": tensor for name, tensor in without("layer3.0.conv2.weight").items()},
         r"layer3\.0\.conv2\.weight \(under the prefix 'base_model\.'\) is missing",
@@ -285,7 +285,7 @@ def test_without_a_file_and_without_network_one_sentence_reports_it(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no server listens there
     monkeypatch.setenv("HF_HUB_OFFLINE", offline)
-    with pytest.raises(ClassifierError, match=r"put a classifier\.pth there") as error:
+    with pytest.raises(ClassifierError, match=r"put a classifier\.pth into the folder") as error:
         load_classifier(tmp_path, CPU)
     assert "\n" not in str(error.value)
 
