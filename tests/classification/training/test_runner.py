@@ -228,7 +228,7 @@ def test_an_epoch_whose_validation_was_interrupted_is_validated_after_a_resume(
 def test_a_curve_that_cannot_be_written_is_reported_once_and_training_continues(job: TrainingJob) -> None:
     (job.output / "curve.csv").mkdir(parents=True)
     told: list[Event] = []
-    train(job, tell=told.append)
+    train(job, emit=told.append)
     notes = [event.text for event in told if isinstance(event, Note)]
     assert sum("curve.csv cannot be written" in text and "training continues" in text for text in notes) == 1
     assert (job.output / BEST).is_file()
