@@ -224,7 +224,7 @@ def test_a_file_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "form: isicgui.unet/1" in text
     assert "network: UNet2DModel 8-16" in text
     assert main(["inspect", "core/demo", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["conditioned_on"] == "the class"
+    assert json.loads(capsys.readouterr().out)["conditioned_on"] == "class, metadata and skin tone"
     assert main(["inspect", str(data / "MEL" / "photo_MEL_0.jpg")]) == 2
     assert "damaged or" in capsys.readouterr().err
 
