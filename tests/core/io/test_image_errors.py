@@ -15,11 +15,11 @@ from PIL import Image, ImageFile
 from classification.data.fitzpatrick_table import look_at
 from classification.data.pixel_cache import read_image as read_labelled
 from classification.data.pixel_cache import size_of
-from classification.events import nobody
+from classification.events import discard
 from core.errors import ArgumentError
 from core.output.image_file import ImageFileError, read_parameters, read_pixels
 from diffusion.cache import decode
-from evaluation.features.image_loading import common_size, load_pictures
+from evaluation.features.image_loading import common_size, load_images
 from tests.conftest import REAL_IMAGES
 from xai.images import read_image
 
@@ -77,13 +77,13 @@ def test_whatever_a_decoder_raises_it_is_a_damaged_image(tmp_path: Path, start: 
     with pytest.raises(ArgumentError):
         read_labelled(file, 16)
     assert decode(file, 16) is None
-    assert look_at(tmp_path, [{"md5hash": "a"}], nobody).broken.keys() == {"a"}
+    assert look_at(tmp_path, [{"md5hash": "a"}], discard).broken.keys() == {"a"}
     if start == b"AT OPENING":
         with pytest.raises(ArgumentError):
             size_of(file)
     good = REAL_IMAGES / "images" / "ISIC_0024310.jpg"
     assert common_size([file, good], [good]) > 0
-    work = load_pictures([file, good], 16, "images")
+    work = load_images([file, good], 16, "images")
     try:
         while True:
             next(work)
