@@ -81,7 +81,7 @@ class BalancedBatches:
         """Batch ``number``: images float32 in [-1, 1], the rows that they come from (B,), and its generator.
 
         The images are those of ``share``, (B', 3, S, S); rows and generator belong to the whole batch. The generator
-        has drawn the images and how they are changed, and goes on to feed the noise of the step.
+        has drawn the images and how they are changed, and then draws the noise of the step.
         """
         generator = torch.Generator().manual_seed(stream_seed(self.seed, number))
         rows = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=generator)

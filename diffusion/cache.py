@@ -23,7 +23,7 @@ from core.io.image_errors import UNREADABLE
 from core.real_data.pixel_file import find_pixels, map_pixels, write_pixels
 from diffusion.data import DataError, LabelledImage
 
-_FORM = 3  # of the cache's files; another number makes them anew
+_FORM = 3  # of the cache's files; another number rebuilds them
 _AT_ONCE = 256  # images decoded ahead of the file, which bounds the memory that they take
 
 

@@ -1,4 +1,4 @@
-"""What a network is told about an image besides the timestep: nothing, its class, or what is known of the patient."""
+"""Conditions of a network besides the timestep: none, the class, metadata, or all of them."""
 
 from __future__ import annotations
 

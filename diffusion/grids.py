@@ -29,8 +29,8 @@ _CONDITIONS: Final = [
 ]
 
 
-class _Told:
-    """A conditional network with its labels told once and for all, as ``core.generation.denoising`` wants it."""
+class _WithLabels:
+    """A conditional network with fixed labels, in the form that ``core.generation.denoising`` evaluates."""
 
     def __init__(self, model: Any, labels: torch.Tensor | None) -> None:
         self.model, self.labels = model, labels
@@ -75,8 +75,8 @@ def draw_grid(
     rows = []
     for row in range(_ROWS):
         seeds = [image_seed(name, 1 + row * len(names) + column) for column, name in enumerate(names)]
-        told = _Told(model, None if labels is None else labels.to(device))
-        for step in denoise(told, Sampler("dpmpp", schedule, _STEPS), seeds, device, decoder=decoder, together=True):
+        network = _WithLabels(model, None if labels is None else labels.to(device))
+        for step in denoise(network, Sampler("dpmpp", schedule, _STEPS), seeds, device, decoder=decoder, together=True):
             last = step
         rows.append(np.concatenate(list(to_pixels(last.images)), axis=1))
     return np.concatenate(rows, axis=0)

@@ -144,7 +144,7 @@ class Learner:
             write_state(self.places.state, self.state())
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state of this network (``diffusion.resume`` checks that it is one)."""
+        """Continue from a state of this network (``diffusion.resume`` checks that it is one)."""
         self.step = int(state["step"])
         self.begin_with(dict(state["config"]), state["model"])
         self.average.load_state_dict(state["average"])

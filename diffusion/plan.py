@@ -91,7 +91,7 @@ def configure(options: argparse.Namespace, conditioning: str, precision: str) ->
     """The settings of a run of one network, from the options that were given and the defaults.
 
     Raises:
-        ArgumentError: an architecture or size that is not to be had.
+        ArgumentError: an architecture or size that does not exist.
     """
     given = vars(options)
     metadata = conditioning == "metadata"

@@ -1,4 +1,4 @@
-"""One stage of a training run: batches in, steps of the optimiser, and what is told of them."""
+"""One stage of a training run: batches in, steps of the optimiser, and their report."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class StageRun:
         self.told_to_stop = False
 
     def run(self) -> None:
-        """Train to the last step, or until the trainer has learnt what it can or is told to stop."""
+        """Train to the last step, or until the trainer no longer improves or must stop."""
         trainer, batches = self.trainer, self.prepare()
         bar = tqdm(
             initial=trainer.step - self.first,

@@ -13,7 +13,7 @@ from diffusion.stopping import EarlyStopping, is_told_to_stop
 
 
 class Trainer(Learner):
-    """A run: ``run`` goes on from wherever the learner stands."""
+    """A run: ``run`` continues from the step of the learner."""
 
     def run(self, control: Control | None = None, until: int | None = None) -> None:
         """Train up to step ``until`` (all stages when None), or until the validation loss no longer falls.

@@ -97,7 +97,7 @@ def _train_one(
     control: Control,
     published: set[Path],
 ) -> Trainer:
-    """Train one network to its end, or until told to stop; ``published`` gets the files that it has finished."""
+    """Train one network to its end, or until it must stop; ``published`` gets the files that it has finished."""
     places = Places(folder_of(options.output, run), cache_of(options))
     checkpoints = checkpoints_of(options)
     side_files = SideFiles(tqdm.write)

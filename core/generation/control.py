@@ -1,4 +1,4 @@
-"""How a running job is told to pause or to stop. Nothing is ever terminated by force: the job asks, and obeys."""
+"""Pause and stop a running job. Nothing is terminated by force: the job reads the decision at every step."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Control:
         return self._decision
 
     def pause(self) -> None:
-        """Hold the job at its next step, unless it has been told to stop."""
+        """Hold the job at its next step, unless it must stop."""
         self._decide(Decision.PAUSE, unless=(Decision.STOP_AFTER_IMAGE, Decision.STOP_NOW))
 
     def go_on(self) -> None:
-        """End a pause. A job that has been told to stop still stops."""
+        """End a pause. A job that must stop still stops."""
         self._decide(Decision.GO_ON, unless=(Decision.STOP_AFTER_IMAGE, Decision.STOP_NOW))
 
     def stop_after_image(self) -> None:

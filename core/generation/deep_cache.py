@@ -28,7 +28,7 @@ def check_reuse(name: str, config: Mapping[str, Any], reuse: int) -> None:
         reuse: as in a job.
 
     Raises:
-        ArgumentError: its last block is none of those whose features can be told apart here.
+        ArgumentError: its last block is none of those whose features can be distinguished here.
     """
     if reuse == NO_REUSE:
         return
@@ -39,7 +39,7 @@ def check_reuse(name: str, config: Mapping[str, Any], reuse: int) -> None:
 
 
 def reusing(model: Any, reuse: int) -> Any:
-    """A model for the steps of one batch that computes its deep features anew every ``reuse``-th step.
+    """A model for the steps of one batch that computes its deep features only at every ``reuse``-th step.
 
     Args:
         model: what ``core.generation.denoising.denoise`` evaluates; one that ``check_reuse`` accepts.

@@ -86,7 +86,7 @@ def denoise(
         together: evaluate the whole batch at once in fp32 on a processor, too; its images then depend on the batch.
     """
     # In fp32 on a processor the order of sums depends on the size of the batch. One image at a time gives the same
-    # bytes for every batch, and batches gain next to nothing there (docs/measurements/latent.md).
+    # bytes for every batch.
     apart = device.type == "cpu" and model.dtype == torch.float32 and not together
     evaluated = [reusing(model, reuse) for _ in (seeds if apart else seeds[:1])]
     generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]

@@ -136,7 +136,7 @@ class Notice(Event):
 
 @dataclass(frozen=True)
 class Warned(Event):
-    """Something went otherwise than asked for; the job goes on."""
+    """Something did not work as requested; the job continues."""
 
     text: str
 
@@ -148,12 +148,12 @@ class Paused(Event):
 
 @dataclass(frozen=True)
 class Resumed(Event):
-    """The job goes on after a pause."""
+    """The job continues after a pause."""
 
 
 @dataclass(frozen=True)
 class JobFinished(Event):
-    """The last event of every job that was not broken off by an error; ``stopped`` when it was told to stop."""
+    """The last event of every job that did not fail; ``stopped`` if it was stopped on request."""
 
     saved: int
     failed: int

@@ -45,7 +45,7 @@ class GenerationJob:
         output: folder that receives ``<CLASS>/ISIC_0000001.png`` and ``synthetic_dataset.csv``.
         steps: denoising steps, 1 to 1000.
         sampler: one of ``SAMPLERS``.
-        reuse: every how many steps the network's deep features are computed anew, 1 to 10
+        reuse: number of steps between computations of the network's deep features, 1 to 10
             (``core.generation.deep_cache``); 1 is every step.
         base_seed: the seeds of all images follow from it (``core.generation.seeds``), 0 to 2**31 - 1.
         device: ``auto``, ``cpu`` or ``cuda:N``.

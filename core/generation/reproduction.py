@@ -96,7 +96,7 @@ def reproduce(image: Path, checkpoints: Path, cache: ModelCache, device: str | N
 
 
 def prepare_repetition(image: Path, checkpoints: Path, cache: ModelCache, device: str | None = None) -> Repetition:
-    """Check that an image can be made again.
+    """Check that an image can be reproduced.
 
     Args:
         image: a PNG of this program.
@@ -134,16 +134,16 @@ def _device(image: Path, parameters: ImageParameters, asked: str | None) -> torc
 def _checked_model(
     image: Path, parameters: ImageParameters, folder: Path, cache: ModelCache, device: torch.device
 ) -> LoadedModel:
-    told = parameters.condition
-    file = folder / CONDITIONED_FILE if told else checkpoint_file(folder, parameters.class_name)
+    condition = parameters.condition
+    file = folder / CONDITIONED_FILE if condition else checkpoint_file(folder, parameters.class_name)
     if not file.is_file():
         raise CheckpointError(
             f"{image} cannot be made again: its checkpoint {parameters.checkpoint} is not in {folder}; "
             "name the folder that holds it with --checkpoints."
         )
-    if told:
+    if condition:
         guidance = 1.0 if parameters.guidance is None else parameters.guidance
-        loaded = load_conditioned(file, told, guidance, device, parameters.precision)
+        loaded = load_conditioned(file, condition, guidance, device, parameters.precision)
     else:
         loaded = cache.get(file, device, parameters.precision)
     if loaded.sha256 != parameters.checkpoint_sha256:

@@ -233,7 +233,7 @@ class _Run:
     def _denoise(
         self, class_name: str, numbers: Sequence[int], loaded: LoadedModel
     ) -> Generator[Event, None, _Denoised | None]:
-        """Yield the steps of a batch; returns what they led to, or None when told to stop now."""
+        """Yield the steps of a batch; returns the finished images, or None after a request to stop now."""
         seeds = [image_seed(class_name, number, self.job.base_seed) for number in numbers]
         sampler = Sampler(self.job.sampler, loaded.checkpoint.scheduler, self.job.steps)
         estimates: dict[int, list[np.ndarray]] = {
@@ -271,7 +271,7 @@ class _Run:
         if self.precision != "fp32":
             yield Warned(f"Image {number} of {class_name} came out empty in {self.precision}; trying it in fp32.")
             made = yield from self._denoise(class_name, [number], self._load(class_name, "fp32"))
-            if made is None or usable(made.images)[0]:  # told to stop now, or a whole image
+            if made is None or usable(made.images)[0]:  # stopped on request, or a complete image
                 return made
         self.failed += 1
         seed = image_seed(class_name, number, self.job.base_seed)

@@ -1,4 +1,4 @@
-"""The denoising trajectory of an image: its x0 estimate at every step, recorded beside it or made again."""
+"""The denoising trajectory of an image: its x0 estimate at every step, recorded in a file next to it, or reproduced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of a job in words, for whoever reads it."""
+"""Descriptions of a job in words."""
 
 from __future__ import annotations
 

@@ -44,8 +44,7 @@ LATENT_UNET: Final[dict[str, Any]] = {
     "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
     "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
 }
-"""The bundled latent model: 14.2 million parameters, 2.9 GFLOP an evaluation of 16x16 latents. Two wide levels use
-a processor better than three narrow ones (docs/measurements/latent.md)."""
+"""The bundled latent model: 14.2 million parameters, 2.9 GFLOP an evaluation of 16x16 latents."""
 
 LATENT_RANGE: Final = 5.0
 """The x0 estimate of normalised latents is clipped to this range, in standard deviations, as that of images is to 1."""

@@ -73,7 +73,7 @@ class AutoencoderWeights:
         }
 
     def build(self, device: torch.device | str = "cpu") -> LatentDecoder:
-        """The decoder, ready to use. It always computes in fp32: its cost is small, and bf16 shows as banding."""
+        """The decoder, ready to use. It always computes in fp32, because bf16 has too few digits for smooth colours."""
         return LatentDecoder(self, device)
 
 

@@ -1,4 +1,4 @@
-"""Conditions of a metadata-conditioned model: what is known of a lesion and its patient, as numbers."""
+"""Conditions of a metadata-conditioned model: facts about a lesion and its patient, as numbers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _FIELD_NAMES: Final = {**{name: name for name in ALL_FIELDS}, "class_name": "cla
 
 @dataclass(frozen=True)
 class Condition:
-    """What is known; None is "unknown", never "no".
+    """Facts about a lesion and its patient; None means "unknown", never "no".
 
     Attributes:
         melanocytic: whether the lesion is made of melanocytes.

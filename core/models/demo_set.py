@@ -46,7 +46,7 @@ def unpack_demo_set(folder: Path) -> list[Path]:
     Raises:
         CheckpointError: the folder cannot be written, or another process does not let it go.
     """
-    with contextlib.suppress(OSError):  # told below
+    with contextlib.suppress(OSError):  # reported below
         if not _missing(folder):
             return []  # a folder that is whole may be read-only
     bundle = read_bundle(DEMO_SET)

@@ -10,7 +10,7 @@ from core.errors import ArgumentError
 
 CLASS_NAME: Final = "AutoencoderDC"
 """diffusers' deep compression autoencoder (J. Chen et al., ICLR 2025, arXiv 2410.10733). Its first stage moves pixels
-into channels, so that no convolution runs at full resolution; docs/measurements/latent.md compares it with others."""
+into channels, so that no convolution runs at full resolution. Other autoencoders were not compared."""
 _SIZES: Final = (64, 128, 256, 512)
 _NARROWEST, _ENCODER_WIDEST, _DECODER_WIDEST = 32, 128, 256
 
